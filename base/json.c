@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "json.h"
+
+#include "text.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+struct json json_begin(FILE *file) {
+	struct json json = {.file = file};
+	return json;
+}
+
+static void write_string(FILE *file, const char *text, size_t bytes) {
+	(void)fputc('"', file);
+	for (size_t at = 0; at < bytes;) {
+		uint32_t code = 0;
+		size_t length = text_utf8_sequence(text + at, bytes - at, &code);
+		if (length == 0) {
+			(void)fputs("\\ufffd", file);
+			at++;
+			continue;
+		}
+		if (code == '"' || code == '\\')
+			(void)fprintf(file, "\\%c", (char)code);
+		else if (code < 0x20 || code == 0x7f || code == 0x2028 || code == 0x2029)
+			(void)fprintf(file, "\\u%04x", code);
+		else
+			(void)fwrite(text + at, 1, length, file);
+		at += length;
+	}
+	(void)fputc('"', file);
+}
+
+/* What stands before a value: comma, new line, indentation, key. */
+static void lead_in(struct json *json, const char *key) {
+	if (json->depth > 0) {
+		bool *has_values = &json->has_values[json->depth - 1];
+		(void)fputs(*has_values ? ",\n" : "\n", json->file);
+		*has_values = true;
+		(void)fprintf(json->file, "%*s", (int)(2 * json->depth), "");
+	}
+	if (key) {
+		write_string(json->file, key, strlen(key));
+		(void)fputs(": ", json->file);
+	}
+}
+
+void json_open(struct json *json, const char *key, char bracket) {
+	assert(json->depth < JSON_DEPTH_MAX);
+	assert(bracket == '{' || bracket == '[');
+	lead_in(json, key);
+	(void)fputc(bracket, json->file);
+	json->closers[json->depth] = bracket == '{' ? '}' : ']';
+	json->has_values[json->depth] = false;
+	json->depth++;
+}
+
+void json_close(struct json *json) {
+	assert(json->depth > 0);
+	json->depth--;
+	if (json->has_values[json->depth])
+		(void)fprintf(json->file, "\n%*s", (int)(2 * json->depth), "");
+	(void)fputc(json->closers[json->depth], json->file);
+	if (json->depth == 0)
+		(void)fputc('\n', json->file);
+}
+
+void json_text_n(struct json *json, const char *key, const char *value, size_t bytes) {
+	lead_in(json, key);
+	write_string(json->file, value, bytes);
+}
+
+void json_text(struct json *json, const char *key, const char *value) {
+	json_text_n(json, key, value, strlen(value));
+}
+
+void json_u64(struct json *json, const char *key, uint64_t value) {
+	lead_in(json, key);
+	(void)fprintf(json->file, "%" PRIu64, value);
+}
+
+void json_i64(struct json *json, const char *key, int64_t value) {
+	lead_in(json, key);
+	(void)fprintf(json->file, "%" PRId64, value);
+}
+
+void json_f64(struct json *json, const char *key, double value) {
+	lead_in(json, key);
+	if (isfinite(value))
+		(void)fprintf(json->file, "%.17g", value);
+	else
+		(void)fputs("null", json->file);
+}
+
+void json_bool(struct json *json, const char *key, bool value) {
+	lead_in(json, key);
+	(void)fputs(value ? "true" : "false", json->file);
+}
+
+void json_null(struct json *json, const char *key) {
+	lead_in(json, key);
+	(void)fputs("null", json->file);
+}

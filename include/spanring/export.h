@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Visibility of public symbols. The library is built with hidden visibility; only what carries SPANRING_API leaves. */
+#ifndef SPANRING_EXPORT_H
+#define SPANRING_EXPORT_H
+
+#if defined(__GNUC__)
+#define SPANRING_API __attribute__((visibility("default")))
+#else
+#define SPANRING_API
+#endif
+
+#ifdef __cplusplus
+#define SPANRING_EXTERN_C_BEGIN extern "C" {
+#define SPANRING_EXTERN_C_END }
+#define SPANRING_STATIC_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define SPANRING_EXTERN_C_BEGIN
+#define SPANRING_EXTERN_C_END
+#define SPANRING_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+
+#endif

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libspanring: mark spans in a program.
+ *
+ *     #include <spanring/spanring.h>
+ *
+ *     int parse(const char *path) {
+ *         SPANRING_SPAN(span, "parse");                      // ends where the block ends
+ *         SPANRING_SET_STRING(span, "file.path", path);
+ *         ...
+ *         if (failed) spanring_set_status(span, SPANRING_STATUS_ERROR, "unexpected end of file");
+ *         return rc;
+ *     }
+ *
+ * There is nothing to initialise. The first span of the process attaches it (creates its directory and process file), the
+ * first span of each thread attaches the thread (creates its ring). An agent, before or after, collects the records.
+ *
+ * PROMISES, for every function here unless its comment says otherwise:
+ *   - never fails in a way the program must handle: where a span cannot be recorded it is counted (spanring_counters_read)
+ *     and the handle returned is empty; every function accepts an empty handle and does nothing;
+ *   - no lock, no system call and no allocation, except where a site, key or thread is seen for the first time;
+ *   - no output, no signal handler, no thread, no abort; errno is preserved;
+ *   - safe from any thread at any time; a handle belongs to the thread that began it and is used only there;
+ *   - after fork the child is a new instance: handles from before the fork are stale there (counted no-op);
+ *   - not safe in a signal handler that interrupts a function of this header on the same thread.
+ *
+ * ENVIRONMENT, read once at attach: SPANRING_DIR (ring directory), SPANRING_RING_BYTES (power of two, 64 KiB to 64 MiB),
+ * SPANRING_CLOCK (tsc | monotonic), SPANRING_DISABLED or OTEL_SDK_DISABLED (true or 1: off), OTEL_SERVICE_NAME,
+ * OTEL_RESOURCE_ATTRIBUTES (service.name). A value that makes no sense counts as absent.
+ *
+ * Words are OpenTelemetry's: span, trace, parent, kind, status, attribute, event.
+ */
+#ifndef SPANRING_SPANRING_H
+#define SPANRING_SPANRING_H
+
+#include <spanring/export.h>
+#include <spanring/record.h>
+#include <spanring/version.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+SPANRING_EXTERN_C_BEGIN
+
+/* What a span is for, as OpenTelemetry's SpanKind. */
+enum spanring_kind {
+	SPANRING_KIND_INTERNAL = 0,
+	SPANRING_KIND_SERVER = 1,
+	SPANRING_KIND_CLIENT = 2,
+	SPANRING_KIND_PRODUCER = 3,
+	SPANRING_KIND_CONSUMER = 4
+};
+
+/* How it ended, as OpenTelemetry's StatusCode. */
+enum spanring_status { SPANRING_STATUS_UNSET = 0, SPANRING_STATUS_OK = 1, SPANRING_STATUS_ERROR = 2 };
+
+/*
+ * A site: one place in the source that begins spans. Static storage, filled by SPANRING_SITE_INIT, never freed while the
+ * process traces. `id` is the library's: 0 until the first span, then the number of the interned site.
+ * The texts must live as long as the site. A name longer than 255 bytes is cut at a UTF-8 boundary and counted.
+ */
+struct spanring_site {
+	const char *name;
+	const char *file;
+	uint32_t line;
+	uint8_t kind; /* enum spanring_kind: of spans begun without another */
+	uint8_t reserved[3];
+	uint32_t id;
+	uint32_t reserved1;
+};
+
+#define SPANRING_SITE_INIT(name_, kind_)                                                                               \
+	{ (name_), __FILE__, (uint32_t)__LINE__, (uint8_t)(kind_), {0, 0, 0}, 0, 0 }
+
+/* A key of attributes or a name of events: interned once, like a site. */
+struct spanring_key {
+	const char *text;
+	uint32_t id;
+	uint32_t reserved;
+};
+
+#define SPANRING_KEY_INIT(text_)                                                                                       \
+	{ (text_), 0, 0 }
+
+/* Handle of an open span; span_id 0 is the empty handle. Passed by value. */
+struct spanring_span {
+	uint64_t span_id;
+};
+
+/* What a child needs to know of its parent; plain data, may be copied to other threads. All zero: no parent. */
+struct spanring_context {
+	uint64_t trace_hi;
+	uint64_t trace_lo;
+	uint64_t span_id;
+};
+
+/* Options of spanring_begin_with; zero-initialise, then set what is wanted. */
+struct spanring_begin_options {
+	const struct spanring_context
+	    *parent; /* NULL: the innermost open span of this thread. All zero: a new trace. */
+	int kind;    /* enum spanring_kind; used if has_kind */
+	bool has_kind;
+};
+
+/* --- spans ------------------------------------------------------------------------------------------------------- */
+
+/* The word behind "is tracing on": not part of the interface, used by the inline functions below. */
+extern SPANRING_API const uint32_t *spanring__enabled;
+
+/* Out-of-line halves of spanring_begin and spanring_end, for bindings from other languages. */
+SPANRING_API struct spanring_span spanring_begin_site(struct spanring_site *site);
+SPANRING_API void spanring_end_span(struct spanring_span span);
+
+/*
+ * Begin a span at this site, child of the innermost open span of this thread, or root of a new trace if there is none.
+ * Returns its handle; empty if tracing is off, the thread has no ring, or more than 128 spans are open on this thread.
+ */
+static inline struct spanring_span spanring_begin(struct spanring_site *site) {
+	if (__builtin_expect(__atomic_load_n(spanring__enabled, __ATOMIC_RELAXED) == 0, 0)) {
+		struct spanring_span empty = {0};
+		return empty;
+	}
+	return spanring_begin_site(site);
+}
+
+/* As spanring_begin, with a parent from elsewhere (another thread) or another kind. options may be NULL. */
+SPANRING_API struct spanring_span spanring_begin_with(struct spanring_site *site,
+                                                      const struct spanring_begin_options *options);
+
+/*
+ * End a span: writes its record. Spans of a thread may end in any order, the usual one (innermost first) is the fast one.
+ * A second end, or an end on another thread, does nothing and is counted as misuse.
+ */
+static inline void spanring_end(struct spanring_span span) {
+	if (span.span_id != 0)
+		spanring_end_span(span);
+}
+
+/* Context of an open span of this thread; all zero for an empty or stale handle. */
+SPANRING_API struct spanring_context spanring_context_of(struct spanring_span span);
+
+/* Context of the innermost open span of this thread; all zero if there is none. */
+SPANRING_API struct spanring_context spanring_context_current(void);
+
+/*
+ * Set the status of an open span; the last call wins. description (UTF-8, may be NULL) is stored as the string attribute
+ * "otel.status_description", only for SPANRING_STATUS_ERROR.
+ */
+SPANRING_API void spanring_set_status(struct spanring_span span, enum spanring_status status, const char *description);
+
+/* --- attributes and events --------------------------------------------------------------------------------------- */
+
+/*
+ * Set a typed attribute of an open span of this thread. Setting a key again adds a second value; readers show the last one.
+ * Strings are UTF-8, copied, cut at 4096 bytes (counted). The length form needs no terminating zero; value may then
+ * contain any byte.
+ */
+SPANRING_API void spanring_set_bool(struct spanring_span span, struct spanring_key *key, bool value);
+SPANRING_API void spanring_set_i64(struct spanring_span span, struct spanring_key *key, int64_t value);
+SPANRING_API void spanring_set_u64(struct spanring_span span, struct spanring_key *key, uint64_t value);
+SPANRING_API void spanring_set_f64(struct spanring_span span, struct spanring_key *key, double value);
+SPANRING_API void spanring_set_string(struct spanring_span span, struct spanring_key *key, const char *value);
+SPANRING_API void spanring_set_bytes(struct spanring_span span, struct spanring_key *key, const void *value,
+                                     uint64_t value_bytes);
+
+/* Record an event (a named moment) of an open span of this thread. */
+SPANRING_API void spanring_event(struct spanring_span span, struct spanring_key *name);
+
+/* --- life cycle and counters ------------------------------------------------------------------------------------- */
+
+/*
+ * Publish this thread's records and wait until an agent has stored them, at most timeout_ns (0: publish only, no wait).
+ * Returns 0 when stored (or nothing was there to store), -ETIMEDOUT when not within the time, -ENOTCONN when no agent runs
+ * and timeout_ns is not 0. The only function here that may sleep.
+ */
+SPANRING_API int spanring_flush(uint64_t timeout_ns);
+
+/*
+ * Stop tracing in this process: ends this thread's open spans (flag: unfinished), publishes, releases all rings, marks the
+ * instance as exited. Later calls of begin return empty handles. Called by itself at normal exit. Idempotent.
+ */
+SPANRING_API void spanring_shutdown(void);
+
+/* Why a process or thread is not traced. */
+enum spanring_reason {
+	SPANRING_REASON_NONE = 0,      /* it is traced, or was not asked yet */
+	SPANRING_REASON_DISABLED = 1,  /* switched off by the environment */
+	SPANRING_REASON_DIRECTORY = 2, /* ring directory cannot be made or is not ours */
+	SPANRING_REASON_SPACE = 3,     /* no room for a ring or process file */
+	SPANRING_REASON_LIMIT =
+	    4, /* too many rings in this process, or too many unattended instances in the directory */
+	SPANRING_REASON_SYSTEM = 5,  /* another system call failed */
+	SPANRING_REASON_SHUTDOWN = 6 /* spanring_shutdown was called */
+};
+
+/* Sums over all threads of this process since it attached. begun = ended + open. */
+struct spanring_counters {
+	uint64_t begun;
+	uint64_t ended;
+	uint64_t open;
+	uint64_t dropped_full;       /* ended, but the ring was full */
+	uint64_t dropped_depth;      /* begun deeper than 128 */
+	uint64_t dropped_no_ring;    /* begun on a thread without a ring */
+	uint64_t dropped_attributes; /* attributes that found no room */
+	uint64_t dropped_events;
+	uint64_t names_cut;
+	uint64_t misuse;           /* stale or double end, attribute on an ended span */
+	uint64_t threads_untraced; /* threads for which no ring could be made */
+	uint32_t reason;           /* enum spanring_reason: why the process, or the last such thread, is not traced */
+	uint32_t reserved;
+};
+
+/* Fill *ret_counters. Takes the library's lock: not for the hot path. */
+SPANRING_API void spanring_counters_read(struct spanring_counters *ret_counters);
+
+/* Constant text for a reason, never NULL. */
+SPANRING_API const char *spanring_reason_text(uint32_t reason);
+
+/* Version of the library that is linked at run time, "major.minor.patch". */
+SPANRING_API const char *spanring_version(void);
+
+/* --- macros ------------------------------------------------------------------------------------------------------ */
+
+/* For SPANRING_SPAN; not to be called. */
+static inline void spanring__scope_end(struct spanring_span *span) {
+	spanring_end(*span);
+}
+
+/* Begin a span in a variable of this name; give its site as a static of its own. */
+#define SPANRING_BEGIN(variable, name) SPANRING_BEGIN_KIND(variable, name, SPANRING_KIND_INTERNAL)
+#define SPANRING_BEGIN_KIND(variable, name, kind)                                                                      \
+	static struct spanring_site variable##_spanring_site = SPANRING_SITE_INIT(name, kind);                         \
+	struct spanring_span variable = spanring_begin(&variable##_spanring_site)
+
+/* The same, ended where the block ends, however it is left (return, break, goto, C++ exception). */
+#define SPANRING_SPAN(variable, name) SPANRING_SPAN_KIND(variable, name, SPANRING_KIND_INTERNAL)
+#define SPANRING_SPAN_KIND(variable, name, kind)                                                                       \
+	static struct spanring_site variable##_spanring_site = SPANRING_SITE_INIT(name, kind);                         \
+	struct spanring_span variable __attribute__((cleanup(spanring__scope_end))) =                                  \
+	    spanring_begin(&variable##_spanring_site)
+
+/* The same with an explicit parent: parent is a const struct spanring_context *. */
+#define SPANRING_SPAN_CHILD_OF(variable, name, parent_)                                                                \
+	static struct spanring_site variable##_spanring_site = SPANRING_SITE_INIT(name, SPANRING_KIND_INTERNAL);       \
+	const struct spanring_begin_options variable##_spanring_options = {(parent_), 0, false};                       \
+	struct spanring_span variable __attribute__((cleanup(spanring__scope_end))) =                                  \
+	    spanring_begin_with(&variable##_spanring_site, &variable##_spanring_options)
+
+/* Set an attribute with a literal key, interned once; nothing is evaluated or called for an empty handle. */
+#define SPANRING__SET(function, span, key, ...)                                                                        \
+	do {                                                                                                           \
+		static struct spanring_key spanring__key = SPANRING_KEY_INIT(key);                                     \
+		if ((span).span_id != 0)                                                                               \
+			function((span), &spanring__key, __VA_ARGS__);                                                 \
+	} while (0)
+#define SPANRING_SET_BOOL(span, key, value) SPANRING__SET(spanring_set_bool, span, key, value)
+#define SPANRING_SET_I64(span, key, value) SPANRING__SET(spanring_set_i64, span, key, value)
+#define SPANRING_SET_U64(span, key, value) SPANRING__SET(spanring_set_u64, span, key, value)
+#define SPANRING_SET_F64(span, key, value) SPANRING__SET(spanring_set_f64, span, key, value)
+#define SPANRING_SET_STRING(span, key, value) SPANRING__SET(spanring_set_string, span, key, value)
+
+/* Record an event with a literal name. */
+#define SPANRING_EVENT(span, name)                                                                                     \
+	do {                                                                                                           \
+		static struct spanring_key spanring__name = SPANRING_KEY_INIT(name);                                   \
+		if ((span).span_id != 0)                                                                               \
+			spanring_event((span), &spanring__name);                                                       \
+	} while (0)
+
+SPANRING_EXTERN_C_END
+
+#endif
