@@ -32,7 +32,7 @@ bool text_hex_decode(const char *text, uint8_t *ret_bytes, size_t count) {
 		if (value < 0)
 			return false;
 		uint8_t *byte = &ret_bytes[digits / 2];
-		*byte = digits % 2 == 0 ? (uint8_t)(value << 4) : (uint8_t)(*byte | value);
+		*byte = (uint8_t)(digits % 2 == 0 ? value << 4 : *byte | value);
 		digits++;
 	}
 	return true;

@@ -224,7 +224,8 @@ struct spanring_ring_header {
 	uint64_t last_drop_ticks;
 	uint32_t state;
 	uint32_t tid; /* of the thread that holds or last held the ring */
-	uint8_t reserved4[64];
+	uint64_t flush_wanted; /* position that the thread waits to see stored (spanring_flush): commit soon */
+	uint8_t reserved4[56];
 
 	/* Owner line: robust mutex. */
 	uint8_t owner_mutex[SPANRING_LINE_BYTES];

@@ -115,7 +115,8 @@ SPANRING_API void spanring_end_span(struct spanring_span span);
  * Returns its handle; empty if tracing is off, the thread has no ring, or more than 128 spans are open on this thread.
  */
 static inline struct spanring_span spanring_begin(struct spanring_site *site) {
-	if (__builtin_expect(__atomic_load_n(spanring__enabled, __ATOMIC_RELAXED) == 0, 0)) {
+	const uint32_t *enabled = __atomic_load_n(&spanring__enabled, __ATOMIC_RELAXED);
+	if (__builtin_expect(__atomic_load_n(enabled, __ATOMIC_RELAXED) == 0, 0)) {
 		struct spanring_span empty = {0};
 		return empty;
 	}
@@ -235,14 +236,14 @@ static inline void spanring__scope_end(struct spanring_span *span) {
 #define SPANRING_SPAN(variable, name) SPANRING_SPAN_KIND(variable, name, SPANRING_KIND_INTERNAL)
 #define SPANRING_SPAN_KIND(variable, name, kind)                                                                       \
 	static struct spanring_site variable##_spanring_site = SPANRING_SITE_INIT(name, kind);                         \
-	struct spanring_span variable __attribute__((cleanup(spanring__scope_end))) =                                  \
+	struct spanring_span variable __attribute__((cleanup(spanring__scope_end), unused)) =                          \
 	    spanring_begin(&variable##_spanring_site)
 
 /* The same with an explicit parent: parent is a const struct spanring_context *. */
 #define SPANRING_SPAN_CHILD_OF(variable, name, parent_)                                                                \
 	static struct spanring_site variable##_spanring_site = SPANRING_SITE_INIT(name, SPANRING_KIND_INTERNAL);       \
 	const struct spanring_begin_options variable##_spanring_options = {(parent_), 0, false};                       \
-	struct spanring_span variable __attribute__((cleanup(spanring__scope_end))) =                                  \
+	struct spanring_span variable __attribute__((cleanup(spanring__scope_end), unused)) =                          \
 	    spanring_begin_with(&variable##_spanring_site, &variable##_spanring_options)
 
 /* Set an attribute with a literal key, interned once; nothing is evaluated or called for an empty handle. */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every ordered access to a word that two processes share, with the two ends of each pair side by side. No other file
+ * uses atomics on words of a ring, process or control file.
+ *
+ *     pair        release (who)                          acquire (who)                       carries
+ *     HEAD        head_publish    (writer, W3)           head_read       (agent, A1)         the records before head
+ *     TAIL        tail_publish    (agent, A4)            tail_read       (writer, W4)        the slots before tail are free
+ *     TAG         tag_publish     (writer, plain stores) tag_read        (agent, A1')        the other words of the slot
+ *     STACK       begun_open_publish (writer)            begun_open_read (agent)             the stack entries it counts
+ *     TABLE       table_publish   (program)              table_read      (agent)             the entries it counts
+ *     WANTED      flush_wanted_publish (writer)          flush_wanted_read (agent)           nothing: a request
+ *     STATE       state_publish   (program)              state_read      (agent)             all that the thread wrote
+ *     BELL        full_fence between "head stored" and "asleep loaded" (writer); and between "asleep stored" and "heads
+ *                 loaded" (agent): one of the two sees the other.
+ *
+ * Where the writer streams its records past the cache there is no TAG release: a reader that relies on a tag, not on head,
+ * puts membarrier(GLOBAL_EXPEDITED) between its look at the tag and its copy. Counters are relaxed: each has one writer, and
+ * their consistency comes from STACK.
+ */
+#ifndef SPANRING_LIBSHM_RING_ORDER_H
+#define SPANRING_LIBSHM_RING_ORDER_H
+
+#include <spanring/ring_abi.h>
+#include <stdint.h>
+
+static inline void ring_order_head_publish(struct spanring_ring_header *header, uint64_t position) {
+	__atomic_store_n(&header->head, position, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t ring_order_head_read(const struct spanring_ring_header *header) {
+	return __atomic_load_n(&header->head, __ATOMIC_ACQUIRE);
+}
+
+static inline void ring_order_tail_publish(struct spanring_ring_header *header, uint64_t cursor) {
+	__atomic_store_n(&header->tail, cursor, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t ring_order_tail_read(const struct spanring_ring_header *header) {
+	return __atomic_load_n(&header->tail, __ATOMIC_ACQUIRE);
+}
+
+/* The last word of a slot: ref, type, bits and lap tag in one store. */
+static inline void ring_order_tag_publish(union spanring_record *slot, uint64_t tail_word) {
+	__atomic_store_n(&slot->words[7], tail_word, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t ring_order_tag_read(const union spanring_record *slot) {
+	return __atomic_load_n(&slot->words[7], __ATOMIC_ACQUIRE);
+}
+
+static inline void ring_order_begun_open_publish(struct spanring_ring_header *header, uint64_t begun_open) {
+	__atomic_store_n(&header->begun_open, begun_open, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t ring_order_begun_open_read(const struct spanring_ring_header *header) {
+	return __atomic_load_n(&header->begun_open, __ATOMIC_ACQUIRE);
+}
+
+/* site_count, string_count, string_arena_used of the process file. */
+static inline void ring_order_table_publish(uint32_t *count, uint32_t value) {
+	__atomic_store_n(count, value, __ATOMIC_RELEASE);
+}
+
+static inline uint32_t ring_order_table_read(const uint32_t *count) {
+	return __atomic_load_n(count, __ATOMIC_ACQUIRE);
+}
+
+/* Only a request: what it asks for is found through head. */
+static inline void ring_order_flush_wanted_publish(struct spanring_ring_header *header, uint64_t position) {
+	__atomic_store_n(&header->flush_wanted, position, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t ring_order_flush_wanted_read(const struct spanring_ring_header *header) {
+	return __atomic_load_n(&header->flush_wanted, __ATOMIC_ACQUIRE);
+}
+
+/* state of a ring and of a process. */
+static inline void ring_order_state_publish(uint32_t *state, uint32_t value) {
+	__atomic_store_n(state, value, __ATOMIC_RELEASE);
+}
+
+static inline uint32_t ring_order_state_read(const uint32_t *state) {
+	return __atomic_load_n(state, __ATOMIC_ACQUIRE);
+}
+
+/* An exchange in place of the fence under ThreadSanitizer, which knows no fences; both order store before load. */
+static inline void ring_order_full_fence(void) {
+#ifdef __SANITIZE_THREAD__
+	uint32_t word = 0;
+	(void)__atomic_exchange_n(&word, 1, __ATOMIC_SEQ_CST);
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+/* Words with one writer and no order of their own: counters, fields of the open-span stack, words of a slot. */
+#define ring_order_put(word, value) __atomic_store_n((word), (value), __ATOMIC_RELAXED)
+#define ring_order_get(word) __atomic_load_n((word), __ATOMIC_RELAXED)
+
+/* Counters that every thread of a process adds to, off the hot path. */
+static inline void ring_order_count(uint64_t *counter) {
+	(void)__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# What strangers compile and link against: each public header alone, as C11 and C++; the symbols of the shared library.
+set(abi_dir ${CMAKE_CURRENT_LIST_DIR})
+set(abi_generated ${CMAKE_CURRENT_BINARY_DIR}/abi)
+set(abi_headers export version record ring_abi spanring)
+foreach(header ${abi_headers})
+  foreach(extension c cpp)
+    set(source ${abi_generated}/alone_${header}.${extension})
+    file(CONFIGURE OUTPUT ${source} CONTENT "#include <spanring/${header}.h>\nextern int not_empty;\n")
+    list(APPEND abi_alone_sources ${source})
+  endforeach()
+endforeach()
+add_library(spanring_test_headers_alone OBJECT ${abi_alone_sources})
+target_link_libraries(spanring_test_headers_alone PRIVATE spanring::headers)
+target_compile_options(spanring_test_headers_alone PRIVATE -pedantic)
+set_target_properties(spanring_test_headers_alone PROPERTIES C_EXTENSIONS OFF CXX_EXTENSIONS OFF)
+spanring_target(spanring_test_headers_alone)
+
+foreach(test header_c.c header_cpp.cpp)
+  get_filename_component(name ${test} NAME_WE)
+  add_executable(test_${name} ${abi_dir}/${test})
+  target_link_libraries(test_${name} PRIVATE spanring::spanring)
+  spanring_target(test_${name})
+  add_test(NAME test_${name} COMMAND test_${name})
+  set_tests_properties(test_${name} PROPERTIES LABELS abi TIMEOUT 60)
+endforeach()
+
+if(NOT SPANRING_SANITIZE AND NOT SPANRING_COVERAGE)
+  add_test(NAME test_exports COMMAND sh ${abi_dir}/check_exports.sh $<TARGET_FILE:spanring>
+    ${abi_dir}/../../libshm/libspanring.map)
+  set_tests_properties(test_exports PROPERTIES LABELS abi TIMEOUT 60 SKIP_RETURN_CODE 77)
+endif()

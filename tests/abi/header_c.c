@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every macro and function of the public header, from C11, against the shared library. With tracing off it records nothing. */
+#include <errno.h>
+#include <spanring/ring_abi.h>
+#include <spanring/spanring.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int work(const struct spanring_context *parent) {
+	SPANRING_SPAN(scoped, "scoped");
+	SPANRING_SPAN_KIND(server, "server", SPANRING_KIND_SERVER);
+	SPANRING_SPAN_CHILD_OF(child, "child", parent);
+	SPANRING_BEGIN(manual, "manual");
+	SPANRING_BEGIN_KIND(client, "client", SPANRING_KIND_CLIENT);
+	SPANRING_SET_BOOL(client, "bool", true);
+	SPANRING_SET_I64(client, "i64", -1);
+	SPANRING_SET_U64(client, "u64", 1);
+	SPANRING_SET_F64(client, "f64", 0.5);
+	SPANRING_SET_STRING(client, "string", "text");
+	SPANRING_EVENT(client, "event");
+	spanring_set_status(client, SPANRING_STATUS_OK, NULL);
+	spanring_end(client);
+	spanring_end(manual);
+	return (int)(scoped.span_id | server.span_id | child.span_id);
+}
+
+int main(void) {
+	static struct spanring_site site = SPANRING_SITE_INIT("site", SPANRING_KIND_INTERNAL);
+	static struct spanring_key key = SPANRING_KEY_INIT("key");
+	struct spanring_begin_options options = {0};
+	struct spanring_counters counters;
+	setenv("SPANRING_DISABLED", "true", 1);
+	struct spanring_context context = spanring_context_current();
+	int failed = work(&context) != 0;
+	struct spanring_span span = spanring_begin_with(&site, &options);
+	spanring_set_bytes(span, &key, "b", 1);
+	context = spanring_context_of(span);
+	spanring_end_span(spanring_begin_site(&site));
+	failed |= spanring_flush(0) != 0;
+	spanring_counters_read(&counters);
+	failed |= counters.reason != SPANRING_REASON_DISABLED || counters.begun != 0;
+	failed |= strcmp(spanring_version(), SPANRING_VERSION_STRING) != 0;
+	failed |= strlen(spanring_reason_text(counters.reason)) == 0;
+	spanring_shutdown();
+	return failed;
+}

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+# The writer library, seen from outside: programs that use it, and their files read by a reader of the tests' own.
+add_library(spanring_test_ring_view STATIC ${CMAKE_CURRENT_LIST_DIR}/ring_view.c ${CMAKE_CURRENT_LIST_DIR}/ring_view.h)
+target_link_libraries(spanring_test_ring_view PUBLIC spanring::test_support spanring::headers)
+spanring_target(spanring_test_ring_view)
+
+foreach(name test_writer test_writer_limits test_writer_threads test_writer_environment test_writer_killed
+    test_writer_syscalls)
+  add_executable(${name} ${CMAKE_CURRENT_LIST_DIR}/${name}.c)
+  target_link_libraries(${name} PRIVATE spanring::spanring_static spanring_test_ring_view)
+  spanring_target(${name})
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
+endforeach()
