@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A batch: the unit of compression and of commit. The agent fills one while the store encodes another. All memory is taken once, at
+ * batch_new, and used again after batch_clear; an append that does not fit says so and the agent flushes.
+ */
+#ifndef SPANRING_LIBSTORE_BATCH_H
+#define SPANRING_LIBSTORE_BATCH_H
+
+#include "span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Limits of the format: a reader refuses a batch that claims more. */
+#define BATCH_SPANS_MAX 65536u
+#define BATCH_ATTRIBUTES_MAX 65536u
+#define BATCH_EVENTS_MAX 65536u
+#define BATCH_TEXT_BYTES_MAX (4u << 20)
+
+struct batch {
+	struct store_span *spans;
+	struct store_attribute *attributes;
+	struct store_event *events;
+	char *text; /* values of string attributes, one after the other */
+	uint32_t span_count;
+	uint32_t attribute_count;
+	uint32_t event_count;
+	uint32_t text_bytes;
+};
+
+int batch_new(struct batch **ret_batch);
+void batch_free(struct batch *batch);
+void batch_clear(struct batch *batch);
+bool batch_empty(const struct batch *batch);
+
+/* Room for that much more, so that a group of records goes in whole or not at all. */
+bool batch_has_room(const struct batch *batch, uint32_t spans, uint32_t attributes, uint32_t events,
+                    uint32_t text_bytes);
+
+/* The caller checked for room. The row is copied; for a string attribute text is copied and value/text_bytes are set here. */
+void batch_add_span(struct batch *batch, const struct store_span *span);
+void batch_add_attribute(struct batch *batch, const struct store_attribute *attribute, const char *text);
+void batch_add_event(struct batch *batch, const struct store_event *event);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db.h"
+
+#include "base/errs.h"
+#include "checksum.h"
+#include "format.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_MS 250 /* for a lock, which only a checkpoint beside a reader ever waits for */
+
+struct db {
+	sqlite3 *handle;
+};
+
+struct db_statement {
+	struct db *db;
+	sqlite3_stmt *handle;
+	int next; /* parameter or column */
+	bool mismatch;
+};
+
+static int error_of_system(int system, int otherwise) {
+	if (system == ENOSPC || system == EDQUOT || system == EFBIG)
+		return ERR_FULL;
+	return system > 0 ? -system : otherwise;
+}
+
+static int last_errno_of(const struct db *db, int which) {
+	sqlite3_file *file = NULL;
+	int system = 0;
+	if (sqlite3_file_control(db->handle, "main", which, &file) != SQLITE_OK || !file || !file->pMethods)
+		return 0;
+	if (file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &system) != SQLITE_OK)
+		return 0;
+	return system;
+}
+
+/* SQLite calls a full quota or file size limit an I/O error; the file that could not be written remembers why. */
+static int error_of_io(const struct db *db) {
+	const int causes[] = {sqlite3_system_errno(db->handle), last_errno_of(db, SQLITE_FCNTL_FILE_POINTER),
+	                      last_errno_of(db, SQLITE_FCNTL_JOURNAL_POINTER)};
+	bool full = false;
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		if (causes[i] == EIO)
+			return -EIO;
+		full |= error_of_system(causes[i], -EIO) == ERR_FULL;
+	}
+	return full ? ERR_FULL : -EIO;
+}
+
+static int error_of(const struct db *db, int code) {
+	switch (code & 0xff) {
+	case SQLITE_OK:
+	case SQLITE_ROW:
+	case SQLITE_DONE:
+		return 0;
+	case SQLITE_FULL:
+		return ERR_FULL;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_NOTADB:
+		return ERR_FOREIGN;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return -EACCES;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EAGAIN;
+	case SQLITE_CANTOPEN:
+		return error_of_system(sqlite3_system_errno(db->handle), -EIO);
+	case SQLITE_IOERR:
+		if (code == SQLITE_IOERR_SHORT_READ)
+			return ERR_DAMAGED;
+		return error_of_io(db);
+	default:
+		return ERR_DAMAGED;
+	}
+}
+
+/* After SQLite's advice for files of uncertain provenance. The length limit is what a batch may need, and no more. */
+static void distrust(sqlite3 *handle) {
+	(void)sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	(void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+	(void)sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, (int)FORMAT_COLUMN_BYTES_MAX);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_SQL_LENGTH, 100000);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_COLUMN, 100);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_EXPR_DEPTH, 10);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_COMPOUND_SELECT, 3);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_VDBE_OP, 25000);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_FUNCTION_ARG, 8);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 0);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_VARIABLE_NUMBER, 32);
+	(void)sqlite3_limit(handle, SQLITE_LIMIT_TRIGGER_DEPTH, 10);
+}
+
+int db_open(const char *path, enum db_mode mode, struct db **ret_db) {
+	struct db *db = calloc(1, sizeof(*db));
+	if (!db)
+		return -ENOMEM;
+	int flags = (mode == DB_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
+	int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
+	int error = db->handle ? error_of(db, code) : -ENOMEM;
+	if (!error) {
+		(void)sqlite3_extended_result_codes(db->handle, 1);
+		(void)sqlite3_busy_timeout(db->handle, WAIT_MS);
+		distrust(db->handle);
+		error = db_execute(db, "PRAGMA cell_size_check=ON;PRAGMA mmap_size=0;PRAGMA temp_store=MEMORY");
+	}
+	if (error) {
+		db_close(db);
+		return error;
+	}
+	*ret_db = db;
+	return 0;
+}
+
+void db_close(struct db *db) {
+	if (!db)
+		return;
+	(void)sqlite3_close_v2(db->handle);
+	free(db);
+}
+
+void db_abandon(struct db *db) {
+	if (!db)
+		return;
+	(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	db_close(db);
+}
+
+int db_execute(struct db *db, const char *sql) {
+	return error_of(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
+}
+
+int db_integer(struct db *db, const char *sql, int64_t *ret_value) {
+	sqlite3_stmt *statement = NULL;
+	int code = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*ret_value = sqlite3_column_int64(statement, 0);
+	int error = code == SQLITE_DONE ? ERR_DAMAGED : error_of(db, code);
+	(void)sqlite3_finalize(statement);
+	return error;
+}
+
+void db_rollback(struct db *db) {
+	if (!sqlite3_get_autocommit(db->handle))
+		(void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+const char *db_words(const struct db *db) {
+	return sqlite3_errmsg(db->handle);
+}
+
+int db_prepare(struct db *db, const char *sql, struct db_statement **ret_statement) {
+	struct db_statement *statement = calloc(1, sizeof(*statement));
+	if (!statement)
+		return -ENOMEM;
+	statement->db = db;
+	int error =
+	    error_of(db, sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, NULL));
+	if (error) {
+		free(statement);
+		return error;
+	}
+	*ret_statement = statement;
+	return 0;
+}
+
+void db_finalize(struct db_statement *statement) {
+	if (!statement)
+		return;
+	(void)sqlite3_finalize(statement->handle);
+	free(statement);
+}
+
+/* A failed bind leaves NULL, which the NOT NULL of every column refuses at db_run. */
+void db_put_u64(struct db_statement *statement, uint64_t value) {
+	(void)sqlite3_bind_int64(statement->handle, ++statement->next, (sqlite3_int64)value);
+}
+
+void db_put_blob(struct db_statement *statement, const void *data, size_t bytes) {
+	if (bytes)
+		(void)sqlite3_bind_blob64(statement->handle, ++statement->next, data, bytes, SQLITE_STATIC);
+	else
+		(void)sqlite3_bind_zeroblob(statement->handle, ++statement->next, 0);
+}
+
+void db_put_text(struct db_statement *statement, const char *text, size_t bytes) {
+	(void)sqlite3_bind_text64(statement->handle, ++statement->next, bytes ? text : "", bytes, SQLITE_STATIC,
+	                          SQLITE_UTF8);
+}
+
+int db_run(struct db_statement *statement) {
+	int error = error_of(statement->db, sqlite3_step(statement->handle));
+	db_reset(statement);
+	return error;
+}
+
+int db_next(struct db_statement *statement) {
+	int code = sqlite3_step(statement->handle);
+	if (code == SQLITE_ROW) {
+		statement->next = 0;
+		statement->mismatch = false;
+		return 1;
+	}
+	int error = error_of(statement->db, code);
+	db_reset(statement);
+	return error;
+}
+
+void db_reset(struct db_statement *statement) {
+	(void)sqlite3_reset(statement->handle);
+	(void)sqlite3_clear_bindings(statement->handle);
+	statement->next = 0;
+}
+
+static int next_of_type(struct db_statement *statement, int type) {
+	int column = statement->next++;
+	if (column >= sqlite3_column_count(statement->handle) ||
+	    sqlite3_column_type(statement->handle, column) != type) {
+		statement->mismatch = true;
+		return -1;
+	}
+	return column;
+}
+
+uint64_t db_get_u64(struct db_statement *statement) {
+	int column = next_of_type(statement, SQLITE_INTEGER);
+	return column < 0 ? 0 : (uint64_t)sqlite3_column_int64(statement->handle, column);
+}
+
+uint32_t db_get_u32(struct db_statement *statement) {
+	uint64_t value = db_get_u64(statement);
+	if (value > UINT32_MAX) {
+		statement->mismatch = true;
+		return 0;
+	}
+	return (uint32_t)value;
+}
+
+const uint8_t *db_get_blob(struct db_statement *statement, size_t *ret_bytes) {
+	int column = next_of_type(statement, SQLITE_BLOB);
+	*ret_bytes = column < 0 ? 0 : (size_t)sqlite3_column_bytes(statement->handle, column);
+	return column < 0 ? NULL : sqlite3_column_blob(statement->handle, column);
+}
+
+const char *db_get_text(struct db_statement *statement, size_t *ret_bytes) {
+	int column = next_of_type(statement, SQLITE_TEXT);
+	const char *text = column < 0 ? NULL : (const char *)sqlite3_column_text(statement->handle, column);
+	*ret_bytes = text ? (size_t)sqlite3_column_bytes(statement->handle, column) : 0;
+	return text;
+}
+
+int db_row_end(const struct db_statement *statement) {
+	return statement->mismatch || statement->next != sqlite3_column_count(statement->handle) ? ERR_DAMAGED : 0;
+}
+
+uint64_t db_row_checksum(const struct db_statement *statement, uint64_t seed) {
+	uint64_t sum = seed;
+	for (int i = 0; i < sqlite3_column_count(statement->handle); i++) {
+		int type = sqlite3_column_type(statement->handle, i);
+		const void *data = NULL;
+		uint64_t value = 0;
+		if (type == SQLITE_INTEGER)
+			value = (uint64_t)sqlite3_column_int64(statement->handle, i);
+		if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
+			data = sqlite3_column_blob(statement->handle, i);
+			value = (uint64_t)sqlite3_column_bytes(statement->handle, i);
+		}
+		uint8_t head[9] = {(uint8_t)type};
+		memcpy(head + 1, &value, sizeof(value));
+		sum = checksum64(head, sizeof(head), sum);
+		if (data)
+			sum = checksum64(data, value, sum);
+	}
+	return sum;
+}
+
+const char *db_version(void) {
+	return sqlite3_libversion();
+}

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reverse of encode.c, column by column, each only if it or one that needs it is asked for:
+ *
+ *     parent id -> span id -> thread -> parent codes          kind, status, flags, duration, heap -> site
+ *                          -> start  -> trace runs            attributes, events -> span id, trace (events: start)
+ *
+ * A thread needs the codes of the parents, not their ids, so there is no circle. Each function checks every count,
+ * index and length against the counts of the batch, which the caller checked against the limits of batch.h.
+ */
+#include "decode.h"
+
+#include "base/errs.h"
+#include "decoder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BIT(column) (1u << FORMAT_COLUMN_##column)
+
+int decoder_new(struct decoder **ret_decoder) {
+	struct decoder *decoder = malloc(sizeof(*decoder));
+	if (!decoder)
+		return -ENOMEM;
+	int error = plane_reader_new(&decoder->planes);
+	if (error) {
+		free(decoder);
+		return error;
+	}
+	*ret_decoder = decoder;
+	return 0;
+}
+
+void decoder_free(struct decoder *decoder) {
+	if (!decoder)
+		return;
+	plane_reader_free(decoder->planes);
+	free(decoder);
+}
+
+uint32_t decode_needs(uint32_t wanted) {
+	uint32_t thread = BIT(THREAD) | BIT(PARENT);
+	uint32_t start = BIT(START) | BIT(TRACE);
+	uint32_t span_id = BIT(SPAN_ID) | thread | start;
+	static const struct {
+		uint32_t wanted;
+		uint32_t column;
+	} by_site[] = {{STORE_COLUMN_SITE, 0},           {STORE_COLUMN_DURATION, BIT(DURATION)},
+	               {STORE_COLUMN_KIND, BIT(KIND)},   {STORE_COLUMN_STATUS, BIT(STATUS)},
+	               {STORE_COLUMN_FLAGS, BIT(FLAGS)}, {STORE_COLUMN_HEAP, BIT(HEAP_ALLOC) | BIT(HEAP_NET)}};
+	uint32_t needs = 0;
+	for (size_t i = 0; i < sizeof(by_site) / sizeof(by_site[0]); i++)
+		if (wanted & by_site[i].wanted)
+			needs |= by_site[i].column | BIT(SITE);
+	if (wanted & STORE_COLUMN_TRACE)
+		needs |= BIT(TRACE);
+	if (wanted & STORE_COLUMN_START)
+		needs |= start;
+	if (wanted & STORE_COLUMN_THREAD)
+		needs |= thread;
+	if (wanted & (STORE_COLUMN_SPAN_ID | STORE_COLUMN_PARENT_ID | STORE_COLUMN_ATTRIBUTES | STORE_COLUMN_EVENTS))
+		needs |= span_id;
+	if (wanted & STORE_COLUMN_ATTRIBUTES)
+		needs |= BIT(ATTRIBUTES) | BIT(TEXT);
+	if (wanted & STORE_COLUMN_EVENTS)
+		needs |= BIT(EVENTS);
+	return needs;
+}
+
+int decode_start(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
+                 uint8_t transform) {
+	plane_reader_start(decoder->planes, encoded->columns[column].data, encoded->columns[column].bytes);
+	uint8_t found = 0;
+	int error = plane_get_byte(decoder->planes, &found);
+	if (!error && found != transform)
+		error = ERR_NEWER;
+	return error;
+}
+
+static int get_runs(struct decoder *decoder, uint32_t high_count) {
+	uint32_t count = decoder->trace_count;
+	int error = plane_get_u64(decoder->planes, decoder->values, high_count);
+	if (!error)
+		error = plane_get_u32(decoder->planes, decoder->words, count);
+	if (!error)
+		error = plane_get_u64(decoder->planes, decoder->more_values, count);
+	if (!error)
+		error = plane_get_u32(decoder->planes, decoder->run, count);
+	return error ? error : plane_reader_finish(decoder->planes);
+}
+
+static int decode_trace(struct decoder *decoder, const struct format_batch *encoded) {
+	uint32_t high_count = 0;
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_TRACE, FORMAT_TRANSFORM_RUNS);
+	if (!error)
+		error = plane_get_count(decoder->planes, &decoder->trace_count);
+	if (!error)
+		error = plane_get_count(decoder->planes, &high_count);
+	if (error)
+		return error;
+	if (decoder->trace_count > decoder->span_count || high_count > decoder->trace_count)
+		return ERR_DAMAGED;
+	error = get_runs(decoder, high_count);
+	if (error)
+		return error;
+	uint32_t row = 0;
+	for (uint32_t i = 0; i < decoder->trace_count; i++) {
+		if (decoder->words[i] >= high_count || decoder->run[i] >= decoder->span_count - row)
+			return ERR_DAMAGED;
+		uint32_t end = row + ++decoder->run[i];
+		for (; row < end; row++) {
+			decoder->trace_hi[row] = decoder->values[decoder->words[i]];
+			decoder->trace_lo[row] = decoder->more_values[i];
+		}
+	}
+	return row == decoder->span_count ? 0 : ERR_DAMAGED;
+}
+
+static int decode_parent_codes(struct decoder *decoder, const struct format_batch *encoded) {
+	uint32_t count = decoder->span_count;
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_PARENT, FORMAT_TRANSFORM_ROW_DISTANCE);
+	if (!error)
+		error = plane_get_u32(decoder->planes, decoder->parent_code, count);
+	if (!error)
+		error = plane_get_count(decoder->planes, &decoder->exception_count);
+	if (error)
+		return error;
+	if (decoder->exception_count > count)
+		return ERR_DAMAGED;
+	error = plane_get_u64(decoder->planes, decoder->exceptions, decoder->exception_count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	uint32_t exceptions = 0;
+	for (uint32_t row = 0; row < count && !error; row++) {
+		uint32_t code = decoder->parent_code[row];
+		exceptions += code == 1;
+		if (code >= 2 && row - format_unzigzag(code - 2) >= count)
+			error = ERR_DAMAGED;
+	}
+	if (!error && exceptions != decoder->exception_count)
+		error = ERR_DAMAGED;
+	return error;
+}
+
+static int decode_start_ns(struct decoder *decoder, const struct format_batch *encoded) {
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_START, FORMAT_TRANSFORM_TRACE_DELTA);
+	if (!error)
+		error = plane_get_u64(decoder->planes, decoder->more_values, decoder->trace_count);
+	if (!error)
+		error = plane_get_u64(decoder->planes, decoder->values, decoder->span_count - decoder->trace_count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	if (error)
+		return error;
+	const uint64_t *delta = decoder->values;
+	uint32_t row = 0;
+	uint64_t first = 0;
+	for (uint32_t trace = 0; trace < decoder->trace_count; trace++) {
+		first += format_unzigzag(decoder->more_values[trace]);
+		decoder->start_ns[row] = first;
+		uint32_t end = row + decoder->run[trace];
+		for (row++; row < end; row++)
+			decoder->start_ns[row] = decoder->start_ns[row - 1] + *delta++;
+	}
+	return 0;
+}
+
+static int decode_site(struct decoder *decoder, const struct format_batch *encoded) {
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_SITE, FORMAT_TRANSFORM_PLAIN);
+	if (!error)
+		error = plane_get_u32(decoder->planes, decoder->site, decoder->span_count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	if (error)
+		return error;
+	order_identity(decoder->by_site, decoder->span_count);
+	order_by_u32(&decoder->order, decoder->by_site, decoder->site, decoder->span_count);
+	return 0;
+}
+
+static int decode_thread(struct decoder *decoder, const struct format_batch *encoded) {
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_THREAD, FORMAT_TRANSFORM_AS_PARENT);
+	if (!error)
+		error = plane_get_u64(decoder->planes, decoder->values, decoder->span_count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	for (uint32_t row = 0; row < decoder->span_count && !error; row++) {
+		uint32_t code = decoder->parent_code[row];
+		uint64_t distance = code >= 2 ? format_unzigzag(code - 2) : 0;
+		if (distance == 0 || distance > row)
+			distance = 1;
+		if (decoder->values[row] > (uint64_t)UINT32_MAX + 1 || (row == 0 && decoder->values[row] == 0))
+			error = ERR_DAMAGED;
+		else
+			decoder->thread[row] = decoder->values[row] ? (uint32_t)(decoder->values[row] - 1)
+			                                            : decoder->thread[row - distance];
+	}
+	return error;
+}
+
+static int get_span_ids(struct decoder *decoder, uint32_t first_count) {
+	uint32_t count = decoder->span_count;
+	uint32_t first = 0;
+	uint32_t next = 0;
+	uint64_t id = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t row = decoder->rows[i];
+		if (i == 0 || decoder->thread[row] != decoder->thread[decoder->rows[i - 1]]) {
+			if (first == first_count)
+				return ERR_DAMAGED;
+			id = decoder->more_values[first++];
+		} else {
+			if (next == count - first_count)
+				return ERR_DAMAGED;
+			id += format_unzigzag(decoder->values[next++]) + 1;
+		}
+		decoder->span_id[row] = id;
+	}
+	return 0;
+}
+
+static int decode_span_id(struct decoder *decoder, const struct format_batch *encoded) {
+	uint32_t count = decoder->span_count;
+	uint32_t first_count = 0;
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_SPAN_ID, FORMAT_TRANSFORM_THREAD_DELTA);
+	if (!error)
+		error = plane_get_count(decoder->planes, &first_count);
+	if (error)
+		return error;
+	if (first_count > count)
+		return ERR_DAMAGED;
+	error = plane_get_u64(decoder->planes, decoder->more_values, first_count);
+	if (!error)
+		error = plane_get_u64(decoder->planes, decoder->values, count - first_count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	if (error)
+		return error;
+	order_identity(decoder->rows, count);
+	order_by_u64(&decoder->order, decoder->rows, decoder->start_ns, count);
+	order_by_u32(&decoder->order, decoder->rows, decoder->thread, count);
+	return get_span_ids(decoder, first_count);
+}
+
+static void resolve_parents(struct decoder *decoder) {
+	const uint64_t *exception = decoder->exceptions;
+	for (uint32_t row = 0; row < decoder->span_count; row++) {
+		uint32_t code = decoder->parent_code[row];
+		if (code == 0)
+			decoder->parent_id[row] = 0;
+		else if (code == 1)
+			decoder->parent_id[row] = *exception++;
+		else
+			decoder->parent_id[row] = decoder->span_id[row - format_unzigzag(code - 2)];
+	}
+}
+
+/* Columns that come in order of rows or of sites. */
+static int start_by_site(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
+                         bool *ret_by_site) {
+	*ret_by_site = true;
+	int error = decode_start(decoder, encoded, column, FORMAT_TRANSFORM_BY_SITE);
+	if (error != ERR_NEWER)
+		return error;
+	*ret_by_site = false;
+	return decode_start(decoder, encoded, column, FORMAT_TRANSFORM_PLAIN);
+}
+
+static int decode_u8(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
+                     uint8_t *values) {
+	bool by_site = false;
+	uint32_t count = decoder->span_count;
+	int error = start_by_site(decoder, encoded, column, &by_site);
+	if (!error)
+		error = plane_get_u8(decoder->planes, by_site ? decoder->bytes : values, count);
+	for (uint32_t i = 0; by_site && !error && i < count; i++)
+		values[decoder->by_site[i]] = decoder->bytes[i];
+	return error ? error : plane_reader_finish(decoder->planes);
+}
+
+static int decode_u32(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
+                      uint32_t *values) {
+	bool by_site = false;
+	uint32_t count = decoder->span_count;
+	int error = start_by_site(decoder, encoded, column, &by_site);
+	if (!error)
+		error = plane_get_u32(decoder->planes, by_site ? decoder->words : values, count);
+	for (uint32_t i = 0; by_site && !error && i < count; i++)
+		values[decoder->by_site[i]] = decoder->words[i];
+	return error ? error : plane_reader_finish(decoder->planes);
+}
+
+static int decode_u64(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
+                      uint64_t *values) {
+	bool by_site = false;
+	uint32_t count = decoder->span_count;
+	int error = start_by_site(decoder, encoded, column, &by_site);
+	if (!error)
+		error = plane_get_u64(decoder->planes, by_site ? decoder->values : values, count);
+	for (uint32_t i = 0; by_site && !error && i < count; i++)
+		values[decoder->by_site[i]] = decoder->values[i];
+	return error ? error : plane_reader_finish(decoder->planes);
+}
+
+static int decode_heap_net(struct decoder *decoder, const struct format_batch *encoded) {
+	uint32_t *zigzag = decoder->rows;
+	int error = decode_u32(decoder, encoded, FORMAT_COLUMN_HEAP_NET, zigzag);
+	for (uint32_t i = 0; i < decoder->span_count && !error; i++)
+		decoder->heap_net_units[i] = (int32_t)(zigzag[i] >> 1 ^ (0u - (zigzag[i] & 1)));
+	return error;
+}
+
+static int decode_column(struct decoder *decoder, const struct format_batch *encoded, enum format_column column) {
+	switch (column) {
+	case FORMAT_COLUMN_TRACE:
+		return decode_trace(decoder, encoded);
+	case FORMAT_COLUMN_PARENT:
+		return decode_parent_codes(decoder, encoded);
+	case FORMAT_COLUMN_START:
+		return decode_start_ns(decoder, encoded);
+	case FORMAT_COLUMN_SITE:
+		return decode_site(decoder, encoded);
+	case FORMAT_COLUMN_THREAD:
+		return decode_thread(decoder, encoded);
+	case FORMAT_COLUMN_SPAN_ID:
+		return decode_span_id(decoder, encoded);
+	case FORMAT_COLUMN_DURATION:
+		return decode_u64(decoder, encoded, column, decoder->duration_ns);
+	case FORMAT_COLUMN_KIND:
+		return decode_u8(decoder, encoded, column, decoder->kind);
+	case FORMAT_COLUMN_STATUS:
+		return decode_u8(decoder, encoded, column, decoder->status);
+	case FORMAT_COLUMN_FLAGS:
+		return decode_u8(decoder, encoded, column, decoder->flags);
+	case FORMAT_COLUMN_HEAP_ALLOC:
+		return decode_u32(decoder, encoded, column, decoder->heap_alloc_units);
+	case FORMAT_COLUMN_HEAP_NET:
+		return decode_heap_net(decoder, encoded);
+	case FORMAT_COLUMN_ATTRIBUTES:
+	case FORMAT_COLUMN_TEXT:
+	case FORMAT_COLUMN_EVENTS:
+	case FORMAT_COLUMNS:
+		break;
+	}
+	return 0;
+}
+
+static int decode_spans(struct decoder *decoder, const struct format_batch *encoded, uint32_t needs) {
+	static const enum format_column order[] = {
+	    FORMAT_COLUMN_TRACE,   FORMAT_COLUMN_PARENT, FORMAT_COLUMN_START,      FORMAT_COLUMN_THREAD,
+	    FORMAT_COLUMN_SPAN_ID, FORMAT_COLUMN_SITE,   FORMAT_COLUMN_DURATION,   FORMAT_COLUMN_KIND,
+	    FORMAT_COLUMN_STATUS,  FORMAT_COLUMN_FLAGS,  FORMAT_COLUMN_HEAP_ALLOC, FORMAT_COLUMN_HEAP_NET};
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && decoder->span_count; i++) {
+		int error = needs >> order[i] & 1 ? decode_column(decoder, encoded, order[i]) : 0;
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static void give(const struct decoder *decoder, const struct format_batch *encoded, uint32_t wanted,
+                 struct store_columns *columns) {
+	memset(columns, 0, sizeof(*columns));
+	columns->span_count = decoder->span_count;
+	columns->trace_hi = wanted & STORE_COLUMN_TRACE ? decoder->trace_hi : NULL;
+	columns->trace_lo = wanted & STORE_COLUMN_TRACE ? decoder->trace_lo : NULL;
+	columns->span_id = wanted & STORE_COLUMN_SPAN_ID ? decoder->span_id : NULL;
+	columns->parent_id = wanted & STORE_COLUMN_PARENT_ID ? decoder->parent_id : NULL;
+	columns->start_ns = wanted & STORE_COLUMN_START ? decoder->start_ns : NULL;
+	columns->duration_ns = wanted & STORE_COLUMN_DURATION ? decoder->duration_ns : NULL;
+	columns->site = wanted & STORE_COLUMN_SITE ? decoder->site : NULL;
+	columns->thread = wanted & STORE_COLUMN_THREAD ? decoder->thread : NULL;
+	columns->kind = wanted & STORE_COLUMN_KIND ? decoder->kind : NULL;
+	columns->status = wanted & STORE_COLUMN_STATUS ? decoder->status : NULL;
+	columns->flags = wanted & STORE_COLUMN_FLAGS ? decoder->flags : NULL;
+	columns->heap_alloc_units = wanted & STORE_COLUMN_HEAP ? decoder->heap_alloc_units : NULL;
+	columns->heap_net_units = wanted & STORE_COLUMN_HEAP ? decoder->heap_net_units : NULL;
+	if (wanted & STORE_COLUMN_ATTRIBUTES) {
+		columns->attribute_count = encoded->attribute_count;
+		columns->attributes = decoder->attributes;
+		columns->text = (const char *)decoder->text;
+		columns->text_bytes = encoded->text_bytes;
+	}
+	if (wanted & STORE_COLUMN_EVENTS) {
+		columns->event_count = encoded->event_count;
+		columns->events = decoder->events;
+	}
+}
+
+int decode(struct decoder *decoder, const struct format_batch *encoded, uint32_t wanted,
+           struct store_columns *ret_columns) {
+	if (encoded->span_count > BATCH_SPANS_MAX || encoded->attribute_count > BATCH_ATTRIBUTES_MAX ||
+	    encoded->event_count > BATCH_EVENTS_MAX || encoded->text_bytes > BATCH_TEXT_BYTES_MAX)
+		return ERR_DAMAGED;
+	decoder->span_count = encoded->span_count;
+	decoder->trace_count = 0;
+	int error = decode_spans(decoder, encoded, decode_needs(wanted));
+	if (!error && wanted & STORE_COLUMN_PARENT_ID)
+		resolve_parents(decoder);
+	if (!error && wanted & STORE_COLUMN_ATTRIBUTES)
+		error = decode_attributes(decoder, encoded);
+	if (!error && wanted & STORE_COLUMN_EVENTS)
+		error = decode_events(decoder, encoded);
+	if (!error)
+		give(decoder, encoded, wanted, ret_columns);
+	return error;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory of a decoder, shared by decode.c (spans) and decode_extras.c (attributes and events). */
+#ifndef SPANRING_LIBSTORE_DECODER_H
+#define SPANRING_LIBSTORE_DECODER_H
+
+#include "decode.h"
+#include "order.h"
+#include "plane.h"
+
+struct decoder {
+	struct plane_reader *planes;
+	struct order order;
+	uint32_t span_count;
+	uint32_t trace_count;
+	uint32_t run[BATCH_SPANS_MAX]; /* rows of each trace */
+	uint64_t trace_hi[BATCH_SPANS_MAX];
+	uint64_t trace_lo[BATCH_SPANS_MAX];
+	uint64_t span_id[BATCH_SPANS_MAX];
+	uint64_t parent_id[BATCH_SPANS_MAX];
+	uint64_t start_ns[BATCH_SPANS_MAX];
+	uint64_t duration_ns[BATCH_SPANS_MAX];
+	uint32_t site[BATCH_SPANS_MAX];
+	uint32_t thread[BATCH_SPANS_MAX];
+	uint32_t heap_alloc_units[BATCH_SPANS_MAX];
+	int32_t heap_net_units[BATCH_SPANS_MAX];
+	uint8_t kind[BATCH_SPANS_MAX];
+	uint8_t status[BATCH_SPANS_MAX];
+	uint8_t flags[BATCH_SPANS_MAX];
+	uint32_t parent_code[BATCH_SPANS_MAX];
+	uint64_t exceptions[BATCH_SPANS_MAX]; /* parents that are not rows */
+	uint32_t exception_count;
+	uint32_t by_site[BATCH_SPANS_MAX];
+	uint32_t rows[BATCH_SPANS_MAX];
+	uint64_t values[BATCH_SPANS_MAX];
+	uint64_t more_values[BATCH_SPANS_MAX];
+	uint32_t words[BATCH_SPANS_MAX];
+	uint8_t bytes[BATCH_SPANS_MAX];
+	struct store_attribute attributes[BATCH_ATTRIBUTES_MAX];
+	struct store_event events[BATCH_EVENTS_MAX];
+	uint8_t text[BATCH_TEXT_BYTES_MAX];
+};
+
+/* Start at a column and check its transform. */
+int decode_start(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
+                 uint8_t transform);
+int decode_attributes(struct decoder *decoder, const struct format_batch *encoded);
+int decode_events(struct decoder *decoder, const struct format_batch *encoded);
+
+#endif

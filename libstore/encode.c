@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows are permuted first: traces in order of first appearance, inside a trace by start (ties: as they came). That
+ * puts a child a few rows behind its parent, makes starts small ascending differences, and stores each trace id
+ * once. Then every column is written by the transform that docs/store-format.md gives for it.
+ *
+ * One sort by start serves both the stored order and the order of span ids: rows sorted by (start, trace) and
+ * then, stably, by trace are the stored order; the same rows sorted by thread are the (thread, start, row) order,
+ * in which the ids of a thread count up by one.
+ */
+#include "encode.h"
+
+#include "base/checked.h"
+#include "base/errs.h"
+#include "bloom.h"
+#include "encoder.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+int encoder_new(struct encoder **ret_encoder) {
+	struct encoder *encoder = malloc(sizeof(*encoder));
+	if (!encoder)
+		return -ENOMEM;
+	int error = plane_writer_new(&encoder->planes);
+	if (error) {
+		free(encoder);
+		return error;
+	}
+	if (getrandom(encoder->seed, sizeof(encoder->seed), 0) != (ssize_t)sizeof(encoder->seed)) {
+		encoder->seed[0] = UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)(uintptr_t)encoder;
+		encoder->seed[1] = UINT64_C(0xbf58476d1ce4e5b9);
+	}
+	*ret_encoder = encoder;
+	return 0;
+}
+
+void encoder_free(struct encoder *encoder) {
+	if (!encoder)
+		return;
+	plane_writer_free(encoder->planes);
+	free(encoder);
+}
+
+static uint32_t trace_index(struct encoder *encoder, uint64_t trace_hi, uint64_t trace_lo) {
+	struct encoder_slots *slots = &encoder->slots;
+	uint32_t at = encoder_hash(encoder, trace_hi, trace_lo) & slots->mask;
+	for (; slots->slots[at]; at = (at + 1) & slots->mask) {
+		uint32_t index = slots->slots[at] - 1;
+		if (encoder->trace_lo[index] == trace_lo && encoder->trace_hi[index] == trace_hi)
+			return index;
+	}
+	uint32_t index = encoder->trace_count++;
+	slots->slots[at] = index + 1;
+	encoder->trace_hi[index] = trace_hi;
+	encoder->trace_lo[index] = trace_lo;
+	encoder->run[index] = 0;
+	return index;
+}
+
+static void find_traces(struct encoder *encoder, const struct batch *batch) {
+	encoder_slots_clear(&encoder->slots, batch->span_count);
+	encoder->trace_count = 0;
+	for (uint32_t i = 0; i < batch->span_count; i++) {
+		const struct store_span *span = &batch->spans[i];
+		uint32_t index = trace_index(encoder, span->trace_hi, span->trace_lo);
+		encoder->trace_of[i] = index;
+		encoder->run[index]++;
+		encoder->values[i] = span->start_ns;
+	}
+}
+
+/* rows: stored order; by_thread: stored rows in order of (thread, start, row). */
+static void sort_rows(struct encoder *encoder, uint32_t count) {
+	order_identity(encoder->rows, count);
+	order_by_u32(&encoder->order, encoder->rows, encoder->trace_of, count);
+	order_by_u64(&encoder->order, encoder->rows, encoder->values, count);
+	memcpy(encoder->by_thread, encoder->rows, sizeof(*encoder->rows) * count);
+	order_by_u32(&encoder->order, encoder->rows, encoder->trace_of, count);
+	for (uint32_t i = 0; i < count; i++)
+		encoder->words[encoder->rows[i]] = i;
+	for (uint32_t i = 0; i < count; i++)
+		encoder->by_thread[i] = encoder->words[encoder->by_thread[i]];
+}
+
+static void gather(struct encoder *encoder, const struct batch *batch) {
+	struct encoder_spans *to = &encoder->spans;
+	for (uint32_t i = 0; i < batch->span_count; i++) {
+		const struct store_span *span = &batch->spans[encoder->rows[i]];
+		to->span_id[i] = span->span_id;
+		to->parent_id[i] = span->parent_id;
+		to->start_ns[i] = span->start_ns;
+		to->duration_ns[i] = span->duration_ns;
+		to->trace[i] = encoder->trace_of[encoder->rows[i]];
+		to->site[i] = span->site;
+		to->thread[i] = span->thread;
+		to->heap_alloc_units[i] = span->heap_alloc_units;
+		to->heap_net[i] = (uint32_t)span->heap_net_units << 1 ^ (0u - ((uint32_t)span->heap_net_units >> 31));
+		to->kind[i] = span->kind;
+		to->status[i] = span->status;
+		to->flags[i] = span->flags;
+	}
+}
+
+/* The first row of each (trace_lo, span_id). */
+static void index_rows(struct encoder *encoder, uint32_t count) {
+	struct encoder_slots *slots = &encoder->slots;
+	encoder_slots_clear(slots, count);
+	for (uint32_t row = 0; row < count; row++) {
+		uint64_t span_id = encoder->spans.span_id[row];
+		uint64_t trace_lo = encoder->trace_lo[encoder->spans.trace[row]];
+		uint32_t at = encoder_hash(encoder, trace_lo, span_id) & slots->mask;
+		while (slots->slots[at]) {
+			uint32_t other = slots->slots[at] - 1;
+			if (encoder->spans.span_id[other] == span_id &&
+			    encoder->trace_lo[encoder->spans.trace[other]] == trace_lo)
+				break;
+			at = (at + 1) & slots->mask;
+		}
+		if (!slots->slots[at])
+			slots->slots[at] = row + 1;
+	}
+}
+
+static void put_trace(struct encoder *encoder) {
+	uint32_t count = encoder->trace_count;
+	uint32_t high_count = 0;
+	struct encoder_slots *slots = &encoder->slots;
+	encoder_slots_clear(slots, count);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t high = encoder->trace_hi[i];
+		uint32_t at = encoder_hash(encoder, high, 0) & slots->mask;
+		while (slots->slots[at] && encoder->values[slots->slots[at] - 1] != high)
+			at = (at + 1) & slots->mask;
+		if (!slots->slots[at]) {
+			encoder->values[high_count] = high;
+			slots->slots[at] = ++high_count;
+		}
+		encoder->words[i] = slots->slots[at] - 1;
+		encoder->more_words[i] = encoder->run[i] - 1;
+	}
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_RUNS);
+	plane_put_count(encoder->planes, count);
+	plane_put_count(encoder->planes, high_count);
+	plane_put_u64(encoder->planes, encoder->values, high_count);
+	plane_put_u32(encoder->planes, encoder->words, count);
+	plane_put_u64(encoder->planes, encoder->trace_lo, count);
+	plane_put_u32(encoder->planes, encoder->more_words, count);
+}
+
+static void put_span_id(struct encoder *encoder) {
+	const struct encoder_spans *spans = &encoder->spans;
+	uint32_t first_count = 0;
+	uint32_t count = 0;
+	uint64_t before = 0;
+	for (uint32_t i = 0; i < encoder->span_count; i++) {
+		uint32_t row = encoder->by_thread[i];
+		uint64_t id = spans->span_id[row];
+		if (i == 0 || spans->thread[row] != spans->thread[encoder->by_thread[i - 1]])
+			encoder->more_values[first_count++] = id;
+		else
+			encoder->values[count++] = format_zigzag(id - before - 1);
+		before = id;
+	}
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_THREAD_DELTA);
+	plane_put_count(encoder->planes, first_count);
+	plane_put_u64(encoder->planes, encoder->more_values, first_count);
+	plane_put_u64(encoder->planes, encoder->values, count);
+}
+
+/*
+ * 0: root; 1: see the list; 2 + zigzag(row - row of the parent). A sibling of the row before, or its child, needs
+ * no search.
+ */
+static uint32_t parent_code(const struct encoder *encoder, uint32_t row, uint32_t *parent_row) {
+	const struct encoder_spans *spans = &encoder->spans;
+	uint64_t parent_id = spans->parent_id[row];
+	if (parent_id == 0)
+		return 0;
+	uint32_t candidate = *parent_row;
+	if (row > 0 && spans->span_id[row - 1] == parent_id)
+		candidate = row - 1;
+	if (candidate >= row || spans->span_id[candidate] != parent_id || spans->trace[candidate] != spans->trace[row])
+		candidate = encoder_find_row(encoder, encoder->trace_lo[spans->trace[row]], parent_id);
+	if (candidate == encoder->span_count)
+		return 1;
+	*parent_row = candidate;
+	int64_t distance = (int64_t)row - (int64_t)candidate;
+	return 2 + (uint32_t)format_zigzag((uint64_t)distance);
+}
+
+static void put_parent(struct encoder *encoder) {
+	uint32_t exceptions = 0;
+	uint32_t parent_row = UINT32_MAX;
+	for (uint32_t row = 0; row < encoder->span_count; row++) {
+		encoder->parent_code[row] = parent_code(encoder, row, &parent_row);
+		if (encoder->parent_code[row] == 1)
+			encoder->values[exceptions++] = encoder->spans.parent_id[row];
+	}
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_ROW_DISTANCE);
+	plane_put_u32(encoder->planes, encoder->parent_code, encoder->span_count);
+	plane_put_count(encoder->planes, exceptions);
+	plane_put_u64(encoder->planes, encoder->values, exceptions);
+}
+
+static void put_start(struct encoder *encoder) {
+	const uint64_t *start_ns = encoder->spans.start_ns;
+	uint32_t count = 0;
+	uint32_t row = 0;
+	uint64_t before = 0;
+	for (uint32_t trace = 0; trace < encoder->trace_count; trace++) {
+		encoder->more_values[trace] = format_zigzag(start_ns[row] - before);
+		before = start_ns[row];
+		uint32_t end = row + encoder->run[trace];
+		for (row++; row < end; row++)
+			encoder->values[count++] = start_ns[row] - start_ns[row - 1];
+	}
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_TRACE_DELTA);
+	plane_put_u64(encoder->planes, encoder->more_values, encoder->trace_count);
+	plane_put_u64(encoder->planes, encoder->values, count);
+}
+
+/* 0: the thread of the parent if that is an earlier row, else of the row before; otherwise the thread's id + 1. */
+static void put_thread(struct encoder *encoder) {
+	const uint32_t *thread = encoder->spans.thread;
+	for (uint32_t row = 0; row < encoder->span_count; row++) {
+		uint32_t code = encoder->parent_code[row];
+		uint64_t distance = code >= 2 ? format_unzigzag(code - 2) : 0;
+		if (distance == 0 || distance > row)
+			distance = 1;
+		bool same = row > 0 && thread[row] == thread[row - distance];
+		encoder->values[row] = same ? 0 : (uint64_t)thread[row] + 1;
+	}
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_AS_PARENT);
+	plane_put_u64(encoder->planes, encoder->values, encoder->span_count);
+}
+
+static void put_u32_by_site(struct encoder *encoder, const uint32_t *column) {
+	for (uint32_t i = 0; i < encoder->span_count; i++)
+		encoder->words[i] = column[encoder->by_site[i]];
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_BY_SITE);
+	plane_put_u32(encoder->planes, encoder->words, encoder->span_count);
+}
+
+static void put_u8_by_site(struct encoder *encoder, const uint8_t *column) {
+	for (uint32_t i = 0; i < encoder->span_count; i++)
+		encoder->bytes[i] = column[encoder->by_site[i]];
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_BY_SITE);
+	plane_put_u8(encoder->planes, encoder->bytes, encoder->span_count);
+}
+
+static void put_duration(struct encoder *encoder) {
+	for (uint32_t i = 0; i < encoder->span_count; i++)
+		encoder->values[i] = encoder->spans.duration_ns[encoder->by_site[i]];
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_BY_SITE);
+	plane_put_u64(encoder->planes, encoder->values, encoder->span_count);
+}
+
+static void put_column(struct encoder *encoder, const struct batch *batch, enum format_column column) {
+	const struct encoder_spans *spans = &encoder->spans;
+	switch (column) {
+	case FORMAT_COLUMN_TRACE:
+		put_trace(encoder);
+		index_rows(encoder, encoder->span_count);
+		return;
+	case FORMAT_COLUMN_SPAN_ID:
+		put_span_id(encoder);
+		return;
+	case FORMAT_COLUMN_PARENT:
+		put_parent(encoder);
+		return;
+	case FORMAT_COLUMN_START:
+		put_start(encoder);
+		return;
+	case FORMAT_COLUMN_DURATION:
+		put_duration(encoder);
+		return;
+	case FORMAT_COLUMN_SITE:
+		plane_put_byte(encoder->planes, FORMAT_TRANSFORM_PLAIN);
+		plane_put_u32(encoder->planes, spans->site, encoder->span_count);
+		return;
+	case FORMAT_COLUMN_THREAD:
+		put_thread(encoder);
+		return;
+	case FORMAT_COLUMN_KIND:
+		put_u8_by_site(encoder, spans->kind);
+		return;
+	case FORMAT_COLUMN_STATUS:
+		put_u8_by_site(encoder, spans->status);
+		return;
+	case FORMAT_COLUMN_FLAGS:
+		put_u8_by_site(encoder, spans->flags);
+		return;
+	case FORMAT_COLUMN_HEAP_ALLOC:
+		put_u32_by_site(encoder, spans->heap_alloc_units);
+		return;
+	case FORMAT_COLUMN_HEAP_NET:
+		put_u32_by_site(encoder, spans->heap_net);
+		return;
+	case FORMAT_COLUMN_ATTRIBUTES:
+		encode_attributes(encoder, batch);
+		return;
+	case FORMAT_COLUMN_TEXT:
+		encode_text(encoder, batch);
+		return;
+	case FORMAT_COLUMN_EVENTS:
+		encode_events(encoder, batch);
+		return;
+	case FORMAT_COLUMNS:
+		return;
+	}
+}
+
+static bool has_rows(const struct batch *batch, enum format_column column) {
+	if (column == FORMAT_COLUMN_ATTRIBUTES)
+		return batch->attribute_count > 0;
+	if (column == FORMAT_COLUMN_TEXT)
+		return batch->text_bytes > 0;
+	if (column == FORMAT_COLUMN_EVENTS)
+		return batch->event_count > 0;
+	return batch->span_count > 0;
+}
+
+static void summarise(const struct encoder *encoder, struct format_batch *encoded) {
+	const struct encoder_spans *spans = &encoder->spans;
+	uint64_t start_ns_min = encoder->span_count ? UINT64_MAX : 0;
+	for (uint32_t i = 0; i < encoder->span_count; i++) {
+		uint64_t end_ns = saturating_add(spans->start_ns[i], spans->duration_ns[i]);
+		start_ns_min = spans->start_ns[i] < start_ns_min ? spans->start_ns[i] : start_ns_min;
+		encoded->end_ns_max = end_ns > encoded->end_ns_max ? end_ns : encoded->end_ns_max;
+		encoded->duration_ns_max =
+		    spans->duration_ns[i] > encoded->duration_ns_max ? spans->duration_ns[i] : encoded->duration_ns_max;
+	}
+	encoded->start_ns_min = start_ns_min;
+}
+
+static void make_bloom(struct encoder *encoder, struct format_batch *encoded) {
+	encoded->bloom = encoder->bloom;
+	encoded->bloom_bytes = bloom_bytes(encoder->trace_count + encoder->foreign_count);
+	memset(encoder->bloom, 0, encoded->bloom_bytes);
+	for (uint32_t i = 0; i < encoder->trace_count; i++)
+		bloom_add(encoder->bloom, encoded->bloom_bytes, encoder->trace_lo[i]);
+	for (uint32_t i = 0; i < encoder->foreign_count; i++)
+		bloom_add(encoder->bloom, encoded->bloom_bytes, encoder->foreign_traces[i]);
+}
+
+void encode(struct encoder *encoder, const struct batch *batch, struct format_batch *ret_encoded) {
+	struct format_batch encoded = {.span_count = batch->span_count,
+	                               .attribute_count = batch->attribute_count,
+	                               .event_count = batch->event_count,
+	                               .text_bytes = batch->text_bytes};
+	encoder->span_count = batch->span_count;
+	encoder->foreign_count = 0;
+	find_traces(encoder, batch);
+	sort_rows(encoder, batch->span_count);
+	gather(encoder, batch);
+	order_by_u32(&encoder->order, encoder->by_thread, encoder->spans.thread, batch->span_count);
+	order_identity(encoder->by_site, batch->span_count);
+	order_by_u32(&encoder->order, encoder->by_site, encoder->spans.site, batch->span_count);
+	if (!batch->span_count)
+		encoder_slots_clear(&encoder->slots, 0);
+	plane_writer_start(encoder->planes, encoder->out, encoder->out + sizeof(encoder->out));
+	for (enum format_column column = 0; column < FORMAT_COLUMNS; column++) {
+		uint8_t *from = plane_writer_at(encoder->planes);
+		if (has_rows(batch, column))
+			put_column(encoder, batch, column);
+		encoded.columns[column].data = from;
+		encoded.columns[column].bytes = (uint32_t)(plane_writer_at(encoder->planes) - from);
+	}
+	summarise(encoder, &encoded);
+	make_bloom(encoder, &encoded);
+	*ret_encoded = encoded;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The read side of a store: a directory of segments, or one segment file. Never writes, safe against hostile files, correct beside a writing
+ * agent (each segment is read in one read transaction: a prefix of what was committed). One thread per reader.
+ *
+ * Names, services and processes are numbered across the whole store ("name" below), sites and threads per segment; each segment
+ * gives the maps. A segment that cannot be read is left out and named in store_reader_damage; a caller that shows results must
+ * then say so and exit with EXIT_CODE_INPUT.
+ */
+#ifndef SPANRING_LIBSTORE_READER_H
+#define SPANRING_LIBSTORE_READER_H
+
+#include "span.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct store_reader;
+
+/* Why an input, or a part of it, is not used. */
+struct store_damage {
+	char *file;
+	char *text; /* one line: what and where, then what to do */
+	int error;  /* ERR_DAMAGED, ERR_FOREIGN, ERR_NEWER, or a system error */
+};
+
+/* A process across all its segments. */
+struct store_process_view {
+	uint8_t instance[STORE_INSTANCE_BYTES];
+	uint32_t pid;
+	uint32_t ppid;
+	uint32_t uid;
+	const char *executable;
+	const char *command;
+	const char *service;
+	uint64_t attach_wall_ns;
+	struct store_process_account account; /* newest; all zero if none was stored */
+};
+
+struct store_ring_view {
+	uint32_t process;           /* index into processes */
+	struct store_cursor cursor; /* newest */
+};
+
+struct store_segment_view {
+	const char *file;
+	uint64_t sequence;
+	bool sealed;
+	uint8_t boot_id[16];
+	uint64_t wall_offset_ns;
+	uint64_t created_wall_ns;
+	uint64_t file_bytes;
+	uint64_t batches;
+	uint64_t spans;
+	uint64_t attributes;
+	uint64_t events;
+	uint64_t start_ns_min; /* of spans; both 0 if there are none */
+	uint64_t end_ns_max;
+	/* Maps from ids of this segment; index 0 is unused. */
+	uint32_t site_count;
+	const struct store_site *sites; /* name and file are ids of `names` below */
+	uint32_t thread_count;
+	const struct store_thread *threads; /* process is an index into processes + 1; name an id of `names` */
+};
+
+struct store_overview {
+	const struct store_segment_view *segments; /* in order of sequence */
+	size_t segment_count;
+	const struct store_process_view *processes;
+	size_t process_count;
+	const struct store_ring_view *rings;
+	size_t ring_count;
+	const char *const *names; /* id -> text, zero-terminated, may hold any byte but zero; names[0] is "" */
+	uint32_t name_count;      /* ids are 1 .. name_count */
+};
+
+/*
+ * Open; path is a directory or a file. 0, or -ENOENT (nothing there), ERR_FOREIGN (no segment in it, or not a segment), ERR_NEWER,
+ * ERR_DAMAGED, ..., with one line in ret_text (what, where, remedy). A directory with at least one readable segment opens.
+ * An empty store (a directory made by an agent that stored nothing yet) opens with no segment.
+ */
+int store_reader_open(const char *path, struct store_reader **ret_reader, char *ret_text, size_t text_bytes);
+void store_reader_close(struct store_reader *reader);
+const struct store_overview *store_reader_overview(const struct store_reader *reader);
+/* What was found bad so far, also by scans. */
+const struct store_damage *store_reader_damage(const struct store_reader *reader, size_t *ret_count);
+
+/* Columns of spans; a scan decodes those asked for. */
+#define STORE_COLUMN_TRACE (1u << 0)
+#define STORE_COLUMN_SPAN_ID (1u << 1)
+#define STORE_COLUMN_PARENT_ID (1u << 2)
+#define STORE_COLUMN_START (1u << 3)
+#define STORE_COLUMN_DURATION (1u << 4)
+#define STORE_COLUMN_SITE (1u << 5)
+#define STORE_COLUMN_THREAD (1u << 6)
+#define STORE_COLUMN_KIND (1u << 7)
+#define STORE_COLUMN_STATUS (1u << 8)
+#define STORE_COLUMN_FLAGS (1u << 9)
+#define STORE_COLUMN_HEAP (1u << 10)
+#define STORE_COLUMN_ATTRIBUTES (1u << 11) /* the rows of attributes, with their text */
+#define STORE_COLUMN_EVENTS (1u << 12)
+#define STORE_COLUMNS_ALL ((1u << 13) - 1u)
+
+/* One decoded batch; valid inside the callback. Pointers of columns that were not asked for are NULL. */
+struct store_columns {
+	const struct store_segment_view *segment;
+	uint64_t batch; /* number in its segment */
+	uint32_t span_count;
+	const uint64_t *trace_hi;
+	const uint64_t *trace_lo;
+	const uint64_t *span_id;
+	const uint64_t *parent_id;
+	const uint64_t *start_ns;
+	const uint64_t *duration_ns;
+	const uint32_t *site;
+	const uint32_t *thread;
+	const uint8_t *kind;
+	const uint8_t *status;
+	const uint8_t *flags;
+	const uint32_t *heap_alloc_units;
+	const int32_t *heap_net_units;
+	uint32_t attribute_count;
+	const struct store_attribute *attributes; /* key is an id of overview.names */
+	const char *text;
+	uint32_t text_bytes;
+	uint32_t event_count;
+	const struct store_event *events; /* name is an id of overview.names */
+};
+
+struct store_scan {
+	uint32_t columns;         /* STORE_COLUMN_* */
+	uint64_t since_wall_ns;   /* skip batches that end before; 0: from the start. Rows are not filtered. */
+	uint64_t until_wall_ns;   /* skip batches that start after; 0: to the end */
+	uint64_t duration_ns_min; /* skip batches whose longest span is shorter; 0: none */
+	bool has_trace;           /* skip batches whose bloom filter excludes this trace */
+	uint64_t trace_lo;
+	int (*on_batch)(void *context, const struct store_columns *columns); /* not 0 stops the scan with that value */
+	void (*on_progress)(void *context, uint64_t batches_done, uint64_t batches_total); /* may be NULL */
+	void *context;
+};
+
+/* 0, what on_batch returned, or a negative errno. Damaged batches are skipped and named in store_reader_damage. */
+int store_reader_scan(struct store_reader *reader, const struct store_scan *scan);
+
+/* Memory samples of all processes in order of time; process is an index into processes + 1; time_ns is wall time. */
+int store_reader_samples(struct store_reader *reader, struct store_memory_sample **ret_samples, size_t *ret_count);
+
+/* Check everything: SQLite integrity, every checksum, every row decoded, seal rows against counts. Damage is named in store_reader_damage. */
+int store_reader_verify(struct store_reader *reader, void (*on_progress)(void *context, uint64_t done, uint64_t total),
+                        void *context);
+
+#endif

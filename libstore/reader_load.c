@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One segment's catalog, copied with bounds: ids must be 1, 2, 3, ... and every reference must lie inside its
+ * table, so that nobody after this has to look again. The rows of a sealed segment are first checked against the
+ * seal.
+ */
+#include "reader_state.h"
+
+#include "base/cleanup.h"
+#include "base/errs.h"
+#include "catalog.h"
+#include "writer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void reader_segment_done(struct reader_segment *segment) {
+	db_close(segment->db);
+	free(segment->path);
+	free(segment->names);
+	free(segment->processes);
+	free(segment->sites);
+	free(segment->threads);
+	memset(segment, 0, sizeof(*segment));
+}
+
+/*
+ * Room for index count + 1 in an array of at least 64; index 0 is zero. The pointer itself goes through memcpy: it
+ * has any type.
+ */
+static int make_room(void *array_place, uint32_t count, uint32_t max, size_t item_bytes) {
+	void *array = NULL;
+	memcpy(&array, array_place, sizeof(array));
+	if (count >= max)
+		return ERR_DAMAGED;
+	if (array && (count + 1 < 64 || (count & (count + 1)) != 0))
+		return 0;
+	void *grown = reallocarray(array, array ? ((size_t)count + 1) * 2 : 64, item_bytes);
+	if (!grown)
+		return -ENOMEM;
+	if (!array)
+		memset(grown, 0, item_bytes);
+	memcpy(array_place, &grown, sizeof(grown));
+	return 0;
+}
+
+static int load_strings(struct store_reader *reader, struct reader_segment *segment, struct db_statement *select) {
+	int error = make_room(&segment->names, 0, CATALOG_STRINGS_MAX, sizeof(*segment->names));
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		size_t bytes = 0;
+		uint64_t id = db_get_u64(select);
+		const char *text = db_get_text(select, &bytes);
+		error = db_row_end(select);
+		if (!error && (id != (uint64_t)segment->string_count + 1 || bytes > CATALOG_STRING_BYTES_MAX))
+			error = ERR_DAMAGED;
+		if (!error)
+			error = make_room(&segment->names, segment->string_count, CATALOG_STRINGS_MAX,
+			                  sizeof(*segment->names));
+		if (!error)
+			error = reader_name(reader, text, bytes, &segment->names[id]);
+		segment->string_count += !error;
+	}
+	return error ? error : row;
+}
+
+/* A string id of the segment as an id of the overview. */
+static bool map_name(const struct reader_segment *segment, uint32_t *id) {
+	if (*id > segment->string_count)
+		return false;
+	*id = *id ? segment->names[*id] : 0;
+	return true;
+}
+
+static int load_sites(struct reader_segment *segment, struct store_segment_view *view, struct db_statement *select) {
+	int error = make_room(&segment->sites, 0, CATALOG_SITES_MAX, sizeof(*segment->sites));
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		uint64_t id = db_get_u64(select);
+		struct store_site site = {.name = db_get_u32(select)};
+		site.file = db_get_u32(select);
+		site.line = db_get_u32(select);
+		site.kind = db_get_u32(select);
+		error = db_row_end(select);
+		if (!error && (id != (uint64_t)view->site_count + 1 || !map_name(segment, &site.name) ||
+		               !map_name(segment, &site.file)))
+			error = ERR_DAMAGED;
+		if (!error)
+			error =
+			    make_room(&segment->sites, view->site_count, CATALOG_SITES_MAX, sizeof(*segment->sites));
+		if (!error)
+			segment->sites[++view->site_count] = site;
+	}
+	return error ? error : row;
+}
+
+static int keep_process(struct store_reader *reader, struct reader_segment *segment,
+                        const struct store_process *process) {
+	uint32_t names[3] = {process->executable, process->command, process->service};
+	uint32_t index = 0;
+	for (int i = 0; i < 3; i++)
+		if (!map_name(segment, &names[i]))
+			return ERR_DAMAGED;
+	int error =
+	    make_room(&segment->processes, segment->process_count, CATALOG_PROCESSES_MAX, sizeof(*segment->processes));
+	if (!error)
+		error = reader_process(reader, process->instance, &index);
+	if (error)
+		return error;
+	char *const *texts = reader->names.items;
+	struct store_process_view *view = (struct store_process_view *)reader->processes.items + (index - 1);
+	view->pid = process->pid;
+	view->ppid = process->ppid;
+	view->uid = process->uid;
+	view->attach_wall_ns = process->attach_wall_ns;
+	view->executable = texts[names[0]];
+	view->command = texts[names[1]];
+	view->service = texts[names[2]];
+	segment->processes[++segment->process_count] = index;
+	return 0;
+}
+
+static int load_processes(struct store_reader *reader, struct reader_segment *segment, struct db_statement *select) {
+	int error = make_room(&segment->processes, 0, CATALOG_PROCESSES_MAX, sizeof(*segment->processes));
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		size_t bytes = 0;
+		uint64_t id = db_get_u64(select);
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		struct store_process process = {.pid = db_get_u32(select)};
+		process.ppid = db_get_u32(select);
+		process.uid = db_get_u32(select);
+		process.clock_kind = db_get_u32(select);
+		process.attach_ns = db_get_u64(select);
+		process.attach_wall_ns = db_get_u64(select);
+		process.executable = db_get_u32(select);
+		process.command = db_get_u32(select);
+		process.service = db_get_u32(select);
+		error = db_row_end(select);
+		if (!error && (bytes != STORE_INSTANCE_BYTES || id != (uint64_t)segment->process_count + 1))
+			error = ERR_DAMAGED;
+		if (error)
+			break;
+		memcpy(process.instance, instance, STORE_INSTANCE_BYTES);
+		error = keep_process(reader, segment, &process);
+	}
+	return error ? error : row;
+}
+
+static int load_threads(struct reader_segment *segment, struct store_segment_view *view, struct db_statement *select) {
+	int error = make_room(&segment->threads, 0, CATALOG_THREADS_MAX, sizeof(*segment->threads));
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		uint64_t id = db_get_u64(select);
+		struct store_thread thread = {.process = db_get_u32(select)};
+		thread.ring_index = db_get_u32(select);
+		thread.tid = db_get_u32(select);
+		thread.name = db_get_u32(select);
+		thread.start_ns = db_get_u64(select);
+		error = db_row_end(select);
+		if (!error && (id != (uint64_t)view->thread_count + 1 || thread.process > segment->process_count ||
+		               !map_name(segment, &thread.name)))
+			error = ERR_DAMAGED;
+		if (!error)
+			error = make_room(&segment->threads, view->thread_count, CATALOG_THREADS_MAX,
+			                  sizeof(*segment->threads));
+		if (error)
+			break;
+		thread.process = thread.process ? segment->processes[thread.process] : 0;
+		segment->threads[++view->thread_count] = thread;
+	}
+	return error ? error : row;
+}
+
+static int load_cursors(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
+		struct store_cursor cursor;
+		error = count < SEGMENT_CURSORS_MAX ? segment_get_cursor(select, &cursor) : ERR_DAMAGED;
+		if (!error)
+			error = reader_ring(reader, &cursor);
+	}
+	return error ? error : row;
+}
+
+static int load_accounts(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
+		size_t bytes = 0;
+		uint32_t index = 0;
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		struct store_process_account account = {.state = db_get_u32(select)};
+		if (bytes != STORE_INSTANCE_BYTES || count == CATALOG_PROCESSES_MAX)
+			return ERR_DAMAGED;
+		memcpy(account.instance, instance, STORE_INSTANCE_BYTES);
+		account.rings_made = db_get_u32(select);
+		account.time_ns = db_get_u64(select);
+		account.threads_untraced = db_get_u64(select);
+		account.dropped_no_ring = db_get_u64(select);
+		account.names_cut = db_get_u64(select);
+		account.sites_overflowed = db_get_u64(select);
+		account.strings_overflowed = db_get_u64(select);
+		account.misuse = db_get_u64(select);
+		error = db_row_end(select);
+		if (!error)
+			error = reader_process(reader, account.instance, &index);
+		if (error)
+			break;
+		struct store_process_view *views = reader->processes.items;
+		if (account.time_ns >= views[index - 1].account.time_ns)
+			views[index - 1].account = account;
+	}
+	return error ? error : row;
+}
+
+static int load_table(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
+                      enum schema_table table) {
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	int error = db_prepare(segment->db, schema_tables[table].select, &select);
+	if (error)
+		return error;
+	switch (table) {
+	case SCHEMA_STRING:
+		return load_strings(reader, segment, select);
+	case SCHEMA_SITE:
+		return load_sites(segment, view, select);
+	case SCHEMA_PROCESS:
+		return load_processes(reader, segment, select);
+	case SCHEMA_THREAD:
+		return load_threads(segment, view, select);
+	case SCHEMA_CURSOR:
+		return load_cursors(reader, select);
+	case SCHEMA_ACCOUNT:
+		return load_accounts(reader, select);
+	case SCHEMA_META:
+	case SCHEMA_SAMPLE:
+	case SCHEMA_BATCH:
+	case SCHEMA_COLUMN_BLOB:
+	case SCHEMA_SEAL:
+	case SCHEMA_TABLES:
+		break;
+	}
+	return 0;
+}
+
+/* Batches that cannot be believed are left out of the totals here and named by the scan. */
+static int sum_open_batches(struct reader_segment *segment) {
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	int error = db_prepare(segment->db, schema_tables[SCHEMA_BATCH].select, &select);
+	int row = 0;
+	for (uint64_t before = 0; !error && (row = db_next(select)) == 1;) {
+		struct segment_batch batch;
+		int bad = segment_get_batch(select, &batch);
+		if (batch.id <= before || batch.id > SEGMENT_BATCHES_MAX)
+			return ERR_DAMAGED;
+		before = batch.id;
+		if (!bad)
+			segment_add_batch(&segment->totals, &batch);
+	}
+	return error ? error : row;
+}
+
+static int load_totals(struct reader_segment *segment, const char **ret_what) {
+	struct segment_totals found = {0};
+	*ret_what = "its seal is damaged";
+	int sealed = segment_read_seal(segment->db, &segment->totals);
+	if (sealed < 0)
+		return sealed;
+	segment->sealed = sealed == 1;
+	*ret_what = "its batches cannot be listed";
+	if (!sealed)
+		return sum_open_batches(segment);
+	*ret_what = "its names, processes or cursors are not those that were sealed";
+	int error = segment_sum_catalog(segment->db, &found);
+	if (!error && found.catalog_checksum != segment->totals.catalog_checksum)
+		error = ERR_DAMAGED;
+	return error;
+}
+
+static int load_all(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
+                    const char **ret_what) {
+	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,   SCHEMA_PROCESS,
+	                                           SCHEMA_THREAD, SCHEMA_CURSOR, SCHEMA_ACCOUNT};
+	*ret_what = "it cannot be read";
+	int error = db_execute(segment->db, "PRAGMA cache_size=-1024;BEGIN");
+	if (!error)
+		error = segment_read_identity(segment->db, &segment->identity);
+	if (!error)
+		error = load_totals(segment, ret_what);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !error; i++) {
+		*ret_what = schema_tables[tables[i]].name;
+		error = load_table(reader, segment, view, tables[i]);
+	}
+	return error;
+}
+
+static uint64_t size_of(const char *path) {
+	char *wal CLEANUP_FREE = NULL;
+	struct stat status;
+	uint64_t bytes = stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+	if (asprintf(&wal, "%s-wal", path) < 0)
+		wal = NULL;
+	else if (stat(wal, &status) == 0)
+		bytes += (uint64_t)status.st_size;
+	return bytes;
+}
+
+static void fill_view(const struct reader_segment *segment, struct store_segment_view *view) {
+	view->file = segment->path;
+	view->sequence = segment->identity.sequence;
+	view->sealed = segment->sealed;
+	memcpy(view->boot_id, segment->identity.boot_id, sizeof(view->boot_id));
+	view->wall_offset_ns = segment->identity.wall_offset_ns;
+	view->created_wall_ns = segment->identity.created_wall_ns;
+	view->file_bytes = size_of(segment->path);
+	view->batches = segment->totals.batches;
+	view->spans = segment->totals.spans;
+	view->attributes = segment->totals.attributes;
+	view->events = segment->totals.events;
+	view->start_ns_min = segment->totals.start_ns_min;
+	view->end_ns_max = segment->totals.end_ns_max;
+	view->sites = segment->sites;
+	view->threads = segment->threads;
+}
+
+int reader_load(struct store_reader *reader, const char *path, struct reader_segment *segment,
+                struct store_segment_view *view, char *text) {
+	const char *what = "";
+	segment->path = strdup(path);
+	int error = segment->path ? segment_open(path, DB_READ_ONLY, &segment->db, text) : -ENOMEM;
+	if (!error) {
+		error = load_all(reader, segment, view, &what);
+		if (error)
+			(void)snprintf(text, SEGMENT_TEXT_BYTES,
+			               "%.300s: damaged: %s (%s): restore it from a copy, or leave it out", path, what,
+			               error == ERR_DAMAGED ? "bad data" : db_words(segment->db));
+	}
+	if (error) {
+		reader_segment_done(segment);
+		return error;
+	}
+	fill_view(segment, view);
+	if (segment->sealed) {
+		db_close(segment->db);
+		segment->db = NULL;
+	}
+	return 0;
+}

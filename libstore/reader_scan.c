@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows of spans: batch by batch, only the columns asked for, each checked against the directory's checksum before
+ * it is parsed. A batch that does not hold is named and left out; the others of its segment are read on.
+ */
+#include "reader_state.h"
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "base/errs.h"
+#include "bloom.h"
+#include "checksum.h"
+#include "decode.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The statements of one segment's scan. Each column has its own: its blob stays valid while the others are read. */
+struct segment_walk {
+	struct store_reader *reader;
+	struct reader_segment *segment;
+	const struct store_segment_view *view;
+	struct db *db;
+	struct db *opened; /* by us: the segment is sealed */
+	struct db_statement *batches;
+	struct db_statement *columns[FORMAT_COLUMNS];
+};
+
+static void segment_walk_close(struct segment_walk *walk) {
+	db_finalize(walk->batches);
+	for (int i = 0; i < FORMAT_COLUMNS; i++)
+		db_finalize(walk->columns[i]);
+	db_close(walk->opened);
+}
+
+__attribute__((format(printf, 3, 4))) static void add_damage(const struct segment_walk *walk, int error,
+                                                             const char *format, ...) {
+	char text[SEGMENT_TEXT_BYTES];
+	int length = snprintf(text, sizeof(text), "%.300s: ", walk->segment->path);
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(text + length, sizeof(text) - (size_t)length, format, arguments);
+	va_end(arguments);
+	reader_add_damage(walk->reader, walk->segment->path, error, text);
+}
+
+/* A sealed segment is opened again and must still be the one whose catalog was loaded. */
+static int reopen(struct segment_walk *walk) {
+	char text[SEGMENT_TEXT_BYTES] = "";
+	struct segment_totals totals;
+	memset(&totals, 0, sizeof(totals));
+	int error = segment_open(walk->segment->path, DB_READ_ONLY, &walk->opened, text);
+	if (error) {
+		reader_add_damage(walk->reader, walk->segment->path, error, text);
+		return error;
+	}
+	walk->db = walk->opened;
+	if (!db_execute(walk->db, "PRAGMA cache_size=-1024;BEGIN") && segment_read_seal(walk->db, &totals) == 1 &&
+	    memcmp(&totals, &walk->segment->totals, sizeof(totals)) == 0)
+		return 0;
+	add_damage(walk, ERR_DAMAGED, "changed while it was read: read it again");
+	return ERR_DAMAGED;
+}
+
+static int segment_walk_open(struct segment_walk *walk) {
+	walk->db = walk->segment->db;
+	int error = walk->db ? 0 : reopen(walk);
+	if (error)
+		return error;
+	error = db_prepare(walk->db, schema_tables[SCHEMA_BATCH].select, &walk->batches);
+	for (int i = 0; i < FORMAT_COLUMNS && !error; i++)
+		error = db_prepare(walk->db, "SELECT data FROM column_blob WHERE id=?", &walk->columns[i]);
+	if (error)
+		add_damage(walk, error, "cannot be read: %s", db_words(walk->db));
+	return error;
+}
+
+static int read_column(const struct segment_walk *walk, struct segment_batch *batch, uint32_t index) {
+	const struct segment_column *column = &batch->columns[index];
+	struct format_column_bytes *encoded = &batch->encoded.columns[index];
+	if (!column->bytes)
+		return 0;
+	encoded->bytes = column->bytes;
+	if (column->own_row) {
+		struct db_statement *select = walk->columns[index];
+		size_t bytes = 0;
+		db_reset(select);
+		db_put_u64(select, batch->id * FORMAT_COLUMN_STRIDE + index);
+		int row = db_next(select);
+		if (row != 1)
+			return row < 0 ? row : ERR_DAMAGED;
+		encoded->data = db_get_blob(select, &bytes);
+		if (db_row_end(select) || bytes != column->bytes)
+			return ERR_DAMAGED;
+	} else {
+		encoded->data = batch->small + column->small_offset;
+	}
+	return checksum64(encoded->data, encoded->bytes, 0) == column->checksum ? 0 : ERR_DAMAGED;
+}
+
+static bool ids_inside(const uint32_t *ids, uint32_t count, uint32_t max) {
+	uint32_t highest = 0;
+	for (uint32_t i = 0; ids && i < count; i++)
+		highest = ids[i] > highest ? ids[i] : highest;
+	return highest <= max;
+}
+
+/* Check what refers to the catalog, and turn string ids into those of the overview. */
+static int resolve(const struct segment_walk *walk, struct store_columns *columns) {
+	const struct reader_segment *segment = walk->segment;
+	if (!ids_inside(columns->site, columns->span_count, walk->view->site_count) ||
+	    !ids_inside(columns->thread, columns->span_count, walk->view->thread_count))
+		return ERR_DAMAGED;
+	struct store_attribute *attributes = (struct store_attribute *)columns->attributes;
+	for (uint32_t i = 0; i < columns->attribute_count; i++) {
+		if (attributes[i].key > segment->string_count)
+			return ERR_DAMAGED;
+		attributes[i].key = attributes[i].key ? segment->names[attributes[i].key] : 0;
+	}
+	struct store_event *events = (struct store_event *)columns->events;
+	for (uint32_t i = 0; i < columns->event_count; i++) {
+		if (events[i].name > segment->string_count)
+			return ERR_DAMAGED;
+		events[i].name = events[i].name ? segment->names[events[i].name] : 0;
+	}
+	return 0;
+}
+
+static int read_batch(const struct segment_walk *walk, uint32_t wanted, struct segment_batch *batch,
+                      struct store_columns *ret_columns) {
+	uint32_t needs = decode_needs(wanted);
+	int error = 0;
+	for (uint32_t i = 0; i < FORMAT_COLUMNS && !error; i++)
+		if (needs >> i & 1)
+			error = read_column(walk, batch, i);
+	if (!error)
+		error = decode(walk->reader->decoder, &batch->encoded, wanted, ret_columns);
+	if (!error)
+		error = resolve(walk, ret_columns);
+	ret_columns->segment = walk->view;
+	ret_columns->batch = batch->id;
+	return error;
+}
+
+static bool outside_time(const struct store_scan *scan, uint64_t wall_offset_ns, uint64_t start_ns, uint64_t end_ns) {
+	return (scan->since_wall_ns && saturating_add(end_ns, wall_offset_ns) < scan->since_wall_ns) ||
+	       (scan->until_wall_ns && saturating_add(start_ns, wall_offset_ns) > scan->until_wall_ns);
+}
+
+/* Attributes and events without spans have no time of their own: only the filter of traces can leave them out. */
+static bool pruned(const struct store_scan *scan, const struct segment_walk *walk, const struct format_batch *encoded) {
+	if (scan->has_trace && !bloom_may_hold(encoded->bloom, encoded->bloom_bytes, scan->trace_lo))
+		return true;
+	if (!encoded->span_count)
+		return false;
+	return outside_time(scan, walk->view->wall_offset_ns, encoded->start_ns_min, encoded->end_ns_max) ||
+	       encoded->duration_ns_max < scan->duration_ns_min;
+}
+
+static void name_batch(const struct segment_walk *walk, uint64_t batch, int error) {
+	if (error == ERR_NEWER)
+		add_damage(walk, error, "batch %" PRIu64 " has a coding of a newer Spanring: use a newer one", batch);
+	else
+		add_damage(walk, error, "batch %" PRIu64 " is damaged and left out: restore the file from a copy",
+		           batch);
+}
+
+/* One batch row: what on_batch returned. *ret_lost: the list of batches cannot be followed any further. */
+static int scan_row(const struct store_scan *scan, const struct segment_walk *walk, uint64_t *before, bool *ret_lost) {
+	struct segment_batch batch;
+	struct store_columns columns;
+	int error = segment_get_batch(walk->batches, &batch);
+	if (batch.id <= *before || batch.id > SEGMENT_BATCHES_MAX) {
+		add_damage(walk, ERR_DAMAGED,
+		           "its list of batches is damaged after %" PRIu64 ": restore it from a copy", *before);
+		*ret_lost = true;
+		return 0;
+	}
+	if (batch.id != *before + 1)
+		name_batch(walk, *before + 1, ERR_DAMAGED);
+	*before = batch.id;
+	if (!error && pruned(scan, walk, &batch.encoded))
+		return 0;
+	if (!error)
+		error = read_batch(walk, scan->columns, &batch, &columns);
+	if (error) {
+		name_batch(walk, batch.id, error);
+		return 0;
+	}
+	return scan->on_batch(scan->context, &columns);
+}
+
+static int scan_segment(const struct store_scan *scan, struct segment_walk *walk, uint64_t done, uint64_t total) {
+	uint64_t before = 0;
+	int row = 0;
+	while ((row = db_next(walk->batches)) == 1) {
+		bool lost = false;
+		int result = scan_row(scan, walk, &before, &lost);
+		if (result || lost)
+			return result;
+		if (scan->on_progress)
+			scan->on_progress(scan->context, done + before < total ? done + before : total, total);
+	}
+	if (row < 0)
+		add_damage(walk, row, "cannot be read after batch %" PRIu64 ": %s", before, db_words(walk->db));
+	else if (walk->segment->sealed && before != walk->segment->totals.batches)
+		add_damage(walk, ERR_DAMAGED, "%" PRIu64 " of %" PRIu64 " batches are there: restore it from a copy",
+		           before, walk->segment->totals.batches);
+	return 0;
+}
+
+int store_reader_scan(struct store_reader *reader, const struct store_scan *scan) {
+	struct reader_segment *segments = reader->segments.items;
+	const struct store_segment_view *views = reader->views.items;
+	uint64_t total = 0;
+	uint64_t done = 0;
+	int result = 0;
+	for (size_t i = 0; i < reader->segments.count; i++)
+		total += views[i].batches;
+	for (size_t i = 0; i < reader->segments.count && !result; i++) {
+		const struct store_segment_view *view = &views[i];
+		struct segment_walk walk CLEANUP(segment_walk_close) = {
+		    .reader = reader, .segment = &segments[i], .view = view};
+		bool spans_only = view->spans && !view->attributes && !view->events;
+		bool outside =
+		    spans_only && outside_time(scan, view->wall_offset_ns, view->start_ns_min, view->end_ns_max);
+		if (!outside && !segment_walk_open(&walk))
+			result = scan_segment(scan, &walk, done, total);
+		done += view->batches;
+	}
+	return result;
+}
+
+struct sample_list {
+	struct store_memory_sample *samples;
+	size_t count;
+	size_t room;
+};
+
+static int get_sample(const struct segment_walk *walk, struct db_statement *select,
+                      struct store_memory_sample *sample) {
+	uint64_t id = db_get_u64(select);
+	sample->process = db_get_u32(select);
+	sample->time_ns = db_get_u64(select) + walk->view->wall_offset_ns;
+	sample->threads = db_get_u32(select);
+	sample->rss_bytes = db_get_u64(select);
+	sample->pss_bytes = db_get_u64(select);
+	sample->anonymous_bytes = db_get_u64(select);
+	sample->swap_bytes = db_get_u64(select);
+	sample->cpu_user_ns = db_get_u64(select);
+	sample->cpu_system_ns = db_get_u64(select);
+	sample->faults_minor = db_get_u64(select);
+	sample->faults_major = db_get_u64(select);
+	if (db_row_end(select) || !id || !sample->process || sample->process > walk->segment->process_count)
+		return ERR_DAMAGED;
+	sample->process = walk->segment->processes[sample->process];
+	return 0;
+}
+
+static struct store_memory_sample *next_sample(struct sample_list *list) {
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 1024;
+		struct store_memory_sample *grown = reallocarray(list->samples, room, sizeof(*grown));
+		if (!grown)
+			return NULL;
+		list->samples = grown;
+		list->room = room;
+	}
+	return &list->samples[list->count];
+}
+
+/* All of one segment or none. */
+static int load_samples(const struct segment_walk *walk, struct sample_list *list) {
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	size_t first = list->count;
+	uint64_t checksum = 0;
+	int row = 0;
+	int error = db_prepare(walk->db, schema_tables[SCHEMA_SAMPLE].select, &select);
+	while (!error && (row = db_next(select)) == 1) {
+		checksum = db_row_checksum(select, checksum);
+		struct store_memory_sample *sample = next_sample(list);
+		error = sample ? get_sample(walk, select, sample) : -ENOMEM;
+		list->count += !error;
+		if (list->count - first > SEGMENT_SAMPLES_MAX)
+			error = ERR_DAMAGED;
+	}
+	if (!error)
+		error = row;
+	const struct segment_totals *totals = &walk->segment->totals;
+	if (!error && walk->segment->sealed &&
+	    (checksum != totals->sample_checksum || list->count - first != totals->samples))
+		error = ERR_DAMAGED;
+	if (error)
+		list->count = first;
+	return error;
+}
+
+static int by_time(const void *a, const void *b) {
+	const struct store_memory_sample *first = a;
+	const struct store_memory_sample *second = b;
+	if (first->time_ns != second->time_ns)
+		return first->time_ns < second->time_ns ? -1 : 1;
+	return first->process < second->process ? -1 : first->process > second->process;
+}
+
+int store_reader_samples(struct store_reader *reader, struct store_memory_sample **ret_samples, size_t *ret_count) {
+	struct reader_segment *segments = reader->segments.items;
+	const struct store_segment_view *views = reader->views.items;
+	struct sample_list list = {0};
+	for (size_t i = 0; i < reader->segments.count; i++) {
+		struct segment_walk walk CLEANUP(segment_walk_close) = {
+		    .reader = reader, .segment = &segments[i], .view = &views[i]};
+		int error = segment_walk_open(&walk);
+		if (error)
+			continue;
+		error = load_samples(&walk, &list);
+		if (error == -ENOMEM) {
+			free(list.samples);
+			return error;
+		}
+		if (error)
+			add_damage(&walk, error, "its memory samples are damaged and left out: restore it from a copy");
+	}
+	if (list.count)
+		qsort(list.samples, list.count, sizeof(*list.samples), by_time);
+	*ret_samples = list.samples;
+	*ret_count = list.count;
+	return 0;
+}
+
+static void check_sqlite(const struct segment_walk *walk) {
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	size_t bytes = 0;
+	int error = db_prepare(walk->db, "PRAGMA integrity_check(1)", &select);
+	int row = error ? error : db_next(select);
+	const char *text = row == 1 ? db_get_text(select, &bytes) : db_words(walk->db);
+	if (row != 1 || !text || strcmp(text, "ok") != 0)
+		add_damage(walk, ERR_DAMAGED, "SQLite finds it damaged: %.100s", text ? text : "no answer");
+}
+
+static void check_seal(const struct segment_walk *walk) {
+	struct segment_totals found = {0};
+	const struct segment_totals *sealed = &walk->segment->totals;
+	int error = segment_sum_batches(walk->db, &found);
+	if (!error)
+		error = segment_sum_catalog(walk->db, &found);
+	if (!error)
+		error = segment_sum_samples(walk->db, &found);
+	if (error)
+		add_damage(walk, error, "its rows cannot be counted: %s", db_words(walk->db));
+	else if (walk->segment->sealed && memcmp(&found, sealed, sizeof(found)) != 0)
+		add_damage(walk, ERR_DAMAGED, "it does not hold what was sealed: restore it from a copy");
+}
+
+struct verify {
+	void (*on_progress)(void *context, uint64_t done, uint64_t total);
+	void *context;
+};
+
+static int ignore_batch(void *context, const struct store_columns *columns) {
+	(void)context;
+	(void)columns;
+	return 0;
+}
+
+static void pass_progress(void *context, uint64_t done, uint64_t total) {
+	const struct verify *verify = context;
+	if (verify->on_progress)
+		verify->on_progress(verify->context, done, total);
+}
+
+int store_reader_verify(struct store_reader *reader, void (*on_progress)(void *context, uint64_t done, uint64_t total),
+                        void *context) {
+	struct reader_segment *segments = reader->segments.items;
+	const struct store_segment_view *views = reader->views.items;
+	struct verify verify = {on_progress, context};
+	struct store_scan scan = {
+	    .columns = STORE_COLUMNS_ALL, .on_batch = ignore_batch, .on_progress = pass_progress, .context = &verify};
+	for (size_t i = 0; i < reader->segments.count; i++) {
+		struct segment_walk walk CLEANUP(segment_walk_close) = {
+		    .reader = reader, .segment = &segments[i], .view = &views[i]};
+		if (segment_walk_open(&walk))
+			continue;
+		check_sqlite(&walk);
+		check_seal(&walk);
+	}
+	return store_reader_scan(reader, &scan);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of the reader share: reader.c (open, overview), reader_load.c (one segment's catalog),
+ * reader_scan.c (rows).
+ */
+#ifndef SPANRING_LIBSTORE_READER_STATE_H
+#define SPANRING_LIBSTORE_READER_STATE_H
+
+#include "id_table.h"
+#include "reader.h"
+#include "segment.h"
+
+/* Beside its view. Index 0 of each map is unused. */
+struct reader_segment {
+	char *path;
+	struct db *db; /* open segments stay in their read transaction; NULL: sealed, opened when needed */
+	struct segment_identity identity;
+	struct segment_totals totals;
+	bool sealed;
+	uint32_t string_count;
+	uint32_t *names; /* string id -> id of overview.names */
+	uint32_t process_count;
+	uint32_t *processes; /* process id -> index into overview.processes + 1 */
+	struct store_site *sites;
+	struct store_thread *threads;
+};
+
+struct reader_list {
+	void *items;
+	size_t count;
+	size_t room;
+};
+
+struct store_reader {
+	struct reader_list segments; /* struct reader_segment, in order of views */
+	struct reader_list views;    /* struct store_segment_view */
+	struct reader_list processes;
+	struct reader_list rings;
+	struct reader_list names; /* char * */
+	struct reader_list damage;
+	struct id_table name_ids; /* ids are index into names */
+	struct id_table process_ids;
+	struct id_table ring_ids;
+	uint64_t seed;
+	struct store_overview overview;
+	struct decoder *decoder;
+};
+
+/* One more item, zeroed; NULL if memory is short. */
+void *reader_append(struct reader_list *list, size_t item_bytes);
+
+/* Global numbers: a name's id, a process's index + 1. 0 or negative errno. */
+int reader_name(struct store_reader *reader, const char *text, size_t bytes, uint32_t *ret_id);
+int reader_process(struct store_reader *reader, const uint8_t *instance, uint32_t *ret_process);
+int reader_ring(struct store_reader *reader, const struct store_cursor *cursor);
+
+/* Remember what is wrong; text is one line, copied. */
+void reader_add_damage(struct store_reader *reader, const char *file, int error, const char *text);
+
+/*
+ * Load all but the spans of one segment. On failure nothing of segment and view is left to free, and text says why
+ * (SEGMENT_TEXT_BYTES).
+ */
+int reader_load(struct store_reader *reader, const char *path, struct reader_segment *segment,
+                struct store_segment_view *view, char *text);
+void reader_segment_done(struct reader_segment *segment);
+
+#endif

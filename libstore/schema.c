@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema.h"
+
+#define U " INTEGER NOT NULL"
+#define B " BLOB NOT NULL"
+
+#define STRING_COLUMNS "id,text"
+#define SITE_COLUMNS "id,name,file,line,kind"
+#define PROCESS_COLUMNS "id,instance,pid,ppid,uid,clock_kind,attach_ns,attach_wall_ns,executable,command,service"
+#define THREAD_COLUMNS "id,process,ring,tid,name,start_ns"
+#define CURSOR_COLUMNS                                                                                                 \
+	"instance,ring,state,position,begun,open,dropped_full,dropped_depth,dropped_attributes,dropped_events,"        \
+	"stored_spans,stored_attributes,stored_events,rejected_spans,rejected_other,lost_records,reason"
+#define ACCOUNT_COLUMNS                                                                                                \
+	"instance,state,rings_made,time_ns,threads_untraced,dropped_no_ring,names_cut,sites_overflowed,"               \
+	"strings_overflowed,misuse"
+#define SAMPLE_COLUMNS                                                                                                 \
+	"id,process,time_ns,threads,rss_bytes,pss_bytes,anonymous_bytes,swap_bytes,cpu_user_ns,cpu_system_ns,"         \
+	"faults_minor,faults_major"
+#define BATCH_COLUMNS                                                                                                  \
+	"id,spans,attributes,events,text_bytes,start_ns_min,end_ns_max,duration_ns_max,checksum,bloom,directory,small"
+#define SEAL_COLUMNS                                                                                                   \
+	"id,batches,spans,attributes,events,start_ns_min,end_ns_max,batch_checksum,catalog_checksum,samples,"          \
+	"sample_checksum,checksum"
+
+const struct schema schema_tables[SCHEMA_TABLES] = {
+    [SCHEMA_META] = {"meta", "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL,value BLOB NOT NULL)WITHOUT ROWID",
+                     "INSERT OR REPLACE INTO meta VALUES(?,?)", "SELECT key,value FROM meta ORDER BY key"},
+    [SCHEMA_STRING] = {"string", "CREATE TABLE string(id INTEGER PRIMARY KEY,text TEXT NOT NULL)",
+                       "INSERT INTO string VALUES(?,?)", "SELECT " STRING_COLUMNS " FROM string ORDER BY id"},
+    [SCHEMA_SITE] = {"site", "CREATE TABLE site(id INTEGER PRIMARY KEY,name" U ",file" U ",line" U ",kind" U ")",
+                     "INSERT INTO site VALUES(?,?,?,?,?)", "SELECT " SITE_COLUMNS " FROM site ORDER BY id"},
+    [SCHEMA_PROCESS] = {"process",
+                        "CREATE TABLE process(id INTEGER PRIMARY KEY,instance" B ",pid" U ",ppid" U ",uid" U
+                        ",clock_kind" U ",attach_ns" U ",attach_wall_ns" U ",executable" U ",command" U ",service" U
+                        ")",
+                        "INSERT INTO process VALUES(?,?,?,?,?,?,?,?,?,?,?)",
+                        "SELECT " PROCESS_COLUMNS " FROM process ORDER BY id"},
+    [SCHEMA_THREAD] = {"thread",
+                       "CREATE TABLE thread(id INTEGER PRIMARY KEY,process" U ",ring" U ",tid" U ",name" U ",start_ns" U
+                       ")",
+                       "INSERT INTO thread VALUES(?,?,?,?,?,?)", "SELECT " THREAD_COLUMNS " FROM thread ORDER BY id"},
+    [SCHEMA_CURSOR] = {"cursor",
+                       "CREATE TABLE cursor(instance" B ",ring" U ",state" U ",position" U ",begun" U ",open" U
+                       ",dropped_full" U ",dropped_depth" U ",dropped_attributes" U ",dropped_events" U
+                       ",stored_spans" U ",stored_attributes" U ",stored_events" U ",rejected_spans" U
+                       ",rejected_other" U ",lost_records" U ",reason" U ",PRIMARY KEY(instance,ring))WITHOUT ROWID",
+                       "INSERT OR REPLACE INTO cursor VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                       "SELECT " CURSOR_COLUMNS " FROM cursor ORDER BY instance,ring"},
+    [SCHEMA_ACCOUNT] = {"account",
+                        "CREATE TABLE account(instance BLOB PRIMARY KEY NOT NULL,state" U ",rings_made" U ",time_ns" U
+                        ",threads_untraced" U ",dropped_no_ring" U ",names_cut" U ",sites_overflowed" U
+                        ",strings_overflowed" U ",misuse" U ")WITHOUT ROWID",
+                        "INSERT OR REPLACE INTO account VALUES(?,?,?,?,?,?,?,?,?,?)",
+                        "SELECT " ACCOUNT_COLUMNS " FROM account ORDER BY instance"},
+    [SCHEMA_SAMPLE] = {"sample",
+                       "CREATE TABLE sample(id INTEGER PRIMARY KEY,process" U ",time_ns" U ",threads" U ",rss_bytes" U
+                       ",pss_bytes" U ",anonymous_bytes" U ",swap_bytes" U ",cpu_user_ns" U ",cpu_system_ns" U
+                       ",faults_minor" U ",faults_major" U ")",
+                       "INSERT INTO sample VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)",
+                       "SELECT " SAMPLE_COLUMNS " FROM sample ORDER BY id"},
+    [SCHEMA_BATCH] = {"batch",
+                      "CREATE TABLE batch(id INTEGER PRIMARY KEY,spans" U ",attributes" U ",events" U ",text_bytes" U
+                      ",start_ns_min" U ",end_ns_max" U ",duration_ns_max" U ",checksum" U ",bloom" B ",directory" B
+                      ",small" B ")",
+                      "INSERT INTO batch VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+                      "SELECT " BATCH_COLUMNS " FROM batch ORDER BY id"},
+    [SCHEMA_COLUMN_BLOB] = {"column_blob", "CREATE TABLE column_blob(id INTEGER PRIMARY KEY,data" B ")",
+                            "INSERT INTO column_blob VALUES(?,?)", "SELECT id,data FROM column_blob ORDER BY id"},
+    [SCHEMA_SEAL] = {"seal",
+                     "CREATE TABLE seal(id INTEGER PRIMARY KEY,batches" U ",spans" U ",attributes" U ",events" U
+                     ",start_ns_min" U ",end_ns_max" U ",batch_checksum" U ",catalog_checksum" U ",samples" U
+                     ",sample_checksum" U ",checksum" U ")",
+                     "INSERT INTO seal VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+                     "SELECT " SEAL_COLUMNS " FROM seal ORDER BY id"},
+};

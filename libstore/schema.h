@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tables of a segment. A reader accepts a table only if its CREATE text is exactly this one: no view, virtual
+ * table, generated column or index of a stranger ever runs. Later versions add tables; they do not change these.
+ */
+#ifndef SPANRING_LIBSTORE_SCHEMA_H
+#define SPANRING_LIBSTORE_SCHEMA_H
+
+#include <stdbool.h>
+
+enum schema_table {
+	SCHEMA_META,
+	SCHEMA_STRING,
+	SCHEMA_SITE,
+	SCHEMA_PROCESS,
+	SCHEMA_THREAD,
+	SCHEMA_CURSOR,
+	SCHEMA_ACCOUNT,
+	SCHEMA_SAMPLE,
+	SCHEMA_BATCH,
+	SCHEMA_COLUMN_BLOB,
+	SCHEMA_SEAL,
+	SCHEMA_TABLES
+};
+
+/* The tables before SCHEMA_SAMPLE make up the catalog checksum, in this order. */
+#define SCHEMA_CATALOG_TABLES ((int)SCHEMA_SAMPLE)
+
+struct schema {
+	const char *name;
+	const char *create;
+	const char *insert; /* or replace; parameters are all columns in order */
+	const char *select; /* all columns, in order of the primary key */
+};
+
+extern const struct schema schema_tables[SCHEMA_TABLES];
+
+#endif

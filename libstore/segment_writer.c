@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Life of a segment file:
+ *
+ *     segment-T-N.db.tmp   made empty (0600); schema and identity in one transaction; WAL mode; closed
+ *     segment-T-N.db       renamed; opened again; one transaction per commit
+ *                          sealed: seal row; WAL copied into the file; no WAL mode any more, one file alone
+ *
+ * Killed before the rename: the .tmp is removed by the next writer. Killed later: the next writer opens the file,
+ * SQLite recovers all commits from the WAL, and it is sealed then. A reader that holds the file open can only
+ * delay the last step, which the next writer repeats.
+ *
+ * The rows of a commit are in one transaction: catalog rows that the segment does not have yet, the batch,
+ * cursors, accounts, samples.
+ */
+#include "segment_writer.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/errs.h"
+#include "catalog_rows.h"
+#include "checksum.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* Checkpoint at 64 MiB of WAL: large ones cost less, and this bounds the disk space beyond the segment. */
+#define WAL_PAGES 4096
+#define WAL_BYTES_KEPT 67108864
+
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+
+/* Scratch of one batch row. */
+struct layout {
+	uint8_t directory[FORMAT_COLUMNS * SEGMENT_DIRECTORY_ENTRY_BYTES];
+	uint32_t directory_bytes;
+	uint8_t small[FORMAT_COLUMNS * FORMAT_SMALL_BYTES];
+	uint32_t small_bytes;
+};
+
+struct segment_writer {
+	struct db *db;
+	char *path;
+	struct db_statement *inserts[SCHEMA_TABLES];
+	struct catalog_counts written;
+	uint64_t batches;
+	uint64_t spans;
+	uint64_t created_ns; /* monotonic */
+	uint64_t wall_offset_ns;
+	bool wall_offset_changed;
+	struct layout layout;
+};
+
+static int fail(const char *path, const char *doing, const struct db *db, int error, char *text) {
+	(void)snprintf(text, SEGMENT_TEXT_BYTES, "%.300s: %s: %s%s", path, doing, db ? db_words(db) : strerror(-error),
+	               error == ERR_FULL ? ": free space on this file system" : "");
+	return error;
+}
+
+static void free_segment(struct segment_writer *segment) {
+	for (int i = 0; i < SCHEMA_TABLES; i++)
+		db_finalize(segment->inserts[i]);
+	free(segment->path);
+	free(segment);
+}
+
+void segment_writer_abandon(struct segment_writer *segment) {
+	if (!segment)
+		return;
+	struct db *db = segment->db;
+	free_segment(segment);
+	db_abandon(db);
+}
+
+static int put_meta(struct db_statement *insert, const char *key, const void *value, size_t bytes) {
+	db_put_text(insert, key, strlen(key));
+	db_put_blob(insert, value, bytes);
+	return db_run(insert);
+}
+
+static int put_identity(struct db *db, uint64_t sequence, uint64_t wall_ns,
+                        const struct store_writer_options *options) {
+	struct db_statement *insert CLEANUP(db_finalize_cleanup) = NULL;
+	uint8_t id[16];
+	const char *version = options->agent_version ? options->agent_version : "";
+	if (getrandom(id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		return -EIO;
+	int error = db_prepare(db, schema_tables[SCHEMA_META].insert, &insert);
+	if (!error)
+		error = put_meta(insert, "sequence", &sequence, sizeof(sequence));
+	if (!error)
+		error = put_meta(insert, "segment_id", id, sizeof(id));
+	if (!error)
+		error = put_meta(insert, "boot_id", options->boot_id, sizeof(options->boot_id));
+	if (!error)
+		error = put_meta(insert, "wall_offset_ns", &options->wall_offset_ns, sizeof(options->wall_offset_ns));
+	if (!error)
+		error = put_meta(insert, "created_wall_ns", &wall_ns, sizeof(wall_ns));
+	if (!error)
+		error = put_meta(insert, "agent_version", version, strlen(version));
+	return error;
+}
+
+static int fill_new(struct db *db, uint64_t sequence, uint64_t wall_ns, const struct store_writer_options *options) {
+	int error =
+	    db_execute(db, "PRAGMA page_size=" TEXT(
+	                       FORMAT_PAGE_BYTES) ";"
+	                                          "PRAGMA application_id=" TEXT(
+	                                              FORMAT_APPLICATION_ID) ";"
+	                                                                     "PRAGMA user_version=" TEXT(
+	                                                                         FORMAT_VERSION) ";BEGIN IMMEDIATE");
+	for (int table = 0; table < SCHEMA_TABLES && !error; table++)
+		error = db_execute(db, schema_tables[table].create);
+	if (!error)
+		error = put_identity(db, sequence, wall_ns, options);
+	if (!error)
+		error = db_execute(db, "COMMIT");
+	return error ? error : db_execute(db, "PRAGMA journal_mode=WAL");
+}
+
+static int make_file(const char *path, uint64_t sequence, uint64_t wall_ns, const struct store_writer_options *options,
+                     char *text) {
+	int fd CLEANUP_FD = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return fail(path, "cannot be made", NULL, -errno, text);
+	cleanup_fd(&fd);
+	fd = FD_NONE;
+	struct db *db = NULL;
+	int error = db_open(path, DB_READ_WRITE, &db);
+	if (!error)
+		error = fill_new(db, sequence, wall_ns, options);
+	if (error) {
+		(void)fail(path, "cannot be filled", db, error, text);
+		(void)unlink(path);
+	}
+	db_close(db);
+	return error;
+}
+
+static int sync_directory(const char *directory) {
+	int fd CLEANUP_FD = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int open_for_commits(struct segment_writer *segment, const struct store_writer_options *options, char *text) {
+	int error = db_open(segment->path, DB_READ_WRITE, &segment->db);
+	if (!error)
+		error = db_execute(segment->db, "PRAGMA wal_autocheckpoint=" TEXT(
+		                                    WAL_PAGES) ";"
+		                                               "PRAGMA journal_size_limit=" TEXT(
+		                                                   WAL_BYTES_KEPT) ";"
+		                                                                   "PRAGMA cache_size=-2048");
+	if (!error)
+		error =
+		    db_execute(segment->db, options->durability == STORE_DURABILITY_FULL ? "PRAGMA synchronous=FULL"
+		                                                                         : "PRAGMA synchronous=NORMAL");
+	for (int i = 0; i < SCHEMA_TABLES && !error; i++)
+		error = db_prepare(segment->db, schema_tables[i].insert, &segment->inserts[i]);
+	return error ? fail(segment->path, "cannot be opened for writing", segment->db, error, text) : 0;
+}
+
+static int name_file(const char *directory, uint64_t sequence, uint64_t wall_ns, char **ret_path,
+                     char **ret_temporary) {
+	time_t seconds = (time_t)(wall_ns / NS_PER_S);
+	struct tm utc;
+	char stamp[32];
+	if (!gmtime_r(&seconds, &utc) || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc) == 0)
+		return -EINVAL;
+	if (asprintf(ret_path, "%s/segment-%s-%06" PRIu64 ".db", directory, stamp, sequence) < 0) {
+		*ret_path = NULL;
+		return -ENOMEM;
+	}
+	if (asprintf(ret_temporary, "%s.tmp", *ret_path) < 0) {
+		*ret_temporary = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int segment_writer_create(const char *directory, uint64_t sequence, const struct store_writer_options *options,
+                          struct segment_writer **ret_segment, char *ret_text) {
+	char *temporary CLEANUP_FREE = NULL;
+	uint64_t wall_ns = clock_wall_ns();
+	struct segment_writer *segment = calloc(1, sizeof(*segment));
+	if (!segment)
+		return fail(directory, "new segment", NULL, -ENOMEM, ret_text);
+	int error = name_file(directory, sequence, wall_ns, &segment->path, &temporary);
+	if (error)
+		(void)fail(directory, "new segment", NULL, error, ret_text);
+	else
+		error = make_file(temporary, sequence, wall_ns, options, ret_text);
+	if (!error && rename(temporary, segment->path) < 0) {
+		error = fail(segment->path, "cannot be put in place", NULL, -errno, ret_text);
+		(void)unlink(temporary);
+	}
+	if (!error && options->durability == STORE_DURABILITY_FULL && (error = sync_directory(directory)) < 0)
+		(void)fail(directory, "cannot be synchronised", NULL, error, ret_text);
+	if (!error)
+		error = open_for_commits(segment, options, ret_text);
+	if (error) {
+		segment_writer_abandon(segment);
+		return error;
+	}
+	segment->created_ns = clock_monotonic_ns();
+	segment->wall_offset_ns = options->wall_offset_ns;
+	*ret_segment = segment;
+	return 0;
+}
+
+static int put_strings(struct segment_writer *segment, const struct catalog *catalog, uint32_t count) {
+	struct db_statement *insert = segment->inserts[SCHEMA_STRING];
+	int error = 0;
+	for (uint32_t id = segment->written.strings + 1; id <= count && !error; id++) {
+		const struct catalog_text *text = catalog_string_at(catalog, id);
+		db_put_u64(insert, id);
+		db_put_text(insert, text->text, text->bytes);
+		error = db_run(insert);
+	}
+	return error;
+}
+
+static int put_sites(struct segment_writer *segment, const struct catalog *catalog, uint32_t count) {
+	struct db_statement *insert = segment->inserts[SCHEMA_SITE];
+	int error = 0;
+	for (uint32_t id = segment->written.sites + 1; id <= count && !error; id++) {
+		const struct store_site *site = catalog_site_at(catalog, id);
+		db_put_u64(insert, id);
+		db_put_u64(insert, site->name);
+		db_put_u64(insert, site->file);
+		db_put_u64(insert, site->line);
+		db_put_u64(insert, site->kind);
+		error = db_run(insert);
+	}
+	return error;
+}
+
+static int put_processes(struct segment_writer *segment, const struct catalog *catalog, uint32_t count) {
+	struct db_statement *insert = segment->inserts[SCHEMA_PROCESS];
+	int error = 0;
+	for (uint32_t id = segment->written.processes + 1; id <= count && !error; id++) {
+		const struct store_process *process = catalog_process_at(catalog, id);
+		db_put_u64(insert, id);
+		db_put_blob(insert, process->instance, STORE_INSTANCE_BYTES);
+		db_put_u64(insert, process->pid);
+		db_put_u64(insert, process->ppid);
+		db_put_u64(insert, process->uid);
+		db_put_u64(insert, process->clock_kind);
+		db_put_u64(insert, process->attach_ns);
+		db_put_u64(insert, process->attach_wall_ns);
+		db_put_u64(insert, process->executable);
+		db_put_u64(insert, process->command);
+		db_put_u64(insert, process->service);
+		error = db_run(insert);
+	}
+	return error;
+}
+
+static int put_threads(struct segment_writer *segment, const struct catalog *catalog, uint32_t count) {
+	struct db_statement *insert = segment->inserts[SCHEMA_THREAD];
+	int error = 0;
+	for (uint32_t id = segment->written.threads + 1; id <= count && !error; id++) {
+		const struct store_thread *thread = catalog_thread_at(catalog, id);
+		db_put_u64(insert, id);
+		db_put_u64(insert, thread->process);
+		db_put_u64(insert, thread->ring_index);
+		db_put_u64(insert, thread->tid);
+		db_put_u64(insert, thread->name);
+		db_put_u64(insert, thread->start_ns);
+		error = db_run(insert);
+	}
+	return error;
+}
+
+static int put_catalog(struct segment_writer *segment, const struct catalog *catalog,
+                       const struct catalog_counts *counts) {
+	int error = put_strings(segment, catalog, counts->strings);
+	if (!error)
+		error = put_sites(segment, catalog, counts->sites);
+	if (!error)
+		error = put_processes(segment, catalog, counts->processes);
+	if (!error)
+		error = put_threads(segment, catalog, counts->threads);
+	return error;
+}
+
+static void lay_out(struct layout *layout, const struct format_batch *encoded) {
+	layout->directory_bytes = 0;
+	layout->small_bytes = 0;
+	for (uint32_t i = 0; i < FORMAT_COLUMNS; i++) {
+		const struct format_column_bytes *column = &encoded->columns[i];
+		if (!column->bytes)
+			continue;
+		bool own_row = column->bytes >= FORMAT_SMALL_BYTES;
+		uint64_t checksum = checksum64(column->data, column->bytes, 0);
+		uint8_t *entry = layout->directory + layout->directory_bytes;
+		memset(entry, 0, SEGMENT_DIRECTORY_ENTRY_BYTES);
+		entry[0] = (uint8_t)i;
+		entry[1] = own_row;
+		memcpy(entry + 4, &column->bytes, sizeof(column->bytes));
+		memcpy(entry + 8, &checksum, sizeof(checksum));
+		layout->directory_bytes += SEGMENT_DIRECTORY_ENTRY_BYTES;
+		if (own_row)
+			continue;
+		memcpy(layout->small + layout->small_bytes, column->data, column->bytes);
+		layout->small_bytes += column->bytes;
+	}
+}
+
+static int put_columns(struct segment_writer *segment, uint64_t batch, const struct format_batch *encoded) {
+	struct db_statement *insert = segment->inserts[SCHEMA_COLUMN_BLOB];
+	int error = 0;
+	for (uint32_t i = 0; i < FORMAT_COLUMNS && !error; i++) {
+		if (encoded->columns[i].bytes < FORMAT_SMALL_BYTES)
+			continue;
+		db_put_u64(insert, batch * FORMAT_COLUMN_STRIDE + i);
+		db_put_blob(insert, encoded->columns[i].data, encoded->columns[i].bytes);
+		error = db_run(insert);
+	}
+	return error;
+}
+
+static int put_batch(struct segment_writer *segment, const struct format_batch *encoded) {
+	struct layout *layout = &segment->layout;
+	struct db_statement *insert = segment->inserts[SCHEMA_BATCH];
+	uint64_t id = segment->batches + 1;
+	lay_out(layout, encoded);
+	db_put_u64(insert, id);
+	db_put_u64(insert, encoded->span_count);
+	db_put_u64(insert, encoded->attribute_count);
+	db_put_u64(insert, encoded->event_count);
+	db_put_u64(insert, encoded->text_bytes);
+	db_put_u64(insert, encoded->start_ns_min);
+	db_put_u64(insert, encoded->end_ns_max);
+	db_put_u64(insert, encoded->duration_ns_max);
+	db_put_u64(insert, segment_batch_checksum(id, encoded, layout->directory, layout->directory_bytes));
+	db_put_blob(insert, encoded->bloom, encoded->bloom_bytes);
+	db_put_blob(insert, layout->directory, layout->directory_bytes);
+	db_put_blob(insert, layout->small, layout->small_bytes);
+	int error = db_run(insert);
+	return error ? error : put_columns(segment, id, encoded);
+}
+
+static int put_cursors(struct segment_writer *segment, const struct store_commit *commit) {
+	struct db_statement *insert = segment->inserts[SCHEMA_CURSOR];
+	int error = 0;
+	for (size_t i = 0; i < commit->cursor_count && !error; i++) {
+		const struct store_cursor *cursor = &commit->cursors[i];
+		db_put_blob(insert, cursor->instance, STORE_INSTANCE_BYTES);
+		db_put_u64(insert, cursor->ring_index);
+		db_put_u64(insert, cursor->state);
+		db_put_u64(insert, cursor->position);
+		db_put_u64(insert, cursor->begun);
+		db_put_u64(insert, cursor->open);
+		db_put_u64(insert, cursor->dropped_full);
+		db_put_u64(insert, cursor->dropped_depth);
+		db_put_u64(insert, cursor->dropped_attributes);
+		db_put_u64(insert, cursor->dropped_events);
+		db_put_u64(insert, cursor->stored_spans);
+		db_put_u64(insert, cursor->stored_attributes);
+		db_put_u64(insert, cursor->stored_events);
+		db_put_u64(insert, cursor->rejected_spans);
+		db_put_u64(insert, cursor->rejected_other);
+		db_put_u64(insert, cursor->lost_records);
+		db_put_u64(insert, cursor->reason);
+		error = db_run(insert);
+	}
+	return error;
+}
+
+static int put_accounts(struct segment_writer *segment, const struct store_commit *commit) {
+	struct db_statement *insert = segment->inserts[SCHEMA_ACCOUNT];
+	int error = 0;
+	for (size_t i = 0; i < commit->account_count && !error; i++) {
+		const struct store_process_account *account = &commit->accounts[i];
+		db_put_blob(insert, account->instance, STORE_INSTANCE_BYTES);
+		db_put_u64(insert, account->state);
+		db_put_u64(insert, account->rings_made);
+		db_put_u64(insert, account->time_ns);
+		db_put_u64(insert, account->threads_untraced);
+		db_put_u64(insert, account->dropped_no_ring);
+		db_put_u64(insert, account->names_cut);
+		db_put_u64(insert, account->sites_overflowed);
+		db_put_u64(insert, account->strings_overflowed);
+		db_put_u64(insert, account->misuse);
+		error = db_run(insert);
+	}
+	return error;
+}
+
+static int put_samples(struct segment_writer *segment, const struct store_commit *commit) {
+	struct db_statement *insert = segment->inserts[SCHEMA_SAMPLE];
+	int error = 0;
+	for (size_t i = 0; i < commit->sample_count && !error; i++) {
+		const struct store_memory_sample *sample = &commit->samples[i];
+		db_put_u64(insert, sample->process);
+		db_put_u64(insert, sample->time_ns);
+		db_put_u64(insert, sample->threads);
+		db_put_u64(insert, sample->rss_bytes);
+		db_put_u64(insert, sample->pss_bytes);
+		db_put_u64(insert, sample->anonymous_bytes);
+		db_put_u64(insert, sample->swap_bytes);
+		db_put_u64(insert, sample->cpu_user_ns);
+		db_put_u64(insert, sample->cpu_system_ns);
+		db_put_u64(insert, sample->faults_minor);
+		db_put_u64(insert, sample->faults_major);
+		error = db_run(insert);
+	}
+	return error;
+}
+
+static int put_all(struct segment_writer *segment, const struct store_commit *commit,
+                   const struct format_batch *encoded, const struct catalog_counts *counts) {
+	int error = db_execute(segment->db, "BEGIN IMMEDIATE");
+	if (!error && segment->wall_offset_changed)
+		error = put_meta(segment->inserts[SCHEMA_META], "wall_offset_ns", &segment->wall_offset_ns,
+		                 sizeof(segment->wall_offset_ns));
+	if (!error)
+		error = put_catalog(segment, commit->catalog, counts);
+	if (!error && encoded)
+		error = put_batch(segment, encoded);
+	if (!error)
+		error = put_cursors(segment, commit);
+	if (!error)
+		error = put_accounts(segment, commit);
+	if (!error)
+		error = put_samples(segment, commit);
+	return error ? error : db_execute(segment->db, "COMMIT");
+}
+
+int segment_writer_commit(struct segment_writer *segment, const struct store_commit *commit,
+                          const struct format_batch *encoded, char *ret_text) {
+	struct catalog_counts counts = catalog_counts(commit->catalog);
+	int error = put_all(segment, commit, encoded, &counts);
+	if (error) {
+		(void)fail(segment->path, "commit failed", segment->db, error, ret_text);
+		db_rollback(segment->db);
+		return error;
+	}
+	segment->written = counts;
+	segment->wall_offset_changed = false;
+	if (encoded) {
+		segment->batches++;
+		segment->spans += encoded->span_count;
+	}
+	return 0;
+}
+
+void segment_writer_set_wall_offset(struct segment_writer *segment, uint64_t wall_offset_ns) {
+	segment->wall_offset_changed |= segment->wall_offset_ns != wall_offset_ns;
+	segment->wall_offset_ns = wall_offset_ns;
+}
+
+uint64_t segment_writer_spans(const struct segment_writer *segment) {
+	return segment->spans;
+}
+
+uint64_t segment_writer_age_ns(const struct segment_writer *segment) {
+	return clock_monotonic_ns() - segment->created_ns;
+}
+
+/*
+ * Checkpoint and leave WAL mode, which is one write of the file's header. With a journal file for that write, a
+ * kill would leave a file that no reader may touch before the next writer has rolled it back; in memory there is
+ * nothing to roll back, and the header is one sector. A reader that holds the file makes this wait for the next
+ * writer; the seal row counts already.
+ */
+static int leave_wal(struct db *db) {
+	int error = db_execute(db, "PRAGMA wal_checkpoint(TRUNCATE);PRAGMA journal_mode=MEMORY");
+	return error == -EAGAIN ? 0 : error;
+}
+
+static int write_seal(struct db *db) {
+	struct segment_totals totals = {0};
+	int error = db_execute(db, "BEGIN IMMEDIATE");
+	int sealed = error ? error : segment_read_seal(db, &totals);
+	if (sealed == 0) {
+		error = segment_sum_batches(db, &totals);
+		if (!error)
+			error = segment_sum_catalog(db, &totals);
+		if (!error)
+			error = segment_sum_samples(db, &totals);
+		if (!error)
+			error = segment_write_seal(db, &totals);
+	} else if (sealed < 0) {
+		error = sealed;
+	}
+	if (!error)
+		error = db_execute(db, "COMMIT");
+	return error;
+}
+
+static int seal(struct db *db, const char *path, char *text) {
+	int error = write_seal(db);
+	if (error) {
+		(void)fail(path, "cannot be sealed", db, error, text);
+		db_rollback(db);
+		return error;
+	}
+	error = leave_wal(db);
+	return error ? fail(path, "cannot be checkpointed", db, error, text) : 0;
+}
+
+int segment_writer_seal(struct segment_writer *segment, char *ret_text) {
+	int error = seal(segment->db, segment->path, ret_text);
+	if (error) {
+		segment_writer_abandon(segment);
+		return error;
+	}
+	struct db *db = segment->db;
+	free_segment(segment);
+	db_close(db);
+	return 0;
+}
+
+int segment_writer_recover(const char *path, char *ret_text) {
+	struct db *db = NULL;
+	int error = segment_open(path, DB_READ_WRITE, &db, ret_text);
+	if (error)
+		return error;
+	error = seal(db, path, ret_text);
+	if (error)
+		db_abandon(db);
+	else
+		db_close(db);
+	return error;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The segment that is being written: creation, one transaction per commit, sealing. The only writing connection
+ * there is.
+ */
+#ifndef SPANRING_LIBSTORE_SEGMENT_WRITER_H
+#define SPANRING_LIBSTORE_SEGMENT_WRITER_H
+
+#include "segment.h"
+#include "writer.h"
+
+struct segment_writer;
+
+/* A new file in directory, whole or not there at all. On failure one line in ret_text (SEGMENT_TEXT_BYTES). */
+int segment_writer_create(const char *directory, uint64_t sequence, const struct store_writer_options *options,
+                          struct segment_writer **ret_segment, char *ret_text);
+/* All or nothing; encoded may be NULL. */
+int segment_writer_commit(struct segment_writer *segment, const struct store_commit *commit,
+                          const struct format_batch *encoded, char *ret_text);
+/* For the next commit. */
+void segment_writer_set_wall_offset(struct segment_writer *segment, uint64_t wall_offset_ns);
+uint64_t segment_writer_spans(const struct segment_writer *segment);
+uint64_t segment_writer_age_ns(const struct segment_writer *segment);
+
+/*
+ * Seal and free; on an error that leaves the segment unsealed it is freed all the same and ret_text says what
+ * happened.
+ */
+int segment_writer_seal(struct segment_writer *segment, char *ret_text);
+/* Leave the file as it is and free. NULL is fine. */
+void segment_writer_abandon(struct segment_writer *segment);
+
+/* Seal what an earlier writer left: recovery of the WAL, seal row, checkpoint, no WAL mode any more. */
+int segment_writer_recover(const char *path, char *ret_text);
+
+#endif

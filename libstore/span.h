@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a stored span is: the row types that pass between the agent, the store and the analyzer, in memory.
+ *
+ * Times are nanoseconds of CLOCK_MONOTONIC of the boot that the segment names; wall = time + wall_offset_ns of the segment.
+ * Ids of strings, sites, processes and threads are numbers of the segment's catalog, from 1; 0 is none.
+ */
+#ifndef SPANRING_LIBSTORE_SPAN_H
+#define SPANRING_LIBSTORE_SPAN_H
+
+#include <stdint.h>
+
+#define STORE_INSTANCE_BYTES 16u
+
+struct store_span {
+	uint64_t trace_hi;
+	uint64_t trace_lo;
+	uint64_t span_id;
+	uint64_t parent_id; /* 0: root */
+	uint64_t start_ns;
+	uint64_t duration_ns;
+	uint32_t heap_alloc_units; /* of 16 bytes */
+	int32_t heap_net_units;
+	uint32_t site;
+	uint32_t thread;
+	uint8_t kind;   /* enum spanring_kind */
+	uint8_t status; /* enum spanring_status */
+	uint8_t flags;  /* STORE_SPAN_* */
+	uint8_t reserved[5];
+};
+
+#define STORE_SPAN_UNFINISHED 1u    /* ended by thread exit or shutdown */
+#define STORE_SPAN_REMOTE_PARENT 2u /* the parent was given explicitly */
+#define STORE_SPAN_HEAP 4u          /* the heap fields were counted */
+
+struct store_attribute {
+	uint64_t trace_lo;
+	uint64_t span_id;
+	uint64_t value;       /* number: its 64 bits (bool 0 or 1, f64 as stored); string: offset in the batch's text */
+	uint32_t text_bytes;  /* string: its length */
+	uint32_t key;         /* string id */
+	uint32_t event_index; /* 0: of the span; n: of its n-th event */
+	uint8_t type;         /* SPANRING_VALUE_* */
+	uint8_t reserved[3];
+};
+
+struct store_event {
+	uint64_t trace_lo;
+	uint64_t span_id;
+	uint64_t time_ns;
+	uint32_t name; /* string id */
+	uint32_t event_index;
+};
+
+/* One place in the source that begins spans. */
+struct store_site {
+	uint32_t name; /* string ids */
+	uint32_t file;
+	uint32_t line;
+	uint32_t kind;
+};
+
+enum store_process_state {
+	STORE_PROCESS_RUNNING = 1, /* at the last commit */
+	STORE_PROCESS_EXITED = 2,  /* said goodbye */
+	STORE_PROCESS_DIED = 3     /* gone without */
+};
+
+/* One life of one process. */
+struct store_process {
+	uint8_t instance[STORE_INSTANCE_BYTES];
+	uint32_t pid;
+	uint32_t ppid;
+	uint32_t uid; /* attested by the kernel: owner of the process file */
+	uint32_t clock_kind;
+	uint64_t attach_ns; /* monotonic */
+	uint64_t attach_wall_ns;
+	uint32_t executable; /* string ids */
+	uint32_t command;
+	uint32_t service;
+	uint32_t reserved;
+};
+
+/* One thread of a process, as long as it holds a ring. */
+struct store_thread {
+	uint32_t process;
+	uint32_t ring_index;
+	uint32_t tid;
+	uint32_t name; /* string id */
+	uint64_t start_ns;
+};
+
+enum store_ring_state {
+	STORE_RING_LIVE = 1,
+	STORE_RING_RETIRED = 2,    /* all its threads left in good order */
+	STORE_RING_DIED = 3,       /* its thread died; the open spans stay open for ever */
+	STORE_RING_QUARANTINED = 4 /* broke the contract of the ring ABI; the agent no longer reads it */
+};
+
+/*
+ * How far a ring is stored, and its books at that moment. All counts run since the ring was made. Written in the transaction that
+ * holds the records up to `position`; the row with the highest position counts.
+ */
+struct store_cursor {
+	uint8_t instance[STORE_INSTANCE_BYTES];
+	uint32_t ring_index;
+	uint32_t state;    /* enum store_ring_state */
+	uint64_t position; /* records taken from the ring */
+	uint64_t begun;    /* the program's books */
+	uint64_t open;
+	uint64_t dropped_full;
+	uint64_t dropped_depth;
+	uint64_t dropped_attributes;
+	uint64_t dropped_events;
+	uint64_t stored_spans; /* the agent's books */
+	uint64_t stored_attributes;
+	uint64_t stored_events;
+	uint64_t rejected_spans; /* SPAN records that break the contract (bad lap, unknown site, ...) */
+	uint64_t rejected_other; /* other records, and records of unknown type */
+	uint64_t lost_records;   /* overwritten or skipped before they could be stored (see `reason`) */
+	uint32_t reason;         /* of the quarantine or loss: negative errno as a positive number; 0 none */
+	uint32_t reserved;
+};
+
+/* The books of a process beyond its rings; the newest row counts. */
+struct store_process_account {
+	uint8_t instance[STORE_INSTANCE_BYTES];
+	uint32_t state; /* enum store_process_state */
+	uint32_t rings_made;
+	uint64_t time_ns; /* of this reading */
+	uint64_t threads_untraced;
+	uint64_t dropped_no_ring;
+	uint64_t names_cut;
+	uint64_t sites_overflowed;
+	uint64_t strings_overflowed;
+	uint64_t misuse;
+};
+
+/* One look at a process, from /proc. A figure that could not be read is UINT64_MAX. */
+struct store_memory_sample {
+	uint32_t process;
+	uint32_t threads;
+	uint64_t time_ns;
+	uint64_t rss_bytes;
+	uint64_t pss_bytes;
+	uint64_t anonymous_bytes;
+	uint64_t swap_bytes;
+	uint64_t cpu_user_ns;
+	uint64_t cpu_system_ns;
+	uint64_t faults_minor;
+	uint64_t faults_major;
+};
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "writer.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/errs.h"
+#include "catalog_rows.h"
+#include "checksum.h"
+#include "encode.h"
+#include "id_table.h"
+#include "segment_writer.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LOCK_NAME "lock"
+
+struct cursor_list {
+	struct store_cursor *cursors;
+	size_t count;
+	size_t room;
+	struct id_table by_ring;
+};
+
+struct store_writer {
+	char *directory;
+	int lock_fd;
+	struct store_writer_options options;
+	char *agent_version;
+	struct encoder *encoder;
+	struct segment_writer *segment; /* NULL: made by the next commit */
+	uint64_t catalog_serial;        /* of the open segment */
+	uint64_t sequence_next;
+	bool seal_pending; /* a segment of ours could not be sealed */
+	struct cursor_list found;
+	char error[SEGMENT_TEXT_BYTES];
+};
+
+static int make_directory(const char *directory, char *text, size_t text_bytes) {
+	struct stat status;
+	if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
+		int error = -errno;
+		(void)snprintf(text, text_bytes, "%.300s: cannot be made: %s", directory, strerror(-error));
+		return error;
+	}
+	if (stat(directory, &status) < 0 || !S_ISDIR(status.st_mode)) {
+		(void)snprintf(text, text_bytes, "%.300s: not a directory: give another place for the store",
+		               directory);
+		return -ENOTDIR;
+	}
+	return 0;
+}
+
+static int holder_of(int fd) {
+	char digits[16] = "";
+	if (pread(fd, digits, sizeof(digits) - 1, 0) <= 0)
+		return 0;
+	return (int)strtol(digits, NULL, 10);
+}
+
+/*
+ * The lock belongs to the open file: it ends with this process, however that ends. The pid in it is for messages
+ * only.
+ */
+static int take_lock(const char *directory, int *ret_fd, int *ret_holder_pid, char *text, size_t text_bytes) {
+	char *path CLEANUP_FREE = NULL;
+	if (asprintf(&path, "%s/" LOCK_NAME, directory) < 0)
+		return -ENOMEM;
+	int fd CLEANUP_FD = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0) {
+		int error = -errno;
+		(void)snprintf(text, text_bytes, "%.300s: %s: the store must be writable", path, strerror(-error));
+		return error;
+	}
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		*ret_holder_pid = holder_of(fd);
+		(void)snprintf(text, text_bytes, "%.300s: another agent writes this store (pid %d)", directory,
+		               *ret_holder_pid);
+		return errno == EAGAIN || errno == EACCES ? ERR_HELD : -errno;
+	}
+	char digits[16];
+	int length = snprintf(digits, sizeof(digits), "%d\n", (int)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, digits, (size_t)length, 0) != length) {
+		(void)snprintf(text, text_bytes, "%.300s: cannot be written: %s", path, strerror(errno));
+		return errno ? -errno : -EIO;
+	}
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+struct ring_key {
+	uint8_t instance[STORE_INSTANCE_BYTES];
+	uint32_t ring_index;
+};
+
+static bool cursor_equals(const void *context, uint32_t id, const void *key) {
+	const struct store_cursor *cursor = &((const struct cursor_list *)context)->cursors[id - 1];
+	const struct ring_key *sought = key;
+	return cursor->ring_index == sought->ring_index &&
+	       memcmp(cursor->instance, sought->instance, STORE_INSTANCE_BYTES) == 0;
+}
+
+static int keep_cursor(struct cursor_list *list, const struct store_cursor *cursor) {
+	struct ring_key key = {.ring_index = cursor->ring_index};
+	memcpy(key.instance, cursor->instance, STORE_INSTANCE_BYTES);
+	uint64_t hash = checksum64(&key, sizeof(key), 0);
+	uint32_t id = id_table_find(&list->by_ring, hash, cursor_equals, list, &key);
+	if (id) {
+		if (cursor->position >= list->cursors[id - 1].position)
+			list->cursors[id - 1] = *cursor;
+		return 0;
+	}
+	if (list->count == SEGMENT_CURSORS_MAX)
+		return ERR_LIMIT;
+	if (list->count == list->room) {
+		size_t room = list->room ? list->room * 2 : 64;
+		struct store_cursor *grown = reallocarray(list->cursors, room, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		list->cursors = grown;
+		list->room = room;
+	}
+	int error = id_table_reserve(&list->by_ring);
+	if (error)
+		return error;
+	list->cursors[list->count++] = *cursor;
+	id_table_add(&list->by_ring, hash, (uint32_t)list->count);
+	return 0;
+}
+
+static int read_cursors(struct db *db, struct cursor_list *list) {
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	int error = db_prepare(db, schema_tables[SCHEMA_CURSOR].select, &select);
+	for (uint32_t row = 0; !error && row < SEGMENT_CURSORS_MAX; row++) {
+		struct store_cursor cursor;
+		int more = db_next(select);
+		if (more <= 0)
+			return more;
+		error = segment_get_cursor(select, &cursor);
+		if (!error)
+			error = keep_cursor(list, &cursor);
+	}
+	return error;
+}
+
+/* 1 if the segment has its seal and no WAL; 0 if it wants sealing. */
+static int is_sealed(const char *path, struct db **ret_db, char *text) {
+	struct segment_totals totals;
+	struct db *db = NULL;
+	int64_t is_wal = 0;
+	int error = segment_open(path, DB_READ_ONLY, &db, text);
+	if (error)
+		return error;
+	error = db_integer(db, "SELECT journal_mode='wal' FROM pragma_journal_mode", &is_wal);
+	int sealed = error ? error : segment_read_seal(db, &totals);
+	if (sealed < 0) {
+		(void)snprintf(text, SEGMENT_TEXT_BYTES, "%.300s: damaged: %s", path, db_words(db));
+		db_close(db);
+		return sealed;
+	}
+	*ret_db = db;
+	return sealed && !is_wal;
+}
+
+static int take_over(struct store_writer *writer, const char *path, char *text) {
+	struct db *db = NULL;
+	int sealed = is_sealed(path, &db, text);
+	if (sealed == ERR_FOREIGN || sealed == ERR_NEWER)
+		return sealed;
+	if (sealed <= 0) {
+		db_close(db);
+		db = NULL;
+		int error = segment_writer_recover(path, text);
+		if (error)
+			return error;
+		error = segment_open(path, DB_READ_ONLY, &db, text);
+		if (error)
+			return error;
+	}
+	int error = read_cursors(db, &writer->found);
+	if (error)
+		(void)snprintf(text, SEGMENT_TEXT_BYTES, "%.300s: cursors cannot be read: %s", path, db_words(db));
+	db_close(db);
+	return error;
+}
+
+static uint64_t sequence_of(const char *name) {
+	const char *dash = strrchr(name, '-');
+	return dash ? strtoull(dash + 1, NULL, 10) : 0;
+}
+
+static bool is_left_over(const char *name) {
+	return strncmp(name, "segment-", 8) == 0 && strstr(name, ".db.tmp");
+}
+
+static int only_ours(const struct dirent *entry) {
+	return segment_is_name(entry->d_name) || is_left_over(entry->d_name);
+}
+
+/* In order of names, which is order of time; the first thing that went wrong is told in text. */
+static int take_over_all(struct store_writer *writer, char *text, size_t text_bytes) {
+	struct dirent **entries = NULL;
+	int count = scandir(writer->directory, &entries, only_ours, alphasort);
+	int error = count < 0 ? -errno : 0;
+	for (int i = 0; i < count; i++) {
+		char *path CLEANUP_FREE = NULL;
+		char problem[SEGMENT_TEXT_BYTES] = "";
+		const char *name = entries[i]->d_name;
+		if (asprintf(&path, "%s/%s", writer->directory, name) < 0) {
+			path = NULL;
+			error = -ENOMEM;
+		} else if (is_left_over(name)) {
+			(void)unlink(path);
+		} else {
+			uint64_t sequence = sequence_of(name);
+			writer->sequence_next =
+			    sequence >= writer->sequence_next ? sequence + 1 : writer->sequence_next;
+			if (take_over(writer, path, problem) && text_bytes && !*text)
+				(void)snprintf(text, text_bytes, "%s", problem);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return error;
+}
+
+static void free_writer(struct store_writer *writer) {
+	encoder_free(writer->encoder);
+	id_table_done(&writer->found.by_ring);
+	free(writer->found.cursors);
+	free(writer->agent_version);
+	free(writer->directory);
+	cleanup_fd(&writer->lock_fd);
+	free(writer);
+}
+
+int store_writer_open(const char *directory, const struct store_writer_options *options,
+                      struct store_writer **ret_writer, int *ret_holder_pid, char *ret_text, size_t text_bytes) {
+	if (text_bytes)
+		*ret_text = 0;
+	struct store_writer *writer = calloc(1, sizeof(*writer));
+	if (!writer)
+		return -ENOMEM;
+	writer->lock_fd = FD_NONE;
+	writer->sequence_next = 1;
+	writer->options = *options;
+	writer->directory = strdup(directory);
+	writer->agent_version = strdup(options->agent_version ? options->agent_version : "");
+	writer->options.agent_version = writer->agent_version;
+	int error = writer->directory && writer->agent_version ? 0 : -ENOMEM;
+	if (!error)
+		error = encoder_new(&writer->encoder);
+	if (!error)
+		error = make_directory(directory, ret_text, text_bytes);
+	if (!error)
+		error = take_lock(directory, &writer->lock_fd, ret_holder_pid, ret_text, text_bytes);
+	if (!error)
+		error = take_over_all(writer, ret_text, text_bytes);
+	if (error) {
+		free_writer(writer);
+		return error;
+	}
+	*ret_writer = writer;
+	return 0;
+}
+
+int store_writer_cursors(struct store_writer *writer, const struct store_cursor **ret_cursors, size_t *ret_count) {
+	*ret_cursors = writer->found.cursors;
+	*ret_count = writer->found.count;
+	return 0;
+}
+
+void store_writer_set_wall_offset(struct store_writer *writer, uint64_t wall_offset_ns) {
+	writer->options.wall_offset_ns = wall_offset_ns;
+	if (writer->segment)
+		segment_writer_set_wall_offset(writer->segment, wall_offset_ns);
+}
+
+const char *store_writer_error(const struct store_writer *writer) {
+	return writer->error;
+}
+
+static int seal_open_segment(struct store_writer *writer) {
+	if (!writer->segment)
+		return 0;
+	int error = segment_writer_seal(writer->segment, writer->error);
+	writer->segment = NULL;
+	writer->seal_pending |= error != 0;
+	return error;
+}
+
+/*
+ * A segment for this catalog. One that cannot be sealed now keeps all its commits, in the file and its WAL, and is
+ * sealed at close or by the next writer, so that does not stop the new one.
+ */
+static int ready_segment(struct store_writer *writer, const struct catalog *catalog) {
+	if (writer->segment && writer->catalog_serial != catalog_serial(catalog))
+		(void)seal_open_segment(writer);
+	if (writer->segment)
+		return 0;
+	int error = segment_writer_create(writer->directory, writer->sequence_next, &writer->options, &writer->segment,
+	                                  writer->error);
+	if (error)
+		return error;
+	writer->sequence_next++;
+	writer->catalog_serial = catalog_serial(catalog);
+	return 0;
+}
+
+/* Errors after which the segment may still be written: nothing is wrong with the file. */
+static bool may_go_on(int error) {
+	return error == ERR_FULL || error == -ENOMEM || error == -EAGAIN;
+}
+
+int store_writer_commit(struct store_writer *writer, const struct store_commit *commit,
+                        struct store_receipt *ret_receipt) {
+	struct store_receipt receipt = {0};
+	struct format_batch encoded;
+	bool has_batch = commit->batch && !batch_empty(commit->batch);
+	if (has_batch) {
+		uint64_t from_ns = clock_thread_cpu_ns();
+		encode(writer->encoder, commit->batch, &encoded);
+		receipt.encode_ns = clock_thread_cpu_ns() - from_ns;
+		for (int i = 0; i < FORMAT_COLUMNS; i++)
+			receipt.bytes += encoded.columns[i].bytes;
+	}
+	uint64_t from_ns = clock_monotonic_ns();
+	int error = ready_segment(writer, commit->catalog);
+	if (error)
+		return error;
+	error = segment_writer_commit(writer->segment, commit, has_batch ? &encoded : NULL, writer->error);
+	if (error) {
+		if (!may_go_on(error)) {
+			segment_writer_abandon(writer->segment);
+			writer->segment = NULL;
+		}
+		return error;
+	}
+	receipt.commit_ns = clock_monotonic_ns() - from_ns;
+	receipt.segment_spans = segment_writer_spans(writer->segment);
+	receipt.segment_age_ns = segment_writer_age_ns(writer->segment);
+	if (ret_receipt)
+		*ret_receipt = receipt;
+	return 0;
+}
+
+int store_writer_close(struct store_writer *writer) {
+	if (!writer)
+		return 0;
+	int error = seal_open_segment(writer);
+	if (!error && writer->seal_pending)
+		error = take_over_all(writer, writer->error, sizeof(writer->error));
+	free_writer(writer);
+	return error;
+}

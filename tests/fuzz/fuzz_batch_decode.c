@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decoder of batches against any bytes: no checksum stands before it here. What it does accept must encode and
+ * decode to itself.
+ *
+ *     input := spans attributes events text_bytes size[15] bytes of the columns     u32 each; what is missing is 0
+ */
+#include "libstore/decode.h"
+#include "libstore/encode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct harness {
+	struct decoder *decoder;
+	struct encoder *encoder;
+	struct batch *batch;
+};
+
+static uint32_t take_u32(const uint8_t **data, size_t *size) {
+	uint32_t value = 0;
+	if (*size < sizeof(value))
+		return 0;
+	memcpy(&value, *data, sizeof(value));
+	*data += sizeof(value);
+	*size -= sizeof(value);
+	return value;
+}
+
+static struct format_batch parse(const uint8_t *data, size_t size) {
+	struct format_batch encoded = {0};
+	uint32_t sizes[FORMAT_COLUMNS];
+	encoded.span_count = take_u32(&data, &size);
+	encoded.attribute_count = take_u32(&data, &size);
+	encoded.event_count = take_u32(&data, &size);
+	encoded.text_bytes = take_u32(&data, &size);
+	for (int i = 0; i < FORMAT_COLUMNS; i++)
+		sizes[i] = take_u32(&data, &size);
+	for (int i = 0; i < FORMAT_COLUMNS; i++) {
+		uint32_t bytes = sizes[i] < size ? sizes[i] : (uint32_t)size;
+		encoded.columns[i].data = data;
+		encoded.columns[i].bytes = bytes;
+		data += bytes;
+		size -= bytes;
+	}
+	return encoded;
+}
+
+static void fill_batch(struct batch *batch, const struct store_columns *columns) {
+	batch_clear(batch);
+	for (uint32_t i = 0; i < columns->span_count; i++) {
+		struct store_span span = {.trace_hi = columns->trace_hi[i],
+		                          .trace_lo = columns->trace_lo[i],
+		                          .span_id = columns->span_id[i],
+		                          .parent_id = columns->parent_id[i],
+		                          .start_ns = columns->start_ns[i],
+		                          .duration_ns = columns->duration_ns[i],
+		                          .heap_alloc_units = columns->heap_alloc_units[i],
+		                          .heap_net_units = columns->heap_net_units[i],
+		                          .site = columns->site[i],
+		                          .thread = columns->thread[i],
+		                          .kind = columns->kind[i],
+		                          .status = columns->status[i],
+		                          .flags = columns->flags[i]};
+		batch_add_span(batch, &span);
+	}
+	for (uint32_t i = 0; i < columns->attribute_count; i++) {
+		struct store_attribute attribute = columns->attributes[i];
+		batch_add_attribute(batch, &attribute, columns->text + (attribute.text_bytes ? attribute.value : 0));
+	}
+	for (uint32_t i = 0; i < columns->event_count; i++)
+		batch_add_event(batch, &columns->events[i]);
+}
+
+/* Sums that do not depend on the order of rows. */
+static uint64_t sum_of(const struct store_columns *columns) {
+	uint64_t sum = columns->span_count + ((uint64_t)columns->text_bytes << 32);
+	for (uint32_t i = 0; i < columns->span_count; i++)
+		sum += (columns->trace_lo[i] ^ columns->span_id[i] * 3 ^ columns->parent_id[i] * 5 ^
+		        columns->start_ns[i] * 7 ^ columns->duration_ns[i] * 11 ^ columns->site[i] * UINT64_C(13) ^
+		        columns->thread[i] * UINT64_C(17)) *
+		       UINT64_C(0x9e3779b97f4a7c15);
+	for (uint32_t i = 0; i < columns->attribute_count; i++)
+		sum += (columns->attributes[i].trace_lo ^ columns->attributes[i].span_id * 3 ^
+		        columns->attributes[i].key * UINT64_C(5)) *
+		       UINT64_C(0xbf58476d1ce4e5b9);
+	for (uint32_t i = 0; i < columns->event_count; i++)
+		sum += (columns->events[i].trace_lo ^ columns->events[i].time_ns * 3) * UINT64_C(0x94d049bb133111eb);
+	return sum;
+}
+
+static struct harness *make_harness(void) {
+	struct harness *harness = calloc(1, sizeof(*harness));
+	if (!harness || decoder_new(&harness->decoder) || encoder_new(&harness->encoder) || batch_new(&harness->batch))
+		abort();
+	return harness;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+	static struct harness *harness;
+	struct store_columns columns;
+	if (!harness)
+		harness = make_harness();
+	struct format_batch encoded = parse(data, size);
+	if (decode(harness->decoder, &encoded, STORE_COLUMNS_ALL, &columns))
+		return 0;
+	uint64_t sum = sum_of(&columns);
+	fill_batch(harness->batch, &columns);
+	encode(harness->encoder, harness->batch, &encoded);
+	if (decode(harness->decoder, &encoded, STORE_COLUMNS_ALL, &columns) || sum_of(&columns) != sum)
+		abort();
+	return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A program that writes anything it likes into its own ring. The input is laid over a sound ring: the moving words of
+ * the header, the header's fixed part, then records from position 0 on. Whatever it holds: no fault, and everything
+ * taken is a row, a rejection or a THREAD record.
+ *
+ *     0    8 bytes   head        16   8 bytes   begun_open
+ *     8    8 bytes   tail        24   8 bytes   owner word, state
+ *     32   1 byte    how many bytes of the header, from its start, follow and replace it
+ *     ...            the rest: records
+ */
+#include "agent/intake.h"
+#include "agent/roster.h"
+#include "agent_files.h"
+#include "libshm/fault_guard.h"
+#include "support/cmocka.h"
+#include "support/seed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WORDS_BYTES 32u
+#define INPUT_BYTES_MAX 8192u
+#define ROUNDS 10000u
+#define TURNS_MAX 64u /* a bounded number of turns must get everything */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static struct {
+	struct agent_files files;
+	struct spanring_ring_header sound;
+	struct producer_sink sink;
+	struct clock_model clock;
+	bool ready;
+} target;
+
+static void prepare(void) {
+	agent_files_make(&target.files);
+	target.sound = *target.files.ring;
+	assert_int_equal(fault_guard_install(), 0);
+	assert_int_equal(batch_new(&target.sink.batch), 0);
+	assert_int_equal(catalog_new(&target.sink.catalog), 0);
+	target.sink.generation = 1;
+	target.sink.clock = &target.clock;
+	target.ready = true;
+}
+
+static void lay_over(const uint8_t *data, size_t bytes) {
+	struct spanring_ring_header *header = target.files.ring;
+	uint8_t input[INPUT_BYTES_MAX] = {0};
+	memcpy(input, data, bytes < sizeof(input) ? bytes : sizeof(input));
+	*header = target.sound;
+	memset(target.files.records, 0, SPANRING_RING_BYTES_MIN);
+	size_t fixed = input[WORDS_BYTES];
+	memcpy(header, input + WORDS_BYTES + 1, fixed);
+	memcpy(&header->head, input, 8);
+	memcpy(&header->tail, input + 8, 8);
+	memcpy(&header->begun_open, input + 16, 8);
+	memcpy(header->owner_mutex, input + 24, 4);
+	memcpy(&header->state, input + 28, 4);
+	size_t at = WORDS_BYTES + 1 + fixed;
+	memcpy(target.files.records, input + at, sizeof(input) - at);
+}
+
+static void take_all(struct producer *producer, struct feed *feed) {
+	struct roster roster;
+	struct intake intake;
+	assert_int_equal(roster_init(&roster), 0);
+	assert_int_equal(roster_add_producer(&roster, producer), 0);
+	assert_int_equal(roster_add_feed(&roster, producer, feed), 0);
+	assert_int_equal(intake_init(&intake, NULL, &roster), 0);
+	producer->identity->flags |= SPANRING_PROCESS_HAS_MEMBARRIER;
+	uint64_t before = feed->taken;
+	batch_clear(target.sink.batch);
+	(void)intake_published(&intake, &target.sink);
+	(void)intake_behind(&intake, &target.sink, true);
+	producer->phase = PRODUCER_ENDING;
+	for (uint32_t turn = 0; !producer->dry; turn++) {
+		assert_true(turn < TURNS_MAX);
+		(void)intake_published(&intake, &target.sink);
+		(void)intake_behind(&intake, &target.sink, false);
+	}
+	struct store_cursor row;
+	feed_cursor(feed, true, &row);
+	uint64_t counted =
+	    row.stored_spans + row.stored_attributes + row.stored_events + row.rejected_spans + row.rejected_other;
+	assert_true(counted <= feed->taken - before);
+	assert_int_equal(row.stored_spans, target.sink.batch->span_count);
+	assert_int_equal(row.stored_attributes, target.sink.batch->attribute_count);
+	assert_true(feed->taken - before <= AGENT_FILES_CAPACITY);
+	intake_done(&intake);
+	roster_done(&roster);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
+	struct producer *producer;
+	struct feed *feed;
+	if (!target.ready)
+		prepare();
+	lay_over(data, bytes);
+	target.sink.generation++;
+	assert_int_equal(producer_open(target.files.rings_fd, AGENT_FILES_NAME, 0, &producer), 0);
+	if (feed_open(producer, AGENT_FILES_RING, 0, NULL, &feed) == 0)
+		take_all(producer, feed);
+	else
+		producer_free(producer);
+	return 0;
+}
+
+#ifndef SPANRING_FUZZ
+static size_t sound_input(uint8_t ret_input[INPUT_BYTES_MAX], struct seed *seed) {
+	uint64_t count = seed_below(seed, 100);
+	uint64_t words[4] = {seed_below(seed, count + 1), 0, count << SPANRING_BEGUN_SHIFT, 0};
+	union spanring_record *records = malloc(INPUT_BYTES_MAX);
+	for (uint64_t i = 0; i < count; i++) {
+		uint8_t type = (uint8_t)(1 + seed_below(seed, 6));
+		records[i] = type == SPANRING_RECORD_ATTRIBUTE
+		                 ? agent_files_string(i, "a text of no less than thirty-two bytes",
+		                                      (uint32_t)seed_below(seed, 200))
+		                 : agent_files_span(1 + i);
+		records[i].span.tail.type = type;
+		records[i].span.tail.lap = 1;
+	}
+	memset(ret_input, 0, INPUT_BYTES_MAX);
+	memcpy(ret_input, words, sizeof(words));
+	memcpy(ret_input + WORDS_BYTES + 1, records, count * sizeof(*records));
+	free(records);
+	return WORDS_BYTES + 1 + count * sizeof(*records);
+}
+
+static void mutations_of_a_sound_ring_are_survived(void **state) {
+	(void)state;
+	struct seed seed = seed_start("fuzz_ring");
+	uint8_t input[INPUT_BYTES_MAX];
+	for (uint32_t round = 0; round < ROUNDS * seed_scale(); round++) {
+		size_t bytes = sound_input(input, &seed);
+		uint64_t flips = seed_below(&seed, 6);
+		for (uint64_t i = 0; i < flips; i++)
+			input[seed_below(&seed, i % 2 ? WORDS_BYTES + 1 : bytes)] ^= (uint8_t)seed_next(&seed);
+		(void)LLVMFuzzerTestOneInput(input, bytes);
+	}
+	agent_files_remove(&target.files);
+	batch_free(target.sink.batch);
+	catalog_free(target.sink.catalog);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {cmocka_unit_test(mutations_of_a_sound_ring_are_survived)};
+	return cmocka_run_group_tests_name("fuzz_ring", tests, NULL, NULL);
+}
+#endif

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+add_library(spanring_test_store_rows STATIC
+  unit/store_fixture.c unit/store_fixture.h unit/store_rows.c unit/store_rows.h)
+target_link_libraries(spanring_test_store_rows PUBLIC spanring::test_support spanring::store)
+target_include_directories(spanring_test_store_rows PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/unit)
+spanring_target(spanring_test_store_rows)
+
+foreach(module IN ITEMS catalog codec store store_damage store_full)
+  add_executable(test_${module} unit/test_${module}.c)
+  target_link_libraries(test_${module} PRIVATE spanring_test_store_rows PkgConfig::SQLITE)
+  spanring_target(test_${module})
+  add_test(NAME unit.${module} COMMAND test_${module})
+  set_tests_properties(unit.${module} PROPERTIES LABELS unit)
+endforeach()
+
+add_executable(make_golden_store golden/make_golden_store.c golden/golden_store.h)
+target_link_libraries(make_golden_store PRIVATE spanring::store)
+spanring_target(make_golden_store)
+
+add_executable(test_store_golden unit/test_store_golden.c)
+target_link_libraries(test_store_golden PRIVATE spanring_test_store_rows PkgConfig::ZSTD)
+target_compile_definitions(test_store_golden PRIVATE SPANRING_GOLDEN_DIRECTORY="${CMAKE_CURRENT_SOURCE_DIR}/golden")
+spanring_target(test_store_golden)
+add_test(NAME unit.store_golden COMMAND test_store_golden)
+set_tests_properties(unit.store_golden PROPERTIES LABELS unit)

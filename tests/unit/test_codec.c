@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every batch comes back as the same set of rows, and nothing that is not a batch does harm. */
+#include "support/cmocka.h"
+
+#include "store_rows.h"
+
+#include "base/errs.h"
+#include "libstore/bloom.h"
+#include "libstore/checksum.h"
+#include "libstore/decode.h"
+#include "libstore/encode.h"
+#include "libstore/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct codec {
+	struct encoder *encoder;
+	struct decoder *decoder;
+	struct batch *batch;
+};
+
+static int make_codec(void **state) {
+	struct codec *codec = calloc(1, sizeof(*codec));
+	assert_non_null(codec);
+	assert_int_equal(encoder_new(&codec->encoder), 0);
+	assert_int_equal(decoder_new(&codec->decoder), 0);
+	assert_int_equal(batch_new(&codec->batch), 0);
+	*state = codec;
+	return 0;
+}
+
+static int free_codec(void **state) {
+	struct codec *codec = *state;
+	encoder_free(codec->encoder);
+	decoder_free(codec->decoder);
+	batch_free(codec->batch);
+	free(codec);
+	return 0;
+}
+
+static void check_bloom(const struct format_batch *encoded, const struct batch *batch) {
+	for (uint32_t i = 0; i < batch->span_count; i++)
+		assert_true(bloom_may_hold(encoded->bloom, encoded->bloom_bytes, batch->spans[i].trace_lo));
+	for (uint32_t i = 0; i < batch->attribute_count; i++)
+		assert_true(bloom_may_hold(encoded->bloom, encoded->bloom_bytes, batch->attributes[i].trace_lo));
+	for (uint32_t i = 0; i < batch->event_count; i++)
+		assert_true(bloom_may_hold(encoded->bloom, encoded->bloom_bytes, batch->events[i].trace_lo));
+}
+
+static void check_round_trip(struct codec *codec, enum store_shape shape, uint32_t spans) {
+	struct format_batch encoded;
+	struct store_columns columns;
+	struct store_rows before = {0};
+	struct store_rows after = {0};
+	encode(codec->encoder, codec->batch, &encoded);
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMNS_ALL, &columns), 0);
+	store_rows_add_batch(&before, codec->batch);
+	store_rows_add_columns(&after, &columns);
+	if (!store_rows_equal(&before, &after))
+		fail_msg("shape %d, %u spans: other rows came back", (int)shape, spans);
+	check_bloom(&encoded, codec->batch);
+	store_rows_free(&before);
+	store_rows_free(&after);
+}
+
+static void every_shape_comes_back(void **state) {
+	struct codec *codec = *state;
+	struct seed seed = seed_start("codec");
+	static const uint32_t sizes[] = {0, 1, 2, 3, 63, 300, 5000};
+	for (unsigned round = 0; round < 3 * seed_scale(); round++)
+		for (int shape = 0; shape < STORE_SHAPES; shape++)
+			for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+				uint32_t spans = sizes[i] > 3 ? 1 + (uint32_t)seed_below(&seed, sizes[i]) : sizes[i];
+				store_rows_fill(codec->batch, &seed, (enum store_shape)shape, spans, 0);
+				check_round_trip(codec, (enum store_shape)shape, spans);
+			}
+}
+
+static void the_largest_batch_comes_back(void **state) {
+	struct codec *codec = *state;
+	struct seed seed = seed_start("codec largest");
+	for (int shape = 0; shape < STORE_SHAPES; shape++) {
+		store_rows_fill(codec->batch, &seed, (enum store_shape)shape, BATCH_SPANS_MAX, 0);
+		check_round_trip(codec, (enum store_shape)shape, BATCH_SPANS_MAX);
+	}
+}
+
+static void columns_decode_alone(void **state) {
+	struct codec *codec = *state;
+	struct seed seed = seed_start("codec columns");
+	struct format_batch encoded;
+	struct store_columns all;
+	struct store_columns some;
+	store_rows_fill(codec->batch, &seed, STORE_SHAPE_TREES, 1000, 0);
+	encode(codec->encoder, codec->batch, &encoded);
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMNS_ALL, &all), 0);
+	uint64_t sum_all = checksum64(all.duration_ns, 8000, checksum64(all.parent_id, 8000, 0));
+	for (uint32_t bit = 0; bit < 13; bit++) {
+		struct format_batch needed = encoded;
+		uint32_t needs = decode_needs(1u << bit);
+		for (uint32_t i = 0; i < FORMAT_COLUMNS; i++)
+			if (!(needs >> i & 1))
+				memset(&needed.columns[i], 0, sizeof(needed.columns[i]));
+		assert_int_equal(decode(codec->decoder, &needed, 1u << bit, &some), 0);
+		assert_int_equal(some.duration_ns != NULL, bit == 4);
+		assert_int_equal(some.parent_id != NULL, bit == 2);
+	}
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_DURATION | STORE_COLUMN_PARENT_ID, &some), 0);
+	assert_true(sum_all == checksum64(some.duration_ns, 8000, checksum64(some.parent_id, 8000, 0)));
+}
+
+/* The checksums are no help here: they are checked by the reader, the decoder must stand alone. */
+static void damaged_bytes_do_no_harm(void **state) {
+	struct codec *codec = *state;
+	struct seed seed = seed_start("codec damage");
+	struct store_columns columns;
+	struct format_batch encoded;
+	unsigned refused = 0;
+	store_rows_fill(codec->batch, &seed, STORE_SHAPE_TREES, 200, 0);
+	encode(codec->encoder, codec->batch, &encoded);
+	for (unsigned round = 0; round < 4000 * seed_scale(); round++) {
+		struct format_batch broken = encoded;
+		uint32_t index = (uint32_t)seed_below(&seed, FORMAT_COLUMNS);
+		struct format_column_bytes *column = &broken.columns[index];
+		uint32_t bytes =
+		    (uint32_t)seed_below(&seed, 4) ? column->bytes : (uint32_t)seed_below(&seed, column->bytes + 1);
+		uint8_t *copy = malloc(bytes + 1);
+		assert_non_null(copy);
+		memcpy(copy, column->data, bytes);
+		for (uint64_t flips = seed_below(&seed, 4); flips > 0 && bytes; flips--)
+			copy[seed_below(&seed, bytes)] ^= (uint8_t)(1u << seed_below(&seed, 8));
+		column->data = copy;
+		column->bytes = bytes;
+		int error = decode(codec->decoder, &broken, STORE_COLUMNS_ALL, &columns);
+		assert_true(error == 0 || error == ERR_DAMAGED || error == ERR_NEWER);
+		refused += error != 0;
+		free(copy);
+	}
+	assert_true(refused > 100);
+}
+
+static void an_unknown_transform_is_newer(void **state) {
+	struct codec *codec = *state;
+	struct seed seed = seed_start("codec newer");
+	struct store_columns columns;
+	struct format_batch encoded;
+	uint8_t site[1] = {200};
+	store_rows_fill(codec->batch, &seed, STORE_SHAPE_TREES, 10, 0);
+	encode(codec->encoder, codec->batch, &encoded);
+	encoded.columns[FORMAT_COLUMN_SITE].data = site;
+	encoded.columns[FORMAT_COLUMN_SITE].bytes = 1;
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_SITE, &columns), ERR_NEWER);
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_TRACE, &columns), 0);
+	encoded.span_count = BATCH_SPANS_MAX + 1;
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_TRACE, &columns), ERR_DAMAGED);
+}
+
+/* Values of the public specification of XXH64. */
+static void checksum_is_xxh64(void **state) {
+	(void)state;
+	assert_true(checksum64("", 0, 0) == UINT64_C(0xef46db3751d8e999));
+	assert_true(checksum64("a", 1, 0) == UINT64_C(0xd24ec4f1a98c6e5b));
+	assert_true(checksum64("abc", 3, 0) == UINT64_C(0x44bc2cf5ad770999));
+	assert_true(checksum64("Nobody inspects the spammish repetition", 39, 0) == UINT64_C(0xfbcea83c8a378bf1));
+}
+
+static void sorting_is_stable(void **state) {
+	(void)state;
+	struct seed seed = seed_start("order");
+	struct order *order = malloc(sizeof(*order));
+	uint64_t *keys = malloc(sizeof(*keys) * BATCH_SPANS_MAX);
+	uint32_t *rows = malloc(sizeof(*rows) * BATCH_SPANS_MAX);
+	assert_true(order && keys && rows);
+	for (unsigned round = 0; round < 100; round++) {
+		uint32_t count = (uint32_t)seed_below(&seed, round < 90 ? 3000 : BATCH_SPANS_MAX + 1);
+		unsigned shift = (unsigned)seed_below(&seed, 64);
+		uint64_t base = seed_next(&seed) >> seed_below(&seed, 64);
+		for (uint32_t i = 0; i < count; i++)
+			keys[i] = base + (seed_next(&seed) >> shift);
+		order_identity(rows, count);
+		order_by_u64(order, rows, keys, count);
+		for (uint32_t i = 1; i < count; i++)
+			assert_true(keys[rows[i - 1]] < keys[rows[i]] ||
+			            (keys[rows[i - 1]] == keys[rows[i]] && rows[i - 1] < rows[i]));
+	}
+	free(order);
+	free(keys);
+	free(rows);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_shape_comes_back),
+	    cmocka_unit_test(the_largest_batch_comes_back),
+	    cmocka_unit_test(columns_decode_alone),
+	    cmocka_unit_test(damaged_bytes_do_no_harm),
+	    cmocka_unit_test(an_unknown_transform_is_newer),
+	    cmocka_unit_test(checksum_is_xxh64),
+	    cmocka_unit_test(sorting_is_stable),
+	};
+	return cmocka_run_group_tests_name("codec", tests, make_codec, free_codec);
+}
