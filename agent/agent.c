@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/errs.h"
+#include "handover.h"
+#include "status.h"
+
+#include <string.h>
+
+#define LIFE_CHECK_NS NS_PER_S
+/*
+ * Look at all heads at least that often: soon after something came, seldom when all is quiet. The bell tells of the
+ * rest.
+ */
+#define BACKSTOP_BUSY_NS (100 * NS_PER_MS)
+#define BACKSTOP_QUIET_NS NS_PER_S
+#define BELL_UNSURE_NS NS_PER_MS
+#define IDLE_RINGS_MAX 16u /* a bell that rings more often than that for nothing is heard once in a millisecond */
+#define FLUSH_WANTED_NS (10 * NS_PER_MS) /* between two commits made because a program waits for one */
+#define SAMPLES_MAX 65536u               /* of one job, so that a store that fails for long costs no more than this */
+/* Turns in one step before other duties have their turn, too. */
+#define TURNS_MAX 16u
+#define DRAIN_GIVE_UP_NS (5 * NS_PER_S) /* how long a stop waits for a store that fails */
+
+static uint64_t earliest(uint64_t a, uint64_t b) {
+	return a < b ? a : b;
+}
+
+static void renew_clock(struct agent *agent) {
+	struct clock_model_pair now;
+	agent->clock_at_ns = agent->now_ns + AGENT_CLOCK_RENEW_NS;
+	if (clock_model_pair_read(clock_model_counter_kind(), &now) == 0)
+		clock_model_renew(&agent->clock, now);
+}
+
+static void take_sample(struct agent *agent, struct producer *producer) {
+	struct store_memory_sample sample;
+	uint32_t id;
+	producer->sample_at_ns = agent->now_ns + agent->config->memory_interval_ns;
+	if (agent->open_job->sample_count >= SAMPLES_MAX || !producer->same_namespace ||
+	    sampler_take(&producer->target, &sample) < 0 || producer_process_id(producer, &agent->sink, &id) < 0)
+		return;
+	sample.process = id;
+	(void)flush_job_add_sample(agent->open_job, &sample); /* without memory: one sample less */
+}
+
+/* A new instance at once, whoever lives a moment only has one sample at least; then each at its own time. */
+static void take_samples(struct agent *agent) {
+	agent->roster.has_new = false;
+	agent->sample_at_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
+		struct producer *producer = agent->roster.producers[i];
+		if (producer->phase != PRODUCER_LIVE)
+			continue;
+		if (agent->now_ns >= producer->sample_at_ns)
+			take_sample(agent, producer);
+		agent->sample_at_ns = earliest(agent->sample_at_ns, producer->sample_at_ns);
+	}
+}
+
+static void check_life(struct agent *agent) {
+	agent->life_at_ns = agent->now_ns + LIFE_CHECK_NS;
+	agent->discovery.hint_closed = false;
+	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
+		struct producer *producer = agent->roster.producers[i];
+		if (producer->phase != PRODUCER_LIVE || !producer_is_gone(producer))
+			continue;
+		/* Rings that nobody told of; nothing can come after them. */
+		discovery_rescan_producer(&agent->discovery, producer);
+		producer->phase = PRODUCER_ENDING;
+		producer->dry = false;
+	}
+}
+
+static bool any_ring_half_full(const struct agent *agent) {
+	for (uint32_t i = 0; i < agent->roster.feed_count; i++) {
+		const struct feed *feed = agent->roster.feeds[i];
+		if (!feed->quarantine && feed->taken - feed->stored >= feed->reader.capacity / 2)
+			return true;
+	}
+	return false;
+}
+
+static bool any_producer_ending(const struct agent *agent, bool and_dry) {
+	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
+		const struct producer *producer = agent->roster.producers[i];
+		if (producer->phase == PRODUCER_ENDING && (!and_dry || producer->dry))
+			return true;
+	}
+	return false;
+}
+
+/* Programs that wait are served soon, but not each with a transaction of its own: those of one interval go together. */
+static bool flush_is_wanted(const struct agent *agent) {
+	for (uint32_t i = 0; i < agent->roster.feed_count; i++)
+		if (feed_flush_wanted(agent->roster.feeds[i]))
+			return true;
+	return false;
+}
+
+/* Is there a reason not to let the open job wait? */
+static bool handover_is_due(const struct agent *agent) {
+	if (agent->now_ns >= agent->handed_ns + FLUSH_WANTED_NS && flush_is_wanted(agent))
+		return true;
+	return agent->full || agent->now_ns >= agent->flush_at_ns || agent->sink.catalog_full ||
+	       any_producer_ending(agent, true) || any_ring_half_full(agent);
+}
+
+static enum intake_end take_turn(struct agent *agent) {
+	if (agent->full)
+		return INTAKE_FULL;
+	enum intake_end end = intake_published(&agent->intake, &agent->sink);
+	bool living = agent->now_ns >= agent->flush_at_ns;
+	if (end == INTAKE_FULL || (!living && !any_producer_ending(agent, false)))
+		return end;
+	enum intake_end more = intake_behind(&agent->intake, &agent->sink, living);
+	return more == INTAKE_IDLE ? end : more;
+}
+
+/* One turn through the rings, and another each time a full job could be handed over. */
+static bool take_records(struct agent *agent) {
+	bool took = false;
+	for (uint32_t turn = 0; turn < TURNS_MAX; turn++) {
+		enum intake_end end = take_turn(agent);
+		took = took || end != INTAKE_IDLE;
+		agent->full = end == INTAKE_FULL;
+		bool again = agent->full;
+		if (handover_possible(agent) && handover_is_due(agent)) {
+			handover_send(agent);
+			agent->handed_ns = agent->now_ns;
+			agent->flush_at_ns = agent->now_ns + agent->config->flush_interval_ns;
+		}
+		if (!again || agent->full)
+			break;
+	}
+	if (took)
+		agent->busy_ns = agent->now_ns;
+	return took;
+}
+
+/*
+ * The second look of the pair BELL. A writer rings when its head passes a quarter of its ring; one that passed it since
+ * we took records, and saw us awake, will not ring again soon. A head that has not moved since the look before is one
+ * that waits for the rest of a group.
+ */
+static bool heads_moved(struct agent *agent) {
+	bool moved = false;
+	for (uint32_t i = 0; i < agent->roster.feed_count; i++) {
+		struct feed *feed = agent->roster.feeds[i];
+		if (feed->quarantine)
+			continue;
+		uint64_t quarter = feed->reader.capacity / 4;
+		uint32_t ready = feed_ready(feed);
+		uint64_t head = feed->look.head;
+		moved = moved || (ready > 0 && head != feed->bell_head && head / quarter != feed->taken / quarter);
+		feed->bell_head = head;
+	}
+	return moved;
+}
+
+static uint64_t wake_at(const struct agent *agent) {
+	uint64_t now = agent->now_ns;
+	uint64_t at = earliest(agent->clock_at_ns, agent->rescan_at_ns);
+	bool busy = agent->busy_ns + NS_PER_S > now;
+	at = earliest(at, now + (busy ? BACKSTOP_BUSY_NS : BACKSTOP_QUIET_NS));
+	/* With both jobs away, time alone changes nothing. */
+	if (handover_possible(agent))
+		at = earliest(at, flush_is_wanted(agent) ? agent->handed_ns + FLUSH_WANTED_NS : agent->flush_at_ns);
+	if (agent->failed_job)
+		at = earliest(at, agent->retry_at_ns);
+	if (agent->config->memory_interval_ns && agent->roster.producer_count)
+		at = earliest(at, agent->sample_at_ns);
+	return at;
+}
+
+/* Say that we sleep, so that the bell is rung. Returns until when to wait. */
+static uint64_t prepare_sleep(struct agent *agent, uint64_t until_ns) {
+	if (agent->idle_rings >= IDLE_RINGS_MAX) {
+		agent->idle_rings--; /* one more idle ring and we are here again: once in a millisecond */
+		return earliest(until_ns, agent->now_ns + BELL_UNSURE_NS);
+	}
+	if (!doorbell_sleep(agent->bell))
+		until_ns = earliest(until_ns, agent->now_ns + BELL_UNSURE_NS);
+	return heads_moved(agent) ? 0 : until_ns;
+}
+
+static int wait_for_work(struct agent *agent, uint64_t until_ns, uint32_t *ret_ready) {
+	uint64_t at = earliest(wake_at(agent), until_ns);
+	/* With a full job and the store at work only the store can wake us to any purpose. */
+	if (!agent->full)
+		at = agent->intake.cut ? 0 : prepare_sleep(agent, at);
+	uint64_t now = clock_monotonic_ns();
+	int rc = loop_wait(agent->loop, at > now ? at - now : 0, ret_ready);
+	doorbell_awake(agent->bell);
+	return rc;
+}
+
+static void serve_events(struct agent *agent, uint32_t ready) {
+	if (ready & (1u << LOOP_BELL))
+		doorbell_clear(agent->bell);
+	if (ready & (1u << LOOP_STORE))
+		handover_receive(agent);
+	if (ready & (1u << LOOP_INOTIFY))
+		discovery_events(&agent->discovery);
+	if (ready & (1u << LOOP_STATUS))
+		status_serve(agent);
+}
+
+static void serve_timers(struct agent *agent) {
+	if (agent->now_ns >= agent->clock_at_ns)
+		renew_clock(agent);
+	handover_retry(agent, false);
+	if (agent->now_ns >= agent->rescan_at_ns) {
+		agent->rescan_at_ns = agent->now_ns + DISCOVERY_RESCAN_NS;
+		discovery_rescan(&agent->discovery);
+	}
+	if (agent->now_ns >= agent->life_at_ns || agent->discovery.hint_closed)
+		check_life(agent);
+	if (agent->config->memory_interval_ns && (agent->roster.has_new || agent->now_ns >= agent->sample_at_ns))
+		take_samples(agent);
+}
+
+int agent_step(struct agent *agent, uint64_t until_ns, uint32_t *ret_ready) {
+	agent->now_ns = clock_monotonic_ns();
+	serve_timers(agent);
+	bool took = take_records(agent);
+	uint32_t ready = 0;
+	if (took)
+		agent->idle_rings = 0;
+	else if (agent->rang)
+		agent->idle_rings++;
+	int rc = wait_for_work(agent, until_ns, &ready);
+	if (rc < 0) {
+		log_error(agent->log, "waiting failed: %s", strerror(-rc));
+		return rc;
+	}
+	agent->rang = (ready & (1u << LOOP_BELL)) != 0;
+	serve_events(agent, ready);
+	*ret_ready = ready;
+	return 0;
+}
+
+/* What was published when the stop began is taken: a program that never pauses must not keep the agent from ending. */
+static bool stop_is_reached(struct agent *agent) {
+	for (uint32_t i = 0; i < agent->roster.feed_count; i++) {
+		const struct feed *feed = agent->roster.feeds[i];
+		if (!feed->quarantine && feed->taken < feed->bell_head)
+			return false;
+	}
+	return true;
+}
+
+int agent_drain(struct agent *agent) {
+	discovery_events(&agent->discovery);
+	discovery_rescan(&agent->discovery);
+	agent->now_ns = clock_monotonic_ns();
+	check_life(agent);
+	(void)heads_moved(agent);
+	uint64_t failing_since = 0;
+	for (bool last = false;;) {
+		agent->now_ns = clock_monotonic_ns();
+		agent->flush_at_ns = agent->now_ns; /* everything is due */
+		if (!last) {
+			bool took = take_records(agent);
+			last = !agent->full && (!took || stop_is_reached(agent)) && handover_possible(agent);
+			if (last)
+				handover_send(agent); /* rows of the last turn, and the books as they are now */
+		}
+		if (last && flush_is_idle(agent->flush) && !agent->failed_job)
+			return EXIT_CODE_OK;
+		if (!agent->failed_job)
+			failing_since = 0;
+		else if (failing_since == 0)
+			failing_since = agent->now_ns;
+		else if (agent->now_ns - failing_since > DRAIN_GIVE_UP_NS) {
+			log_error(
+			    agent->log,
+			    "store %s: %s; stopped without it: what is not stored stays in the rings for the next agent",
+			    agent->config->store, agent->store_error);
+			return EXIT_CODE_OUTPUT;
+		}
+		uint32_t ready = 0;
+		if (flush_is_idle(agent->flush) && !agent->failed_job)
+			continue;
+		handover_retry(agent, false);
+		if (loop_wait(agent->loop, HANDOVER_RETRY_NS_MIN, &ready) < 0)
+			return EXIT_CODE_FAILED;
+		serve_events(agent, ready);
+	}
+}

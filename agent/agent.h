@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent: what it owns, and one step of its life.
+ *
+ *     wait ─> results of the store ─> new instances ─> timers ─> take records ─> hand over
+ *
+ * Two threads work: this one, and the store thread behind flush.h. Two jobs go round between them: one is filled here
+ * while the other is committed there. A third thread only turns the bell's futex into an event (doorbell.h).
+ */
+#ifndef SPANRING_AGENT_AGENT_H
+#define SPANRING_AGENT_AGENT_H
+
+#include "config.h"
+#include "discovery.h"
+#include "doorbell.h"
+#include "flush.h"
+#include "intake.h"
+#include "loop.h"
+#include "roster.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define AGENT_CLOCK_RENEW_NS UINT64_C(1000000000)
+
+/* Since the start of this agent. */
+struct agent_figures {
+	uint64_t started_ns;
+	uint64_t commits;
+	uint64_t commits_failed;
+	uint64_t spans;
+	uint64_t attributes;
+	uint64_t events;
+	uint64_t samples;
+	uint64_t column_bytes;
+	uint64_t encode_ns;
+	uint64_t commit_ns;
+	uint64_t commit_ns_max;
+	uint64_t producers_ended;
+};
+
+struct agent {
+	const struct config *config;
+	const struct log *log;
+	int rings_fd;
+	int status_fd;
+	struct loop *loop;
+	struct doorbell *bell;
+	struct flush *flush;
+	struct roster roster;
+	struct discovery discovery;
+	struct intake intake;
+	struct clock_model clock;
+	struct producer_sink sink;
+	struct flush_job *open_job;   /* being filled */
+	struct flush_job *spare_job;  /* NULL while it is with the store thread or failed */
+	struct flush_job *failed_job; /* to be given again at retry_at_ns */
+	uint64_t sequence;            /* of the open job */
+	bool new_segment;             /* the job after the open one begins a segment */
+	bool carry_all;               /* the open job is the first of its segment: it takes all rows along */
+	bool full;                    /* the open job has no room; waits for the store */
+	uint64_t retry_at_ns;
+	uint64_t retry_ns; /* 0: the store works */
+	char store_error[FLUSH_TEXT_BYTES];
+	uint64_t now_ns; /* of this step */
+	uint64_t flush_at_ns;
+	uint64_t handed_ns; /* when a job was last given to the store */
+	uint64_t sample_at_ns;
+	uint64_t clock_at_ns;
+	uint64_t life_at_ns;
+	uint64_t rescan_at_ns;
+	uint64_t busy_ns;    /* when records were last taken */
+	bool rang;           /* the bell ended the last wait */
+	uint32_t idle_rings; /* rings of the bell in a row that brought nothing */
+	struct agent_figures figures;
+};
+
+/* An exit code; other than EXIT_CODE_OK after one line was logged. */
+int agent_open(const struct config *config, const struct log *log, struct agent **ret_agent);
+
+/*
+ * One step; waits at most until until_ns (of CLOCK_MONOTONIC). ret_ready has the sources that are the caller's
+ * (signals, child). 0 or a fatal error.
+ */
+int agent_step(struct agent *agent, uint64_t until_ns, uint32_t *ret_ready);
+
+/*
+ * Take everything published until now, commit it. EXIT_CODE_OK, or EXIT_CODE_OUTPUT after one line: the store cannot be
+ * written.
+ */
+int agent_drain(struct agent *agent);
+
+/* Seal and close. NULL is fine. An exit code. */
+int agent_close(struct agent *agent);
+
+#endif

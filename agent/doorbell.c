@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "doorbell.h"
+
+#include "base/cleanup.h"
+#include "base/errs.h"
+#include "libshm/fault_guard.h"
+#include "libshm/ring_order.h"
+#include "libshm/shared_file.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <spanring/ring_abi.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define QUEUE_TRIES 64 /* times to let the thread run before giving up on it for now */
+/* Bounds the damage of anything that keeps a wake away from the thread, and of a page that was cut off under it. */
+#define WAIT_SECONDS 1
+
+struct doorbell {
+	int control_fd;
+	int event_fd;
+	struct spanring_control *page; /* programs of this directory can cut the file: touched under the guard */
+	uint32_t word;                 /* value of the bell, which nobody changes */
+	bool asleep;
+	pthread_t thread;
+	bool thread_runs;
+	sem_t arm;
+	uint32_t armed;    /* atomic: the thread was told to wait and has not reported since */
+	uint32_t stopping; /* atomic */
+};
+
+static int create_control(int rings_fd) {
+	char name[64];
+	(void)snprintf(name, sizeof(name), "%s-agent-%ld%s", SPANRING_CONTROL_NAME, (long)getpid(),
+	               SPANRING_TMP_SUFFIX);
+	(void)unlinkat(rings_fd, name, 0);
+	CLEANUP_FD int fd = openat(rings_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	struct spanring_control page = {.magic = SPANRING_CONTROL_MAGIC, .abi_version = SPANRING_ABI_VERSION};
+	int rc = -posix_fallocate(fd, 0, sizeof(page));
+	if (rc == 0 && pwrite(fd, &page, sizeof(page), 0) != (ssize_t)sizeof(page))
+		rc = -EIO;
+	/* The first one wins, program or agent; the loser uses what is there. */
+	if (rc == 0 && linkat(rings_fd, name, rings_fd, SPANRING_CONTROL_NAME, 0) < 0 && errno != EEXIST)
+		rc = -errno;
+	(void)unlinkat(rings_fd, name, 0);
+	return rc;
+}
+
+static int open_control(int rings_fd, struct doorbell *bell) {
+	struct shared_file file;
+	int rc = shared_file_open(rings_fd, SPANRING_CONTROL_NAME, O_RDWR, &file);
+	if (rc == -ENOENT) {
+		rc = create_control(rings_fd);
+		if (rc == 0)
+			rc = shared_file_open(rings_fd, SPANRING_CONTROL_NAME, O_RDWR, &file);
+	}
+	if (rc < 0)
+		return rc;
+	bell->control_fd = file.fd;
+	struct spanring_control copy;
+	if (file.bytes != sizeof(copy) || shared_file_read(file.fd, &copy, sizeof(copy), 0) < 0 ||
+	    copy.magic != SPANRING_CONTROL_MAGIC)
+		return ERR_FOREIGN;
+	if (copy.abi_version != SPANRING_ABI_VERSION)
+		return ERR_NEWER;
+	bell->word = copy.bell;
+	void *page = mmap(NULL, sizeof(copy), PROT_READ | PROT_WRITE, MAP_SHARED, file.fd, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	bell->page = page;
+	return 0;
+}
+
+static void touch_owner(void *context) {
+	struct doorbell *bell = context;
+	ring_order_put(&bell->page->asleep, 0);
+	ring_order_put(&bell->page->agent_pid, (uint32_t)getpid());
+	ring_order_put(&bell->page->agent_epoch, ring_order_get(&bell->page->agent_epoch) + 1);
+}
+
+static int take_lock(struct doorbell *bell, uint32_t *ret_holder_pid) {
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	if (fcntl(bell->control_fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno != EAGAIN && errno != EACCES)
+			return -errno;
+		struct spanring_control copy = {0};
+		(void)shared_file_read(bell->control_fd, &copy, sizeof(copy), 0);
+		*ret_holder_pid = copy.agent_pid;
+		return ERR_HELD;
+	}
+	return fault_guard_run(bell->page, sizeof(*bell->page), touch_owner, bell);
+}
+
+static void *wait_for_rings(void *context) {
+	struct doorbell *bell = context;
+	const uint64_t one = 1;
+	for (;;) {
+		while (sem_wait(&bell->arm) < 0)
+			;
+		long rc = -1;
+		while (rc < 0 && !__atomic_load_n(&bell->stopping, __ATOMIC_ACQUIRE)) {
+			struct timespec limit = {.tv_sec = WAIT_SECONDS};
+			rc = syscall(SYS_futex, &bell->page->bell, FUTEX_WAIT, bell->word, &limit, NULL, 0);
+			if (rc < 0 && errno != ETIMEDOUT && errno != EINTR)
+				break; /* the page is gone, or the word changed: the loop goes on by its timer */
+		}
+		if (__atomic_load_n(&bell->stopping, __ATOMIC_ACQUIRE))
+			return NULL;
+		if (rc < 0)
+			continue; /* stays "armed" and out of the queue */
+		__atomic_store_n(&bell->armed, 0, __ATOMIC_RELEASE);
+		ssize_t written = write(bell->event_fd, &one, sizeof(one));
+		(void)written; /* fails only when full, and then it is readable */
+	}
+}
+
+int doorbell_open(int rings_fd, struct doorbell **ret_bell, uint32_t *ret_holder_pid) {
+	struct doorbell *bell = calloc(1, sizeof(*bell));
+	if (!bell)
+		return -ENOMEM;
+	bell->control_fd = FD_NONE;
+	bell->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	(void)sem_init(&bell->arm, 0, 0);
+	int rc = bell->event_fd < 0 ? -errno : open_control(rings_fd, bell);
+	if (rc == 0)
+		rc = take_lock(bell, ret_holder_pid);
+	if (rc == 0) {
+		rc = -pthread_create(&bell->thread, NULL, wait_for_rings, bell);
+		bell->thread_runs = rc == 0;
+	}
+	if (rc < 0) {
+		doorbell_close(bell);
+		return rc;
+	}
+	*ret_bell = bell;
+	return 0;
+}
+
+void doorbell_close(struct doorbell *bell) {
+	if (!bell)
+		return;
+	doorbell_awake(bell);
+	if (bell->thread_runs) {
+		__atomic_store_n(&bell->stopping, 1, __ATOMIC_RELEASE);
+		(void)sem_post(&bell->arm);
+		(void)syscall(SYS_futex, &bell->page->bell, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+		(void)pthread_join(bell->thread, NULL);
+	}
+	(void)sem_destroy(&bell->arm);
+	if (bell->page)
+		(void)munmap(bell->page, sizeof(*bell->page));
+	if (bell->event_fd >= 0)
+		(void)close(bell->event_fd);
+	if (bell->control_fd >= 0)
+		(void)close(bell->control_fd); /* gives up the lock */
+	free(bell);
+}
+
+int doorbell_fd(const struct doorbell *bell) {
+	return bell->event_fd;
+}
+
+void doorbell_clear(struct doorbell *bell) {
+	uint64_t rings;
+	ssize_t got = read(bell->event_fd, &rings, sizeof(rings));
+	(void)got;
+}
+
+/*
+ * Is the thread in the futex queue? Moving at most one waiter from the word to the same word counts it and changes
+ * nothing.
+ */
+static bool thread_waits(struct doorbell *bell) {
+	for (int i = 0; i < QUEUE_TRIES; i++) {
+		long moved =
+		    syscall(SYS_futex, &bell->page->bell, FUTEX_CMP_REQUEUE, 0, 1L, &bell->page->bell, bell->word);
+		if (moved != 0)
+			return moved > 0;
+		(void)sched_yield();
+	}
+	return false;
+}
+
+static void touch_asleep(void *context) {
+	ring_order_put(&((struct doorbell *)context)->page->asleep, 1);
+}
+
+static void touch_awake(void *context) {
+	ring_order_put(&((struct doorbell *)context)->page->asleep, 0);
+}
+
+bool doorbell_sleep(struct doorbell *bell) {
+	if (__atomic_exchange_n(&bell->armed, 1, __ATOMIC_ACQ_REL) == 0)
+		(void)sem_post(&bell->arm);
+	if (!thread_waits(bell))
+		return false;
+	if (fault_guard_run(bell->page, sizeof(*bell->page), touch_asleep, bell) < 0)
+		return false;
+	bell->asleep = true;
+	ring_order_full_fence();
+	return true;
+}
+
+void doorbell_awake(struct doorbell *bell) {
+	if (!bell->asleep)
+		return;
+	bell->asleep = false;
+	(void)fault_guard_run(bell->page, sizeof(*bell->page), touch_awake, bell);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flush.h"
+
+#include "base/cleanup.h"
+#include "base/errs.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define LIST_STEP 64u
+
+struct flush {
+	struct store_writer *writer;
+	int event_fd;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct flush_job *job; /* under way or done, not taken yet */
+	bool done;
+	bool stopping;
+	bool idle; /* the loop thread's own view */
+	struct flush_result result;
+};
+
+int flush_job_new(struct flush_job **ret_job) {
+	struct flush_job *job = calloc(1, sizeof(*job));
+	if (!job)
+		return -ENOMEM;
+	int rc = batch_new(&job->batch);
+	if (rc < 0) {
+		free(job);
+		return rc;
+	}
+	*ret_job = job;
+	return 0;
+}
+
+void flush_job_free(struct flush_job *job) {
+	if (!job)
+		return;
+	batch_free(job->batch);
+	free(job->cursors);
+	free(job->feeds);
+	free(job->accounts);
+	free(job->samples);
+	free(job);
+}
+
+void flush_job_clear(struct flush_job *job) {
+	batch_clear(job->batch);
+	job->cursor_count = 0;
+	job->account_count = 0;
+	job->sample_count = 0;
+}
+
+bool flush_job_empty(const struct flush_job *job) {
+	return batch_empty(job->batch) && job->cursor_count == 0 && job->account_count == 0 && job->sample_count == 0;
+}
+
+/* A list with room for one more element of that size; NULL when there is no memory, then the old one stays. */
+static void *reserve(void *list, size_t *room, size_t count, size_t bytes) {
+	if (count < *room)
+		return list;
+	size_t wanted = (*room + LIST_STEP) * 2;
+	void *grown = realloc(list, wanted * bytes);
+	if (grown)
+		*room = wanted;
+	return grown;
+}
+
+int flush_job_add_cursor(struct flush_job *job, const struct store_cursor *cursor, struct feed *feed) {
+	size_t room = job->cursor_room;
+	struct feed **feeds = reserve(job->feeds, &room, job->cursor_count, sizeof(struct feed *));
+	if (!feeds)
+		return -ENOMEM;
+	job->feeds = feeds;
+	struct store_cursor *cursors = reserve(job->cursors, &job->cursor_room, job->cursor_count, sizeof(*cursors));
+	if (!cursors)
+		return -ENOMEM;
+	job->cursors = cursors;
+	cursors[job->cursor_count] = *cursor;
+	feeds[job->cursor_count++] = feed;
+	return 0;
+}
+
+int flush_job_add_account(struct flush_job *job, const struct store_process_account *account) {
+	struct store_process_account *accounts =
+	    reserve(job->accounts, &job->account_room, job->account_count, sizeof(*accounts));
+	if (!accounts)
+		return -ENOMEM;
+	job->accounts = accounts;
+	accounts[job->account_count++] = *account;
+	return 0;
+}
+
+int flush_job_add_sample(struct flush_job *job, const struct store_memory_sample *sample) {
+	struct store_memory_sample *samples =
+	    reserve(job->samples, &job->sample_room, job->sample_count, sizeof(*samples));
+	if (!samples)
+		return -ENOMEM;
+	job->samples = samples;
+	samples[job->sample_count++] = *sample;
+	return 0;
+}
+
+static void commit(struct flush *flush, const struct flush_job *job, struct flush_result *ret_result) {
+	struct store_commit commit = {.catalog = job->catalog,
+	                              .batch = job->batch,
+	                              .cursors = job->cursors,
+	                              .cursor_count = job->cursor_count,
+	                              .accounts = job->accounts,
+	                              .account_count = job->account_count,
+	                              .samples = job->samples,
+	                              .sample_count = job->sample_count};
+	*ret_result = (struct flush_result){0};
+	store_writer_set_wall_offset(flush->writer, job->wall_offset_ns);
+	ret_result->error = store_writer_commit(flush->writer, &commit, &ret_result->receipt);
+	if (ret_result->error < 0)
+		(void)snprintf(ret_result->text, sizeof(ret_result->text), "%s", store_writer_error(flush->writer));
+}
+
+static void *work(void *context) {
+	struct flush *flush = context;
+	const uint64_t one = 1;
+	(void)pthread_mutex_lock(&flush->lock);
+	for (;;) {
+		while (!flush->stopping && (!flush->job || flush->done))
+			(void)pthread_cond_wait(&flush->changed, &flush->lock);
+		if (!flush->job || flush->done)
+			break;
+		struct flush_job *job = flush->job;
+		struct flush_result result;
+		(void)pthread_mutex_unlock(&flush->lock);
+		commit(flush, job, &result);
+		(void)pthread_mutex_lock(&flush->lock);
+		flush->result = result;
+		flush->done = true;
+		ssize_t written = write(flush->event_fd, &one, sizeof(one));
+		(void)written; /* fails only when full, and then it is readable */
+	}
+	(void)pthread_mutex_unlock(&flush->lock);
+	return NULL;
+}
+
+int flush_open(struct store_writer *writer, struct flush **ret_flush) {
+	struct flush *flush = calloc(1, sizeof(*flush));
+	int rc = flush ? 0 : -ENOMEM;
+	if (rc == 0) {
+		flush->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		rc = flush->event_fd < 0 ? -errno : 0;
+	}
+	if (rc == 0) {
+		flush->writer = writer;
+		flush->idle = true;
+		(void)pthread_mutex_init(&flush->lock, NULL);
+		(void)pthread_cond_init(&flush->changed, NULL);
+		rc = -pthread_create(&flush->thread, NULL, work, flush);
+	}
+	if (rc < 0) {
+		(void)store_writer_close(writer);
+		if (flush && flush->event_fd >= 0)
+			(void)close(flush->event_fd);
+		free(flush);
+		return rc;
+	}
+	*ret_flush = flush;
+	return 0;
+}
+
+int flush_fd(const struct flush *flush) {
+	return flush->event_fd;
+}
+
+bool flush_is_idle(const struct flush *flush) {
+	return flush->idle;
+}
+
+void flush_submit(struct flush *flush, struct flush_job *job) {
+	(void)pthread_mutex_lock(&flush->lock);
+	flush->job = job;
+	flush->done = false;
+	flush->idle = false;
+	(void)pthread_cond_signal(&flush->changed);
+	(void)pthread_mutex_unlock(&flush->lock);
+}
+
+struct flush_job *flush_take(struct flush *flush, struct flush_result *ret_result) {
+	uint64_t events;
+	struct flush_job *job = NULL;
+	ssize_t got = read(flush->event_fd, &events, sizeof(events));
+	(void)got;
+	(void)pthread_mutex_lock(&flush->lock);
+	if (flush->job && flush->done) {
+		job = TAKE_PTR(flush->job);
+		*ret_result = flush->result;
+		flush->done = false;
+		flush->idle = true;
+	}
+	(void)pthread_mutex_unlock(&flush->lock);
+	return job;
+}
+
+int flush_close(struct flush *flush, char *ret_text, size_t text_bytes) {
+	if (!flush)
+		return 0;
+	(void)pthread_mutex_lock(&flush->lock);
+	flush->stopping = true;
+	(void)pthread_cond_signal(&flush->changed);
+	(void)pthread_mutex_unlock(&flush->lock);
+	(void)pthread_join(flush->thread, NULL);
+	int rc = store_writer_close(flush->writer);
+	if (rc < 0)
+		(void)snprintf(ret_text, text_bytes, "the open segment could not be sealed (%s); the next agent will",
+		               strerror(-rc));
+	(void)close(flush->event_fd);
+	(void)pthread_cond_destroy(&flush->changed);
+	(void)pthread_mutex_destroy(&flush->lock);
+	free(flush);
+	return rc;
+}

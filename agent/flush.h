@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store thread: takes one finished job at a time, encodes and commits it while the loop thread fills the next one.
+ * A job is one transaction: rows, cursors, accounts and samples. A commit that failed leaves the job as it is, to be
+ * given again.
+ */
+#ifndef SPANRING_AGENT_FLUSH_H
+#define SPANRING_AGENT_FLUSH_H
+
+#include "libstore/writer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FLUSH_TEXT_BYTES 512u
+
+struct feed;
+
+struct flush_job {
+	uint64_t sequence;
+	struct batch *batch;
+	struct catalog *catalog;
+	struct store_cursor *cursors;
+	struct feed **feeds; /* whose cursors these are */
+	size_t cursor_count;
+	size_t cursor_room;
+	struct store_process_account *accounts;
+	size_t account_count;
+	size_t account_room;
+	struct store_memory_sample *samples;
+	size_t sample_count;
+	size_t sample_room;
+	uint64_t wall_offset_ns;
+};
+
+int flush_job_new(struct flush_job **ret_job);
+void flush_job_free(struct flush_job *job);
+void flush_job_clear(struct flush_job *job);
+bool flush_job_empty(const struct flush_job *job);
+/* 0 or -ENOMEM. */
+int flush_job_add_cursor(struct flush_job *job, const struct store_cursor *cursor, struct feed *feed);
+int flush_job_add_account(struct flush_job *job, const struct store_process_account *account);
+int flush_job_add_sample(struct flush_job *job, const struct store_memory_sample *sample);
+
+struct flush_result {
+	int error;
+	struct store_receipt receipt;
+	char text[FLUSH_TEXT_BYTES]; /* of the error */
+};
+
+struct flush;
+
+/* Starts the thread; the writer belongs to it from here on. On failure the writer is closed. */
+int flush_open(struct store_writer *writer, struct flush **ret_flush);
+
+/* Readable when a result is there. */
+int flush_fd(const struct flush *flush);
+
+/* No job is under way. */
+bool flush_is_idle(const struct flush *flush);
+
+/* Only when idle. The job is the thread's until its result was taken. */
+void flush_submit(struct flush *flush, struct flush_job *job);
+
+/* The job that is done and how; NULL if none is. */
+struct flush_job *flush_take(struct flush *flush, struct flush_result *ret_result);
+
+/* Wait for the job under way, seal the segment, close the store. 0 or the error of sealing, in words in ret_text. */
+int flush_close(struct flush *flush, char *ret_text, size_t text_bytes);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "handover.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/errs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool handover_possible(const struct agent *agent) {
+	return agent->spare_job && !agent->failed_job && flush_is_idle(agent->flush);
+}
+
+static bool account_changed(const struct store_process_account *row, const struct store_process_account *handed) {
+	struct store_process_account same_time = *row;
+	same_time.time_ns = handed->time_ns;
+	return memcmp(&same_time, handed, sizeof(same_time)) != 0;
+}
+
+static int add_feed(struct agent *agent, struct feed *feed, bool ended) {
+	struct store_cursor row;
+	if (!feed->quarantine)
+		(void)feed_look(feed);
+	feed_cursor(feed, ended, &row);
+	if (!agent->carry_all && !ended && memcmp(&row, &feed->handed, sizeof(row)) == 0)
+		return 0;
+	return flush_job_add_cursor(agent->open_job, &row, feed);
+}
+
+static int add_producer(struct agent *agent, struct producer *producer) {
+	bool ended = producer->phase == PRODUCER_ENDING && producer->dry;
+	struct flush_job *job = agent->open_job;
+	size_t cursors = job->cursor_count;
+	for (uint32_t i = 0; i < producer->feed_count; i++) {
+		int rc = add_feed(agent, producer->feeds[i], ended);
+		if (rc < 0)
+			return rc;
+	}
+	struct store_process_account row;
+	producer_account(producer, ended, &row);
+	bool changed = ended || agent->carry_all || account_changed(&row, &producer->handed);
+	if (changed) {
+		row.time_ns = agent->now_ns;
+		int rc = flush_job_add_account(job, &row);
+		if (rc < 0)
+			return rc;
+	}
+	/*
+	 * Books need their process in the same segment. A full catalog leaves it to the next one, which takes all books
+	 * along.
+	 */
+	uint32_t id;
+	if (changed || job->cursor_count > cursors)
+		(void)producer_process_id(producer, &agent->sink, &id);
+	return 0;
+}
+
+/* Remember what went, and who waits for it. */
+static void note_sent(struct agent *agent, const struct flush_job *job) {
+	for (size_t i = 0; i < job->cursor_count; i++) {
+		job->feeds[i]->handed = job->cursors[i];
+		job->feeds[i]->jobs++;
+	}
+	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
+		struct producer *producer = agent->roster.producers[i];
+		if (producer->phase == PRODUCER_ENDING && producer->dry) {
+			producer->phase = PRODUCER_ENDED;
+			producer->last_job = job->sequence;
+		}
+		for (size_t a = 0; a < job->account_count; a++)
+			if (memcmp(job->accounts[a].instance, producer->instance, SPANRING_INSTANCE_BYTES) == 0)
+				producer->handed = job->accounts[a];
+	}
+}
+
+/* The next job's rows go into a segment of their own. */
+static void begin_segment(struct agent *agent) {
+	struct catalog *catalog;
+	if (catalog_new(&catalog) < 0)
+		return; /* the old one goes on; tried again with the next job */
+	agent->sink.catalog = catalog;
+	agent->sink.generation++;
+	agent->sink.catalog_full = false;
+	agent->new_segment = false;
+	agent->carry_all = true;
+}
+
+void handover_send(struct agent *agent) {
+	struct flush_job *job = agent->open_job;
+	job->cursor_count = 0;
+	job->account_count = 0;
+	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
+		struct producer *producer = agent->roster.producers[i];
+		if (producer->phase != PRODUCER_ENDED && add_producer(agent, producer) < 0)
+			return; /* no memory: rows without their cursors must not go; tried again */
+	}
+	if (flush_job_empty(job))
+		return;
+	job->sequence = agent->sequence++;
+	job->catalog = agent->sink.catalog;
+	job->wall_offset_ns = clock_wall_ns() - clock_monotonic_ns();
+	note_sent(agent, job);
+	agent->open_job = TAKE_PTR(agent->spare_job);
+	agent->sink.batch = agent->open_job->batch;
+	agent->carry_all = false;
+	agent->full = false;
+	flush_submit(agent->flush, job);
+	if (agent->new_segment || agent->sink.catalog_full)
+		begin_segment(agent);
+}
+
+static void clear_ended(struct agent *agent, uint64_t sequence) {
+	for (uint32_t i = agent->roster.producer_count; i > 0; i--) {
+		struct producer *producer = agent->roster.producers[i - 1];
+		if (producer->phase != PRODUCER_ENDED || producer->last_job > sequence)
+			continue;
+		discovery_remove_files(&agent->discovery, producer);
+		roster_remove_producer(&agent->roster, producer);
+		agent->figures.producers_ended++;
+	}
+}
+
+static void count_commit(struct agent *agent, const struct flush_job *job, const struct store_receipt *receipt) {
+	struct agent_figures *figures = &agent->figures;
+	figures->commits++;
+	figures->spans += job->batch->span_count;
+	figures->attributes += job->batch->attribute_count;
+	figures->events += job->batch->event_count;
+	figures->samples += job->sample_count;
+	figures->column_bytes += receipt->bytes;
+	figures->encode_ns += receipt->encode_ns;
+	figures->commit_ns += receipt->commit_ns;
+	if (receipt->commit_ns > figures->commit_ns_max)
+		figures->commit_ns_max = receipt->commit_ns;
+}
+
+static void receive_failed(struct agent *agent, struct flush_job *job, const struct flush_result *result) {
+	agent->figures.commits_failed++;
+	(void)snprintf(agent->store_error, sizeof(agent->store_error), "%s",
+	               result->text[0] ? result->text : strerror(-result->error));
+	if (agent->retry_ns == 0)
+		log_error(
+		    agent->log,
+		    "%s; nothing is lost yet: rings fill up, programs count what they drop; tried again until it works",
+		    agent->store_error);
+	uint64_t pause = agent->retry_ns * 2;
+	if (pause < HANDOVER_RETRY_NS_MIN)
+		pause = HANDOVER_RETRY_NS_MIN;
+	agent->retry_ns = pause < HANDOVER_RETRY_NS_MAX ? pause : HANDOVER_RETRY_NS_MAX;
+	agent->retry_at_ns = clock_monotonic_ns() + agent->retry_ns;
+	agent->failed_job = job;
+}
+
+void handover_receive(struct agent *agent) {
+	struct flush_result result;
+	struct flush_job *job = flush_take(agent->flush, &result);
+	if (!job)
+		return;
+	if (result.error < 0) {
+		receive_failed(agent, job, &result);
+		return;
+	}
+	if (agent->retry_ns != 0)
+		log_info(agent->log, "store %s: works again", agent->config->store);
+	agent->retry_ns = 0;
+	agent->store_error[0] = '\0';
+	count_commit(agent, job, &result.receipt);
+	for (size_t i = 0; i < job->cursor_count; i++) {
+		struct feed *feed = job->feeds[i];
+		feed->jobs--;
+		if (job->cursors[i].position > feed->stored)
+			feed_stored(feed, job->cursors[i].position);
+	}
+	clear_ended(agent, job->sequence);
+	if (result.receipt.segment_spans >= STORE_SEGMENT_SPANS_MAX ||
+	    result.receipt.segment_age_ns >= STORE_SEGMENT_AGE_NS_MAX)
+		agent->new_segment = job->catalog == agent->sink.catalog;
+	if (job->catalog != agent->sink.catalog)
+		catalog_free(job->catalog);
+	flush_job_clear(job);
+	agent->spare_job = job;
+}
+
+void handover_retry(struct agent *agent, bool at_once) {
+	if (!agent->failed_job || !flush_is_idle(agent->flush))
+		return;
+	if (!at_once && agent->retry_at_ns > clock_monotonic_ns())
+		return;
+	flush_submit(agent->flush, TAKE_PTR(agent->failed_job));
+}

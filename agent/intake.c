@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "intake.h"
+
+#include "base/errs.h"
+#include "drain.h"
+
+#include <stdlib.h>
+
+/* A set of reads: at most two stretches for each ring. */
+#define PLAN_FEEDS_MAX (LOOP_READS_MAX / 2)
+/* A quiet living ring hides less than one publication and one group. */
+#define BEHIND_RECORDS (SPANRING_PUBLISH_RECORDS + DRAIN_GROUP_RECORDS_MAX)
+
+struct plan {
+	struct feed *feeds[PLAN_FEEDS_MAX];
+	uint32_t counts[PLAN_FEEDS_MAX];
+	int results[PLAN_FEEDS_MAX];
+	uint32_t count;
+	uint32_t records; /* of all */
+};
+
+int intake_init(struct intake *intake, struct loop *loop, struct roster *roster) {
+	*intake = (struct intake){.loop = loop, .roster = roster};
+	intake->records = malloc((size_t)INTAKE_BUFFER_RECORDS * SPANRING_RECORD_BYTES);
+	return intake->records ? 0 : -ENOMEM;
+}
+
+void intake_done(struct intake *intake) {
+	free(intake->records);
+	intake->records = NULL;
+}
+
+/* The next rings with something to take, until plan, buffer or turn is full. visited counts rings of this turn. */
+static void make_plan(struct intake *intake, struct plan *plan, uint32_t *visited) {
+	struct roster *roster = intake->roster;
+	plan->count = 0;
+	plan->records = 0;
+	while (*visited < roster->feed_count && plan->count < PLAN_FEEDS_MAX &&
+	       INTAKE_BUFFER_RECORDS - plan->records >= DRAIN_GROUP_RECORDS_MAX) {
+		roster->next = roster->next + 1 < roster->feed_count ? roster->next + 1 : 0;
+		(*visited)++;
+		struct feed *feed = roster->feeds[roster->next];
+		uint32_t ready = feed_ready(feed);
+		uint32_t room = INTAKE_BUFFER_RECORDS - plan->records;
+		if (ready == 0)
+			continue;
+		intake->cut = intake->cut || ready > room;
+		plan->feeds[plan->count] = feed;
+		plan->counts[plan->count] = ready < room ? ready : room;
+		plan->records += plan->counts[plan->count++];
+	}
+}
+
+static void read_small(struct intake *intake, struct plan *plan) {
+	union spanring_record *to = intake->records;
+	for (uint32_t i = 0; i < plan->count; i++) {
+		plan->results[i] =
+		    ring_reader_read(&plan->feeds[i]->reader, plan->feeds[i]->taken, plan->counts[i], to);
+		to += plan->counts[i];
+	}
+}
+
+/* Two reads of one ring count as one: the worse of their results. */
+static void read_bulk(struct intake *intake, struct plan *plan) {
+	struct loop_read reads[LOOP_READS_MAX];
+	uint32_t owners[LOOP_READS_MAX];
+	uint32_t count = 0;
+	union spanring_record *to = intake->records;
+	for (uint32_t i = 0; i < plan->count; i++) {
+		struct feed *feed = plan->feeds[i];
+		struct ring_reader_extent extents[2];
+		uint32_t parts = ring_reader_extents(&feed->reader, feed->taken, plan->counts[i], extents);
+		plan->results[i] = 0;
+		for (uint32_t part = 0; part < parts; part++) {
+			owners[count] = i;
+			reads[count++] = (struct loop_read){.fd = feed->reader.fd,
+			                                    .offset = extents[part].offset,
+			                                    .to = to,
+			                                    .bytes = extents[part].records * SPANRING_RECORD_BYTES};
+			to += extents[part].records;
+		}
+	}
+	int rc = loop_read(intake->loop, reads, count);
+	intake->bulk_reads += count;
+	for (uint32_t i = 0; i < count; i++) {
+		int result = rc < 0 ? rc : reads[i].result;
+		if (result == (int)reads[i].bytes)
+			continue;
+		/* A file that ends early was cut; anything the kernel would not do now, pread may. */
+		plan->results[owners[i]] = result >= 0 ? ERR_GONE : -EAGAIN;
+	}
+}
+
+/* Failed only in the way it was asked for: ask in the other. */
+static void read_again(struct intake *intake, struct plan *plan) {
+	union spanring_record *to = intake->records;
+	for (uint32_t i = 0; i < plan->count; to += plan->counts[i++])
+		if (plan->results[i] == -EAGAIN)
+			plan->results[i] =
+			    ring_reader_read(&plan->feeds[i]->reader, plan->feeds[i]->taken, plan->counts[i], to);
+}
+
+/* INTAKE_IDLE: every ring only waits for the rest of a group. */
+static enum intake_end drain_plan(struct intake *intake, struct plan *plan, struct producer_sink *sink) {
+	const union spanring_record *records = intake->records;
+	enum intake_end end = INTAKE_IDLE;
+	for (uint32_t i = 0; i < plan->count; records += plan->counts[i++]) {
+		struct feed *feed = plan->feeds[i];
+		if (plan->results[i] < 0) {
+			feed_quarantine(feed, plan->results[i]);
+			continue;
+		}
+		intake->records_read += plan->counts[i];
+		uint64_t before = feed->taken;
+		if (drain_records(feed, sink, records, plan->counts[i], false) == DRAIN_FULL)
+			return INTAKE_FULL;
+		if (feed->taken != before)
+			end = INTAKE_MORE;
+	}
+	return end;
+}
+
+enum intake_end intake_published(struct intake *intake, struct producer_sink *sink) {
+	struct plan plan;
+	uint32_t visited = 0;
+	enum intake_end end = INTAKE_IDLE;
+	intake->cut = false;
+	while (visited < intake->roster->feed_count) {
+		make_plan(intake, &plan, &visited);
+		if (plan.count == 0)
+			break;
+		if ((uint64_t)plan.records * SPANRING_RECORD_BYTES >= INTAKE_BULK_BYTES) {
+			read_bulk(intake, &plan);
+			read_again(intake, &plan);
+		} else {
+			read_small(intake, &plan);
+		}
+		enum intake_end one = drain_plan(intake, &plan, sink);
+		if (one == INTAKE_FULL)
+			return INTAKE_FULL;
+		if (one == INTAKE_MORE)
+			end = INTAKE_MORE;
+	}
+	return end;
+}
+
+static enum intake_end take_behind(struct intake *intake, struct producer_sink *sink, struct feed *feed, bool living) {
+	uint32_t room = feed_room_behind(feed);
+	uint32_t limit = living ? BEHIND_RECORDS : INTAKE_BUFFER_RECORDS;
+	uint32_t count = room < limit ? room : limit;
+	if (count == 0)
+		return INTAKE_IDLE;
+	int rc = ring_reader_behind(&feed->reader, feed->taken, count, living, intake->records, &count);
+	if (rc < 0) {
+		feed_quarantine(feed, rc);
+		return INTAKE_IDLE;
+	}
+	if (count == 0)
+		return INTAKE_IDLE;
+	intake->records_read += count;
+	uint64_t before = feed->taken;
+	/* What a dead thread left at the end of its last group will not be completed. */
+	bool last = !living && count < limit;
+	if (drain_records(feed, sink, intake->records, count, last) == DRAIN_FULL)
+		return INTAKE_FULL;
+	return feed->taken != before ? INTAKE_MORE : INTAKE_IDLE;
+}
+
+static void set_dry(struct roster *roster, bool dry) {
+	for (uint32_t i = 0; i < roster->producer_count; i++)
+		roster->producers[i]->dry = dry && roster->producers[i]->phase == PRODUCER_ENDING;
+}
+
+/* Without the registration that membarrier needs, the program publishes every record: there is nothing to find. */
+static bool may_hide(const struct feed *feed) {
+	return (feed->producer->identity->flags & SPANRING_PROCESS_HAS_MEMBARRIER) && feed_hides_records(feed);
+}
+
+enum intake_end intake_behind(struct intake *intake, struct producer_sink *sink, bool living) {
+	enum intake_end end = INTAKE_IDLE;
+	set_dry(intake->roster, true);
+	for (uint32_t i = 0; i < intake->roster->feed_count; i++) {
+		struct feed *feed = intake->roster->feeds[i];
+		struct producer *producer = feed->producer;
+		bool ending = producer->phase == PRODUCER_ENDING;
+		if ((!ending && !(living && producer->phase == PRODUCER_LIVE)) || feed_look(feed) < 0)
+			continue;
+		if (!ending && !may_hide(feed))
+			continue;
+		enum intake_end one = take_behind(intake, sink, feed, !ending);
+		if (one == INTAKE_FULL) {
+			set_dry(intake->roster, false);
+			return INTAKE_FULL;
+		}
+		if (one == INTAKE_MORE)
+			end = INTAKE_MORE;
+		/* A published record that its tag does not prove is left to intake_published, which refuses it. */
+		if (ending && !feed->quarantine && (one == INTAKE_MORE || feed->look.head > feed->taken))
+			producer->dry = false;
+	}
+	return end;
+}

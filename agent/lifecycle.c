@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lifecycle.h"
+
+#include "agent.h"
+#include "base/cleanup.h"
+#include "base/errs.h"
+#include "base/units.h"
+
+#include <signal.h>
+#include <spanring/version.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+/*
+ * SIGIO: the look for writers of a process file (process_reader_mapped) raises it. SIGXFSZ: a size limit is an error,
+ * not a death.
+ */
+static const int ignored[] = {SIGHUP, SIGPIPE, SIGIO, SIGXFSZ};
+#define IGNORED_COUNT (sizeof(ignored) / sizeof(ignored[0]))
+
+static void stop_signals(sigset_t *ret_set) {
+	(void)sigemptyset(ret_set);
+	(void)sigaddset(ret_set, SIGINT);
+	(void)sigaddset(ret_set, SIGTERM);
+}
+
+int lifecycle_signals_open(int *ret_fd) {
+	sigset_t stops;
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	stop_signals(&stops);
+	if (sigprocmask(SIG_BLOCK, &stops, NULL) < 0)
+		return -errno;
+	for (size_t i = 0; i < IGNORED_COUNT; i++)
+		(void)sigaction(ignored[i], &ignore, NULL);
+	int fd = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+void lifecycle_signals_restore(void) {
+	sigset_t stops;
+	struct sigaction usual = {.sa_handler = SIG_DFL};
+	for (size_t i = 0; i < IGNORED_COUNT; i++)
+		(void)sigaction(ignored[i], &usual, NULL);
+	stop_signals(&stops);
+	(void)sigprocmask(SIG_UNBLOCK, &stops, NULL);
+}
+
+int lifecycle_signals_take(int fd, bool *ret_from_terminal) {
+	struct signalfd_siginfo info;
+	if (read(fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return 0;
+	*ret_from_terminal = info.ssi_code == SI_KERNEL;
+	return (int)info.ssi_signo;
+}
+
+void lifecycle_say_started(const struct agent *agent) {
+	log_info(agent->log, "version %s, pid %ld, rings %s, store %s, io_uring", SPANRING_VERSION_STRING,
+	         (long)getpid(), agent->config->rings, agent->config->store);
+}
+
+static int run_until_stopped(struct agent *agent, int signal_fd) {
+	for (;;) {
+		uint32_t ready;
+		bool from_terminal;
+		if (agent_step(agent, UINT64_MAX, &ready) < 0)
+			return EXIT_CODE_FAILED;
+		if ((ready & (1u << LOOP_SIGNAL)) && lifecycle_signals_take(signal_fd, &from_terminal) > 0)
+			return agent_drain(agent);
+	}
+}
+
+int lifecycle_run(const struct config *config, const struct log *log) {
+	CLEANUP_FD int signal_fd = FD_NONE;
+	int rc = lifecycle_signals_open(&signal_fd);
+	if (rc < 0) {
+		log_error(log, "signals cannot be set up: %s", strerror(-rc));
+		return EXIT_CODE_FAILED;
+	}
+	struct agent *agent;
+	int code = agent_open(config, log, &agent);
+	if (code != EXIT_CODE_OK)
+		return code;
+	loop_watch(agent->loop, LOOP_SIGNAL, signal_fd);
+	lifecycle_say_started(agent);
+	code = run_until_stopped(agent, signal_fd);
+	uint64_t spans = agent->figures.spans;
+	int closed = agent_close(agent);
+	if (code == EXIT_CODE_OK)
+		code = closed;
+	char count[UNITS_TEXT_BYTES];
+	if (code == EXIT_CODE_OK)
+		log_info(log, "stopped, %s spans stored", units_format_count(spans, count));
+	return code;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals, and the command `run` from start to clean stop. */
+#ifndef SPANRING_AGENT_LIFECYCLE_H
+#define SPANRING_AGENT_LIFECYCLE_H
+
+#include "base/log.h"
+#include "config.h"
+
+#include <stdint.h>
+
+struct agent;
+
+/*
+ * SIGINT and SIGTERM arrive through the descriptor; SIGHUP, SIGPIPE, SIGIO and SIGXFSZ are ignored. Before any thread
+ * is started. 0 or negative errno.
+ */
+int lifecycle_signals_open(int *ret_fd);
+
+/* For a child: everything as it was given to us. Async-signal-safe. */
+void lifecycle_signals_restore(void);
+
+/*
+ * The next signal that arrived: its number, or 0 if there is none. *ret_from_terminal: the whole foreground group got
+ * it.
+ */
+int lifecycle_signals_take(int fd, bool *ret_from_terminal);
+
+/* One line: who, where, with what. */
+void lifecycle_say_started(const struct agent *agent);
+
+/* The command. An exit code. */
+int lifecycle_run(const struct config *config, const struct log *log);
+
+#endif

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+add_library(spanring_test_agent_files STATIC unit/agent_files.c unit/agent_files.h)
+target_include_directories(spanring_test_agent_files PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/unit)
+target_link_libraries(spanring_test_agent_files PUBLIC spanring::test_support spanring::headers)
+spanring_target(spanring_test_agent_files)
+
+foreach(test IN ITEMS ring_reader agent_clock_model agent_sampler agent_drain)
+  add_executable(test_${test} unit/test_${test}.c)
+  target_link_libraries(test_${test} PRIVATE spanring_test_agent_files spanring::agent_parts)
+  spanring_target(test_${test})
+  add_test(NAME unit.${test} COMMAND test_${test})
+  set_tests_properties(unit.${test} PROPERTIES LABELS unit)
+endforeach()
+
+# A hostile program's files. With SPANRING_FUZZ under libFuzzer; always as a test that replays mutations of a sound ring.
+add_executable(fuzz_ring fuzz/fuzz_ring.c)
+target_link_libraries(fuzz_ring PRIVATE spanring_test_agent_files spanring::agent_parts)
+spanring_target(fuzz_ring)
+if(SPANRING_FUZZ)
+  target_compile_options(fuzz_ring PRIVATE -fsanitize=fuzzer)
+  target_compile_definitions(fuzz_ring PRIVATE SPANRING_FUZZ)
+  target_link_options(fuzz_ring PRIVATE -fsanitize=fuzzer)
+else()
+  add_test(NAME fuzz.ring COMMAND fuzz_ring)
+  set_tests_properties(fuzz.ring PROPERTIES LABELS fuzz)
+endif()

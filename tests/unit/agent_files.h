@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Instance directories, process files and ring files made by hand, right or wrong, for tests of the side that reads
+ * them.
+ */
+#ifndef SPANRING_TESTS_UNIT_AGENT_FILES_H
+#define SPANRING_TESTS_UNIT_AGENT_FILES_H
+
+#include <spanring/ring_abi.h>
+
+#define AGENT_FILES_NAME "000102030405060708090a0b0c0d0e0f"
+#define AGENT_FILES_RING "ring-0000"
+#define AGENT_FILES_CAPACITY (SPANRING_RING_BYTES_MIN / SPANRING_RECORD_BYTES)
+
+/* Strings 1 "spanring.overflow", 2 "work", 3 "work.c", 4 "key"; sites 1 (overflow) and 2 ("work", "work.c", line 7). */
+#define AGENT_FILES_STRING_KEY 4u
+#define AGENT_FILES_SITE 2u
+
+struct agent_files {
+	char rings[512];
+	int rings_fd;
+	int directory_fd;
+	struct spanring_process_header *process; /* whole file, mapped */
+	struct spanring_ring_header *ring;       /* whole file, mapped */
+	union spanring_record *records;          /* of the ring */
+};
+
+/* A sound instance of this very process with one ring, empty and active. Fails the test if it cannot. */
+void agent_files_make(struct agent_files *ret_files);
+void agent_files_remove(struct agent_files *files);
+
+/* Writes record `position` with its right lap tag; does not publish it. */
+void agent_files_put(struct agent_files *files, uint64_t position, union spanring_record record, uint8_t type);
+
+union spanring_record agent_files_span(uint64_t span_id);
+union spanring_record agent_files_string(uint64_t span_id, const char *text, uint32_t bytes);
+
+#endif
