@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "books.h"
+
+#include "base/checked.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+__attribute__((format(printf, 2, 3))) static bool gap(char *ret_problem, const char *format, ...) {
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(ret_problem, BOOKS_PROBLEM_BYTES, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+	return a < b ? a : b;
+}
+
+/* Everything that ended spans became, as far as anybody counted it. */
+static uint64_t accounted(const struct books *books) {
+	uint64_t sum = saturating_add(books->stored, books_dropped(books));
+	sum = saturating_add(sum, books->sampled_out);
+	sum = saturating_add(sum, books->rejected_contract);
+	sum = saturating_add(sum, books_lost(books));
+	sum = saturating_add(sum, books->evicted);
+	return saturating_add(sum, books->in_ring);
+}
+
+uint64_t books_dropped(const struct books *books) {
+	return saturating_add(saturating_add(books->dropped_full, books->dropped_depth), books->dropped_no_ring);
+}
+
+uint64_t books_lost(const struct books *books) {
+	return saturating_add(books->lost_skipped, books->lost_quarantined);
+}
+
+bool books_balanced(const struct books *books) {
+	return books->begun == saturating_add(books->ended, books->open) && books->ended == accounted(books);
+}
+
+bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, struct books *ret_books,
+                   char ret_problem[BOOKS_PROBLEM_BYTES]) {
+	struct books books = {
+	    .begun = cursor->begun,
+	    .open = cursor->open,
+	    .ended = cursor->begun - smaller(cursor->open, cursor->begun),
+	    .stored = rows,
+	    .dropped_full = cursor->dropped_full,
+	    .dropped_depth = cursor->dropped_depth,
+	    .rejected_contract = cursor->rejected_spans,
+	    .dropped_attributes = cursor->dropped_attributes,
+	    .dropped_events = cursor->dropped_events,
+	};
+	ret_problem[0] = 0;
+	if (cursor->state == STORE_RING_LIVE && books.open > 0 && accounted(&books) == books.ended + 1) {
+		books.ended++;
+		books.open--;
+	}
+	uint64_t missing = books.ended - smaller(books.ended, accounted(&books));
+	books.lost_skipped = smaller(missing, cursor->lost_records);
+	missing -= books.lost_skipped;
+	if (cursor->state == STORE_RING_LIVE)
+		books.in_ring = missing;
+	else if (cursor->state == STORE_RING_QUARANTINED)
+		books.lost_quarantined = missing;
+	*ret_books = books;
+	if (cursor->open > cursor->begun)
+		return gap(ret_problem, "%" PRIu64 " spans open, but only %" PRIu64 " begun", cursor->open,
+		           cursor->begun);
+	if (rows > cursor->stored_spans)
+		return gap(ret_problem, "%" PRIu64 " rows more than the agent stored: duplicates",
+		           rows - cursor->stored_spans);
+	if (rows < cursor->stored_spans)
+		return gap(ret_problem, "%" PRIu64 " rows fewer than the agent stored: segments or batches are missing",
+		           cursor->stored_spans - rows);
+	if (accounted(&books) > books.ended)
+		return gap(ret_problem, "%" PRIu64 " spans more than ended", accounted(&books) - books.ended);
+	if (accounted(&books) < books.ended)
+		return gap(ret_problem, "%" PRIu64 " ended spans are neither stored nor counted as lost",
+		           books.ended - accounted(&books));
+	return true;
+}
+
+void books_add(struct books *sum, const struct books *books) {
+	sum->begun = saturating_add(sum->begun, books->begun);
+	sum->ended = saturating_add(sum->ended, books->ended);
+	sum->open = saturating_add(sum->open, books->open);
+	sum->stored = saturating_add(sum->stored, books->stored);
+	sum->dropped_full = saturating_add(sum->dropped_full, books->dropped_full);
+	sum->dropped_depth = saturating_add(sum->dropped_depth, books->dropped_depth);
+	sum->dropped_no_ring = saturating_add(sum->dropped_no_ring, books->dropped_no_ring);
+	sum->sampled_out = saturating_add(sum->sampled_out, books->sampled_out);
+	sum->rejected_contract = saturating_add(sum->rejected_contract, books->rejected_contract);
+	sum->lost_skipped = saturating_add(sum->lost_skipped, books->lost_skipped);
+	sum->lost_quarantined = saturating_add(sum->lost_quarantined, books->lost_quarantined);
+	sum->evicted = saturating_add(sum->evicted, books->evicted);
+	sum->in_ring = saturating_add(sum->in_ring, books->in_ring);
+	sum->dropped_attributes = saturating_add(sum->dropped_attributes, books->dropped_attributes);
+	sum->dropped_events = saturating_add(sum->dropped_events, books->dropped_events);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every command is made of. A command is one file: its help text, its question to the store, its two ways to print the answer. */
+#ifndef SPANRING_ANALYZE_COMMAND_H
+#define SPANRING_ANALYZE_COMMAND_H
+
+#include "options.h"
+#include "terminal.h"
+
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct context {
+	const struct options *options;
+	struct terminal terminal;
+	struct log log;
+};
+
+struct command {
+	const char *name;
+	const char *summary; /* one line of the overview */
+	const char *help;    /* examples first */
+	uint32_t allowed;    /* OPTION_* */
+	bool takes_trace;
+	int (*run)(const struct context *context); /* an exit code */
+};
+
+extern const struct command command_audit;
+extern const struct command command_info;
+extern const struct command command_latency;
+extern const struct command command_memory;
+extern const struct command command_slowest;
+extern const struct command command_trace;
+extern const struct command command_verify;
+
+/* Write a library failure in one line; returns the exit code that fits it. */
+int command_failed(const struct context *context, int error, const char *doing);
+
+#endif

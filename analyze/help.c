@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "help.h"
+
+#include "suggest.h"
+
+#include "base/errs.h"
+
+#include <spanring/version.h>
+
+#include <stdio.h>
+#include <string.h>
+
+const struct command *const help_commands[] = {&command_info,  &command_latency, &command_memory, &command_slowest,
+                                               &command_trace, &command_audit,   &command_verify};
+const size_t help_command_count = sizeof(help_commands) / sizeof(help_commands[0]);
+
+struct topic {
+	const char *name;
+	const char *summary;
+	const char *text;
+};
+
+static const struct topic topics[] = {
+    {"exit-codes", "what the exit code says",
+     "  0  the answer is complete\n"
+     "  1  a check failed (audit: not balanced), or the answer is incomplete (trace:\n"
+     "     not stored)\n"
+     "  2  wrong words on the command line\n"
+     "  3  the store, or a part of it, is missing, foreign, damaged or of a newer\n"
+     "     version; what could be read has been printed\n"
+     "  6  standard output cannot be written\n"},
+    {"stores", "what STORE may be",
+     "  A store directory as the agent writes it, or one segment-*.db file of it.\n"
+     "  Without the word STORE the environment variable SPANRING_STORE is used.\n"
+     "\n"
+     "  Reading never writes to the store and is safe while an agent writes: a\n"
+     "  command sees what was committed when it opened the store. Damaged segments\n"
+     "  and batches are left out, named on standard error, and the exit code is 3.\n"},
+    {"output", "tables, JSON, colour",
+     "  Data goes to standard output, messages to standard error.\n"
+     "\n"
+     "  --json prints one document with a \"schema\" such as \"latency/1\". Keys carry\n"
+     "  their unit (_ns, _bytes); times are nanoseconds since 1970 UTC; whole numbers\n"
+     "  are 64-bit: read them with a parser that keeps them. What is absent is null.\n"
+     "\n"
+     "  Tables fit the terminal (COLUMNS overrides its width); into a file or pipe\n"
+     "  they are not cut. Colour only on a terminal; NO_COLOR and --color=never switch it\n"
+     "  off.\n"},
+};
+#define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
+
+const struct command *help_find_command(const char *name) {
+	for (size_t i = 0; i < help_command_count; i++)
+		if (strcmp(help_commands[i]->name, name) == 0)
+			return help_commands[i];
+	return NULL;
+}
+
+void help_overview(void) {
+	printf("spanring-analyze asks a store of spans.\n"
+	       "\n"
+	       "  spanring-analyze latency STORE           percentiles per span name\n"
+	       "  spanring-analyze slowest STORE -n 3      the longest spans and their traces\n"
+	       "  spanring-analyze trace 4bf92f STORE      one of those traces as a tree\n"
+	       "  spanring-analyze memory STORE --json     memory of each process, as JSON\n"
+	       "\n"
+	       "Commands\n");
+	for (size_t i = 0; i < help_command_count; i++)
+		printf("  %-11s %s\n", help_commands[i]->name, help_commands[i]->summary);
+	printf("  %-11s %s\n", "help", "this text; help COMMAND, help TOPIC");
+	printf("\nTopics\n");
+	for (size_t i = 0; i < TOPIC_COUNT; i++)
+		printf("  %-11s %s\n", topics[i].name, topics[i].summary);
+	printf("\nOptions of every command\n"
+	       "  --json           one JSON document instead of a table\n"
+	       "  --color WHEN     auto (default), always, never\n"
+	       "  -q, --quiet      no progress, no notes; errors are still shown\n"
+	       "  -h, --help       how to use the command\n"
+	       "  --version        print the version\n");
+}
+
+void help_command(const struct command *command) {
+	printf("%s: %s\n\n%s\nSTORE is a store directory or a segment file. Also: --json, --color WHEN, -q.\n",
+	       command->name, command->summary, command->help);
+}
+
+int help_topic(const struct log *log, const char *topic) {
+	const struct command *command = help_find_command(topic);
+	if (command) {
+		help_command(command);
+		return EXIT_CODE_OK;
+	}
+	for (size_t i = 0; i < TOPIC_COUNT; i++) {
+		if (strcmp(topics[i].name, topic) != 0)
+			continue;
+		printf("%s: %s\n\n%s", topics[i].name, topics[i].summary, topics[i].text);
+		return EXIT_CODE_OK;
+	}
+	return help_unknown(log, "help topic", topic);
+}
+
+int help_unknown(const struct log *log, const char *what, const char *typed) {
+	const char *words[sizeof(help_commands) / sizeof(help_commands[0]) + TOPIC_COUNT + 1];
+	size_t count = 0;
+	for (size_t i = 0; i < help_command_count; i++)
+		words[count++] = help_commands[i]->name;
+	words[count++] = "help";
+	for (size_t i = 0; i < TOPIC_COUNT && strcmp(what, "command") != 0; i++)
+		words[count++] = topics[i].name;
+	const char *nearest = suggest_nearest(typed, words, count);
+	if (nearest)
+		log_error(log, "unknown %s '%s': did you mean '%s'?", what, typed, nearest);
+	else
+		log_error(log, "unknown %s '%s': 'spanring-analyze help' lists them", what, typed);
+	return EXIT_CODE_USAGE;
+}

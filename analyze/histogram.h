@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A log-linear histogram of 64-bit values: the values 0 to 63 have a bin each, every octave above is cut into 64 bins of equal width.
+ *
+ *     group 0           0 .. 63               width 1
+ *     group g >= 1      2^(g+5) .. 2^(g+6)-1  width 2^(g-1)
+ *
+ * So a bin is never wider than 1/64 of its lower edge, over the whole range, with 59 groups. A group is allocated when the first value falls
+ * into it: a series that spans four octaves takes 2.5 KiB.
+ */
+#ifndef SPANRING_ANALYZE_HISTOGRAM_H
+#define SPANRING_ANALYZE_HISTOGRAM_H
+
+#include <errno.h>
+#include <stdint.h>
+
+#define HISTOGRAM_GROUP_BINS 64u
+#define HISTOGRAM_GROUPS 59u
+#define HISTOGRAM_BINS (HISTOGRAM_GROUPS * HISTOGRAM_GROUP_BINS)
+
+struct histogram {
+	uint64_t *groups[HISTOGRAM_GROUPS]; /* NULL: nothing fell there */
+};
+
+/* Free what it holds; it is empty afterwards and may be used again. */
+void histogram_clear(struct histogram *histogram);
+
+/* Make a group; 0 or -ENOMEM. */
+int histogram_grow(struct histogram *histogram, uint32_t group);
+
+static inline uint32_t histogram_bin(uint64_t value) {
+	if (value < HISTOGRAM_GROUP_BINS)
+		return (uint32_t)value;
+	uint32_t octave = 63u - (uint32_t)__builtin_clzll(value);
+	return (octave - 5u) * HISTOGRAM_GROUP_BINS + (uint32_t)(value >> (octave - 6u) & 63u);
+}
+
+static inline uint64_t histogram_bin_low(uint32_t bin) {
+	uint32_t group = bin / HISTOGRAM_GROUP_BINS;
+	uint64_t step = bin % HISTOGRAM_GROUP_BINS;
+	return group == 0 ? step : (HISTOGRAM_GROUP_BINS + step) << (group - 1u);
+}
+
+static inline uint64_t histogram_bin_high(uint32_t bin) {
+	uint32_t group = bin / HISTOGRAM_GROUP_BINS;
+	return histogram_bin_low(bin) + ((UINT64_C(1) << (group == 0 ? 0 : group - 1u)) - 1u);
+}
+
+/* 0 or -ENOMEM. */
+static inline int histogram_add(struct histogram *histogram, uint64_t value) {
+	uint32_t bin = histogram_bin(value);
+	uint32_t group = bin / HISTOGRAM_GROUP_BINS;
+	if (__builtin_expect(!histogram->groups[group], 0) && histogram_grow(histogram, group) != 0)
+		return -ENOMEM;
+	histogram->groups[group][bin % HISTOGRAM_GROUP_BINS]++;
+	return 0;
+}
+
+/* Where the value of a rank (1 is the smallest) lies. */
+struct histogram_place {
+	uint32_t bin;
+	uint64_t rank;  /* among the values of the bin, from 1 */
+	uint64_t count; /* of the bin */
+};
+
+/* rank must be between 1 and the number of values added. */
+struct histogram_place histogram_find(const struct histogram *histogram, uint64_t rank);
+
+#endif

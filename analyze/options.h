@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words of the command line, one meaning for all commands. Each command says which of them it takes. */
+#ifndef SPANRING_ANALYZE_OPTIONS_H
+#define SPANRING_ANALYZE_OPTIONS_H
+
+#include "terminal.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OPTION_JSON (1u << 0)
+#define OPTION_COLOR (1u << 1)
+#define OPTION_QUIET (1u << 2)
+#define OPTION_TIME (1u << 3) /* --since, --until */
+#define OPTION_SERVICE (1u << 4)
+#define OPTION_NAME (1u << 5)
+#define OPTION_LIMIT (1u << 6)
+#define OPTION_SORT (1u << 7)
+#define OPTION_ATTRIBUTES (1u << 8) /* --no-attributes */
+
+#define OPTIONS_COMMON (OPTION_JSON | OPTION_COLOR | OPTION_QUIET)
+#define OPTIONS_TEXT_BYTES 256u
+
+struct options {
+	const char *store;
+	const char *trace; /* the trace id, of commands that take one */
+	const char *service;
+	const char *name;
+	const char *sort;
+	uint64_t since_wall_ns; /* 0: none */
+	uint64_t until_wall_ns;
+	uint64_t limit;
+	bool has_limit;
+	bool json;
+	bool quiet;
+	bool no_attributes;
+	bool help;
+	enum color_choice color;
+};
+
+/*
+ * Read the words after the command. allowed is a set of OPTION_*; takes_trace: one of the two plain words is a trace id. The texts point into
+ * argv or the environment. 0, or -EINVAL with one line in ret_text.
+ */
+int options_parse(int argc, char **argv, uint32_t allowed, bool takes_trace, struct options *ret_options,
+                  char ret_text[OPTIONS_TEXT_BYTES]);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quantile.h"
+
+#include "histogram.h"
+
+#include "base/errs.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COLLECT_VALUES_MIN 1024u /* a window that small is never worth another pass */
+
+enum window_mode { WINDOW_WAIT, WINDOW_COLLECT, WINDOW_REFINE };
+
+struct window {
+	uint64_t low; /* both inclusive */
+	uint64_t high;
+	uint64_t count; /* how many values the pass must find */
+	uint64_t found;
+	uint64_t *cells; /* COLLECT: the values; REFINE: the counts */
+	enum window_mode mode;
+	uint32_t shift; /* REFINE: bin = (value - low) >> shift */
+};
+
+struct target {
+	uint64_t rank; /* in its window, from 1 */
+	uint64_t value;
+	uint32_t window;
+	bool solved;
+};
+
+struct series {
+	struct histogram histogram;
+	uint64_t count;
+	uint32_t window_count;
+	struct window windows[QUANTILE_COUNT]; /* disjoint, ascending */
+	struct target targets[QUANTILE_COUNT];
+};
+
+struct quantiles {
+	struct series **series;
+	size_t series_count;
+	size_t budget_bytes;
+	bool narrowing; /* the first pass is over */
+};
+
+uint64_t quantile_rank(uint64_t count, enum quantile which) {
+	static const uint64_t per_mille[QUANTILE_COUNT] = {500, 900, 950, 990, 999};
+	/* count * p / 1000 without overflow: split count by 1000 */
+	uint64_t whole = count / 1000u * per_mille[which];
+	return whole + (count % 1000u * per_mille[which] + 999u) / 1000u;
+}
+
+int quantiles_new(size_t series_count, size_t budget_bytes, struct quantiles **ret_quantiles) {
+	assert(budget_bytes >= QUANTILE_REFINE_BINS * sizeof(uint64_t));
+	struct quantiles *quantiles = calloc(1, sizeof(*quantiles));
+	if (!quantiles)
+		return -ENOMEM;
+	quantiles->series = calloc(series_count ? series_count : 1, sizeof(struct series *));
+	if (!quantiles->series) {
+		free(quantiles);
+		return -ENOMEM;
+	}
+	quantiles->series_count = series_count;
+	quantiles->budget_bytes = budget_bytes;
+	*ret_quantiles = quantiles;
+	return 0;
+}
+
+static void drop_windows(struct series *series) {
+	for (uint32_t i = 0; i < series->window_count; i++)
+		free(series->windows[i].cells);
+	series->window_count = 0;
+}
+
+void quantiles_free(struct quantiles *quantiles) {
+	if (!quantiles)
+		return;
+	for (size_t i = 0; i < quantiles->series_count; i++) {
+		if (!quantiles->series[i])
+			continue;
+		drop_windows(quantiles->series[i]);
+		histogram_clear(&quantiles->series[i]->histogram);
+		free(quantiles->series[i]);
+	}
+	free(quantiles->series);
+	free(quantiles);
+}
+
+int quantiles_observe(struct quantiles *quantiles, size_t index, uint64_t value) {
+	assert(index < quantiles->series_count);
+	assert(!quantiles->narrowing);
+	struct series *series = quantiles->series[index];
+	if (__builtin_expect(!series, 0)) {
+		series = calloc(1, sizeof(*series));
+		if (!series)
+			return -ENOMEM;
+		quantiles->series[index] = series;
+	}
+	series->count++;
+	return histogram_add(&series->histogram, value);
+}
+
+void quantiles_refine(struct quantiles *quantiles, size_t index, uint64_t value) {
+	assert(index < quantiles->series_count);
+	struct series *series = quantiles->series[index];
+	if (!series)
+		return;
+	for (uint32_t i = 0; i < series->window_count; i++) {
+		struct window *window = &series->windows[i];
+		if (value > window->high)
+			continue;
+		if (value < window->low || window->mode == WINDOW_WAIT)
+			return;
+		if (window->mode == WINDOW_REFINE)
+			window->cells[(value - window->low) >> window->shift]++;
+		else if (window->found < window->count)
+			window->cells[window->found] = value;
+		window->found++;
+		return;
+	}
+}
+
+/* Put a target into the window [low, high], the last one or a new one; solved when it is one value wide. */
+static void aim(struct series *series, struct target *target, uint64_t rank, const struct window *range) {
+	target->rank = rank;
+	if (range->low == range->high) {
+		target->value = range->low;
+		target->solved = true;
+		return;
+	}
+	struct window *last = series->window_count ? &series->windows[series->window_count - 1] : NULL;
+	if (!last || last->low != range->low) {
+		assert(series->window_count < QUANTILE_COUNT);
+		series->windows[series->window_count++] = *range;
+	}
+	target->window = series->window_count - 1;
+}
+
+static void aim_by_histogram(struct series *series) {
+	for (uint32_t i = 0; i < QUANTILE_COUNT; i++) {
+		struct histogram_place place =
+		    histogram_find(&series->histogram, quantile_rank(series->count, (enum quantile)i));
+		struct window range = {
+		    .low = histogram_bin_low(place.bin), .high = histogram_bin_high(place.bin), .count = place.count};
+		aim(series, &series->targets[i], place.rank, &range);
+	}
+	histogram_clear(&series->histogram);
+}
+
+static int by_value(const void *a, const void *b) {
+	uint64_t left = *(const uint64_t *)a;
+	uint64_t right = *(const uint64_t *)b;
+	return left < right ? -1 : left > right;
+}
+
+/* The bin of a refined window that holds the rank. */
+static struct window narrower(const struct window *window, uint64_t *rank) {
+	uint64_t bin = 0;
+	while (*rank > window->cells[bin]) {
+		*rank -= window->cells[bin++];
+		assert(bin < QUANTILE_REFINE_BINS);
+	}
+	uint64_t low = window->low + (bin << window->shift);
+	uint64_t high = low + ((UINT64_C(1) << window->shift) - 1u);
+	struct window range = {
+	    .low = low, .high = high < window->high ? high : window->high, .count = window->cells[bin]};
+	return range;
+}
+
+/* Use what a pass found; the targets that are still open get new windows. */
+static int digest(struct series *series) {
+	struct window old[QUANTILE_COUNT];
+	uint32_t old_count = series->window_count;
+	int rc = 0;
+	memcpy(old, series->windows, sizeof(old));
+	series->window_count = 0;
+	for (uint32_t i = 0; i < old_count; i++) {
+		if (old[i].mode != WINDOW_WAIT && old[i].found != old[i].count)
+			rc = ERR_GONE;
+		else if (old[i].mode == WINDOW_COLLECT)
+			qsort(old[i].cells, old[i].count, sizeof(uint64_t), by_value);
+	}
+	for (uint32_t i = 0; i < QUANTILE_COUNT && rc == 0; i++) {
+		struct target *target = &series->targets[i];
+		if (target->solved)
+			continue;
+		const struct window *window = &old[target->window];
+		uint64_t rank = target->rank;
+		if (window->mode == WINDOW_COLLECT) {
+			target->value = window->cells[rank - 1];
+			target->solved = true;
+		} else {
+			struct window range = *window;
+			if (window->mode == WINDOW_REFINE)
+				range = narrower(window, &rank);
+			aim(series, target, rank, &range);
+		}
+	}
+	for (uint32_t i = 0; i < old_count; i++)
+		free(old[i].cells);
+	return rc;
+}
+
+static uint32_t refine_shift(const struct window *window) {
+	uint32_t shift = 0;
+	while ((window->high - window->low) >> shift >= QUANTILE_REFINE_BINS)
+		shift++;
+	return shift;
+}
+
+/* Decide what the pass does with a window; takes from the budget. */
+static int plan(struct window *window, uint64_t collect_max, size_t *budget_bytes) {
+	size_t cells = QUANTILE_REFINE_BINS;
+	window->mode = WINDOW_REFINE;
+	if (window->count <= collect_max && window->count * sizeof(uint64_t) <= *budget_bytes) {
+		window->mode = WINDOW_COLLECT;
+		cells = window->count;
+	}
+	if (cells * sizeof(uint64_t) > *budget_bytes) {
+		window->mode = WINDOW_WAIT;
+		return 0;
+	}
+	*budget_bytes -= cells * sizeof(uint64_t);
+	window->shift = refine_shift(window);
+	window->cells = calloc(cells, sizeof(uint64_t));
+	return window->cells ? 0 : -ENOMEM;
+}
+
+static int plan_all(struct quantiles *quantiles) {
+	uint64_t windows = 0;
+	uint64_t values = 0;
+	for (size_t i = 0; i < quantiles->series_count; i++) {
+		const struct series *series = quantiles->series[i];
+		for (uint32_t w = 0; series && w < series->window_count; w++) {
+			windows++;
+			values += series->windows[w].count;
+		}
+	}
+	if (windows == 0)
+		return 0;
+	size_t budget_bytes = quantiles->budget_bytes;
+	uint64_t room = budget_bytes / sizeof(uint64_t);
+	uint64_t share = room / windows > COLLECT_VALUES_MIN ? room / windows : COLLECT_VALUES_MIN;
+	uint64_t collect_max = values <= room ? room : share;
+	for (size_t i = 0; i < quantiles->series_count; i++) {
+		struct series *series = quantiles->series[i];
+		for (uint32_t w = 0; series && w < series->window_count; w++) {
+			int rc = plan(&series->windows[w], collect_max, &budget_bytes);
+			if (rc != 0)
+				return rc;
+		}
+	}
+	return 1;
+}
+
+int quantiles_next_pass(struct quantiles *quantiles) {
+	for (size_t i = 0; i < quantiles->series_count; i++) {
+		struct series *series = quantiles->series[i];
+		if (!series)
+			continue;
+		if (!quantiles->narrowing) {
+			aim_by_histogram(series);
+			continue;
+		}
+		int rc = digest(series);
+		if (rc != 0)
+			return rc;
+	}
+	quantiles->narrowing = true;
+	return plan_all(quantiles);
+}
+
+uint64_t quantiles_value(const struct quantiles *quantiles, size_t index, enum quantile which) {
+	assert(index < quantiles->series_count);
+	const struct series *series = quantiles->series[index];
+	if (!series)
+		return 0;
+	assert(series->targets[which].solved);
+	return series->targets[which].value;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exact percentiles of many series in bounded memory, by reading the values more than once.
+ *
+ * DEFINITION. Nearest rank: the q-quantile of n values is the value of rank ceil(q * n) in ascending order. It is always one of the values.
+ *
+ * METHOD. The first pass fills a log-linear histogram per series (histogram.h). The histogram says in which bin each wanted rank lies and
+ * which rank it has there; these bins are the windows of the next pass. A pass over the values then does one of three things per window:
+ *
+ *     collect   few enough values: keep them, select the rank, done
+ *     refine    too many: count them in QUANTILE_REFINE_BINS narrower bins; the bin with the rank is the window of the pass after
+ *     wait      the budget of this pass is spent: the next pass looks at it
+ *
+ * A window one value wide is solved without a look. Windows of ordinary latencies hold about 1 % of the values, so two passes are the rule;
+ * a billion equal values need seven at most, since each refinement takes ten bits off the width. Memory: QUANTILE_BUDGET_BYTES for
+ * the windows, 2 to 30 KiB per series for the histogram while the first pass runs.
+ *
+ *     quantiles_observe(...) for each value;
+ *     while ((rc = quantiles_next_pass(q)) > 0)
+ *             quantiles_refine(...) for each value again;
+ *     quantiles_value(q, series, QUANTILE_P99)
+ */
+#ifndef SPANRING_ANALYZE_QUANTILE_H
+#define SPANRING_ANALYZE_QUANTILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define QUANTILE_BUDGET_BYTES (32u << 20)
+#define QUANTILE_REFINE_BINS 1024u
+
+enum quantile { QUANTILE_P50, QUANTILE_P90, QUANTILE_P95, QUANTILE_P99, QUANTILE_P999, QUANTILE_COUNT };
+
+struct quantiles;
+
+/* Series are numbered from 0; those without values cost a pointer. 0 or -ENOMEM. */
+int quantiles_new(size_t series_count, size_t budget_bytes, struct quantiles **ret_quantiles);
+void quantiles_free(struct quantiles *quantiles);
+
+/* First pass. 0 or -ENOMEM. */
+int quantiles_observe(struct quantiles *quantiles, size_t series, uint64_t value);
+
+/*
+ * Ends a pass: 0 when every quantile is known, 1 when the values are wanted once more, -ENOMEM, or ERR_GONE when the pass that ends did not
+ * show the values of the first one.
+ */
+int quantiles_next_pass(struct quantiles *quantiles);
+
+/* Later passes. */
+void quantiles_refine(struct quantiles *quantiles, size_t series, uint64_t value);
+
+/* After the last pass; 0 for a series without values. */
+uint64_t quantiles_value(const struct quantiles *quantiles, size_t series, enum quantile which);
+
+/* ceil(q * n), from 1. */
+uint64_t quantile_rank(uint64_t count, enum quantile which);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "query.h"
+
+#include "base/checked.h"
+#include "base/errs.h"
+
+#include <assert.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+int command_failed(const struct context *context, int error, const char *doing) {
+	if (error == -ENOMEM) {
+		log_error(&context->log, "out of memory while %s: narrow the question with --since, --until or --name",
+		          doing);
+		return EXIT_CODE_FAILED;
+	}
+	if (error == ERR_GONE) {
+		log_error(&context->log, "the store changed while %s: run the command again", doing);
+		return EXIT_CODE_FAILED;
+	}
+	log_error(&context->log, "%s: %s", doing, strerror(-error));
+	return EXIT_CODE_INPUT;
+}
+
+static bool matches(const char *glob, const char *text) {
+	return fnmatch(glob, text, 0) == 0;
+}
+
+static int resolve_names(struct query *query, const char *glob) {
+	const struct store_overview *overview = query->overview;
+	query->name_wanted = calloc((size_t)overview->name_count + 1, 1);
+	if (!query->name_wanted)
+		return -ENOMEM;
+	for (uint32_t id = 1; id <= overview->name_count; id++)
+		query->name_wanted[id] = matches(glob, overview->names[id]);
+	return 0;
+}
+
+static int resolve_services(struct query *query, const char *glob) {
+	const struct store_overview *overview = query->overview;
+	query->process_wanted = calloc(overview->process_count + 1, 1);
+	if (!query->process_wanted)
+		return -ENOMEM;
+	for (size_t i = 0; i < overview->process_count; i++)
+		query->process_wanted[i + 1] = matches(glob, overview->processes[i].service);
+	return 0;
+}
+
+static int resolve(struct query *query, const struct options *options) {
+	int rc = 0;
+	query->since_wall_ns = options->since_wall_ns;
+	query->until_wall_ns = options->until_wall_ns ? options->until_wall_ns : UINT64_MAX;
+	query->batch_end = calloc(query->overview->segment_count + 1, sizeof(query->batch_end[0]));
+	if (!query->batch_end)
+		return -ENOMEM;
+	if (options->name)
+		rc = resolve_names(query, options->name);
+	if (rc == 0 && options->service)
+		rc = resolve_services(query, options->service);
+	return rc;
+}
+
+int query_open(struct query *query, const struct context *context) {
+	char text[1024] = "";
+	struct query opened = {.context = context};
+	int rc = store_reader_open(context->options->store, &opened.reader, text, sizeof(text));
+	if (rc != 0) {
+		log_error(&context->log, "%s", text[0] ? text : strerror(-rc));
+		return EXIT_CODE_INPUT;
+	}
+	opened.overview = store_reader_overview(opened.reader);
+	rc = resolve(&opened, context->options);
+	if (rc != 0) {
+		query_close(&opened);
+		return command_failed(context, rc, "opening the store");
+	}
+	*query = opened;
+	return EXIT_CODE_OK;
+}
+
+void query_close(struct query *query) {
+	free(query->name_wanted);
+	free(query->process_wanted);
+	free(query->batch_end);
+	store_reader_close(query->reader);
+	memset(query, 0, sizeof(*query));
+}
+
+uint32_t query_columns(const struct query *query) {
+	uint32_t columns = 0;
+	if (query->name_wanted)
+		columns |= STORE_COLUMN_SITE;
+	if (query->process_wanted)
+		columns |= STORE_COLUMN_THREAD;
+	if (query->since_wall_ns > 0 || query->until_wall_ns < UINT64_MAX)
+		columns |= STORE_COLUMN_START;
+	return columns;
+}
+
+bool query_accepts(const struct query *query, const struct store_columns *columns, uint32_t row) {
+	if (query->name_wanted) {
+		uint32_t name = query_name(columns, row);
+		if (name > query->overview->name_count || !query->name_wanted[name])
+			return false;
+	}
+	if (query->process_wanted) {
+		uint32_t process = query_process(columns, row);
+		if (process > query->overview->process_count || !query->process_wanted[process])
+			return false;
+	}
+	if (query->since_wall_ns > 0 || query->until_wall_ns < UINT64_MAX) {
+		uint64_t wall_ns = saturating_add(columns->start_ns[row], columns->segment->wall_offset_ns);
+		return wall_ns >= query->since_wall_ns && wall_ns < query->until_wall_ns;
+	}
+	return true;
+}
+
+const char *query_name_text(const struct query *query, uint32_t name) {
+	const char *text = name <= query->overview->name_count ? query->overview->names[name] : "";
+	return text[0] ? text : "(no name)";
+}
+
+struct scan_state {
+	struct query *query;
+	const struct query_scan *scan;
+	struct progress progress;
+};
+
+static void show_progress(void *context, uint64_t done, uint64_t total) {
+	struct scan_state *state = context;
+	progress_update(&state->progress, done, total);
+}
+
+static int take_batch(void *context, const struct store_columns *columns) {
+	const struct scan_state *state = context;
+	struct query *query = state->query;
+	size_t segment = (size_t)(columns->segment - query->overview->segments);
+	assert(segment < query->overview->segment_count);
+	if (!query->scanned)
+		query->batch_end[segment] = columns->batch + 1;
+	else if (columns->batch >= query->batch_end[segment])
+		return 0;
+	return state->scan->on_batch(state->scan->context, columns);
+}
+
+int query_scan(struct query *query, const struct query_scan *scan) {
+	struct scan_state state = {query, scan, progress_begin("reading", query->context->options->quiet)};
+	struct store_scan request = {
+	    .columns = scan->columns | query_columns(query),
+	    .since_wall_ns = query->since_wall_ns,
+	    .until_wall_ns = query->until_wall_ns == UINT64_MAX ? 0 : query->until_wall_ns,
+	    .duration_ns_min = scan->duration_ns_min,
+	    .has_trace = scan->has_trace,
+	    .trace_lo = scan->trace_lo,
+	    .on_batch = take_batch,
+	    .on_progress = show_progress,
+	    .context = &state,
+	};
+	int rc = store_reader_scan(query->reader, &request);
+	progress_end(&state.progress);
+	query->scanned = true;
+	return rc;
+}
+
+int query_finish(const struct query *query, int code) {
+	size_t count = 0;
+	const struct store_damage *damage = store_reader_damage(query->reader, &count);
+	for (size_t i = 0; i < count; i++) {
+		/* every pass over the store finds the same damage again */
+		bool said = false;
+		for (size_t before = 0; before < i && !said; before++)
+			said = strcmp(damage[before].text, damage[i].text) == 0;
+		if (!said)
+			log_error(&query->context->log, "%s", damage[i].text);
+	}
+	return count > 0 ? EXIT_CODE_INPUT : code;
+}
+
+bool query_store_is_empty(const struct query *query) {
+	uint64_t spans = 0;
+	size_t damage = 0;
+	for (size_t i = 0; i < query->overview->segment_count; i++)
+		spans = saturating_add(spans, query->overview->segments[i].spans);
+	(void)store_reader_damage(query->reader, &damage);
+	if (spans > 0 || damage > 0)
+		return false;
+	log_info(&query->context->log, "%s: no spans stored yet", query->context->options->store);
+	return true;
+}
+
+uint64_t query_lost_spans(const struct query *query) {
+	const struct store_overview *overview = query->overview;
+	uint64_t lost = 0;
+	for (size_t i = 0; i < overview->ring_count; i++) {
+		const struct store_cursor *cursor = &overview->rings[i].cursor;
+		lost = saturating_add(lost, cursor->dropped_full);
+		lost = saturating_add(lost, cursor->dropped_depth);
+		lost = saturating_add(lost, cursor->rejected_spans);
+		lost = saturating_add(lost, cursor->lost_records);
+	}
+	for (size_t i = 0; i < overview->process_count; i++)
+		lost = saturating_add(lost, overview->processes[i].account.dropped_no_ring);
+	return lost;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A question to a store: the open reader, the filters of the command line as lookups by id, and scans that show progress.
+ *
+ * Filters: a span belongs to the time range when it started in it (since <= start < until, wall time); to --name and --service when the glob
+ * matches the whole text.
+ *
+ * REPEATED SCANS see the same batches: a scan remembers the last batch of each segment that the first one saw and skips what an agent added
+ * since.
+ */
+#ifndef SPANRING_ANALYZE_QUERY_H
+#define SPANRING_ANALYZE_QUERY_H
+
+#include "command.h"
+#include "progress.h"
+
+#include "libstore/reader.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct query {
+	const struct context *context;
+	struct store_reader *reader;
+	const struct store_overview *overview;
+	uint8_t *name_wanted;    /* by id of overview.names; NULL: all */
+	uint8_t *process_wanted; /* by index into processes + 1; NULL: all */
+	uint64_t since_wall_ns;
+	uint64_t until_wall_ns; /* UINT64_MAX: no end */
+	uint64_t *batch_end;    /* by segment: last batch of the first scan + 1 */
+	bool scanned;
+};
+
+/* Open the store; an exit code, 0 when it is open. On failure the message is written and nothing is held. */
+int query_open(struct query *query, const struct context *context);
+void query_close(struct query *query);
+
+/* Columns that query_accepts needs. */
+uint32_t query_columns(const struct query *query);
+
+/* Name of row i of a batch that has STORE_COLUMN_SITE; 0 when the store does not say. */
+static inline uint32_t query_name(const struct store_columns *columns, uint32_t row) {
+	uint32_t site = columns->site[row];
+	return site <= columns->segment->site_count ? columns->segment->sites[site].name : 0;
+}
+
+/* Index into processes + 1 of row i of a batch that has STORE_COLUMN_THREAD; 0 when the store does not say. */
+static inline uint32_t query_process(const struct store_columns *columns, uint32_t row) {
+	uint32_t thread = columns->thread[row];
+	return thread <= columns->segment->thread_count ? columns->segment->threads[thread].process : 0;
+}
+
+/* Does row i pass the filters? */
+bool query_accepts(const struct query *query, const struct store_columns *columns, uint32_t row);
+
+/* Name by id, for people: "(no name)" when there is none. */
+const char *query_name_text(const struct query *query, uint32_t name);
+
+struct query_scan {
+	uint32_t columns;         /* beyond query_columns() */
+	uint64_t duration_ns_min; /* batches without such a span may be skipped */
+	bool has_trace;
+	uint64_t trace_lo;
+	int (*on_batch)(void *context, const struct store_columns *columns);
+	void *context;
+};
+
+/* 0, what on_batch returned, or a negative errno. */
+int query_scan(struct query *query, const struct query_scan *scan);
+
+/* Name the damage on standard error, once, at the end of a command: EXIT_CODE_INPUT if there is any, else `code`. */
+int query_finish(const struct query *query, int code);
+
+/* True (and a line on standard error) when the store holds no span at all. */
+bool query_store_is_empty(const struct query *query);
+
+/* Spans that the books of all processes say were dropped, rejected or lost before they could be stored. */
+uint64_t query_lost_spans(const struct query *query);
+
+#endif

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+# Kernels of the analyzer: pure, no store.
+foreach(module IN ITEMS books growth quantile text tree)
+  add_executable(test_analyze_${module} unit/test_analyze_${module}.c)
+  target_link_libraries(test_analyze_${module} PRIVATE spanring::test_support spanring::kernels m)
+  spanring_target(test_analyze_${module})
+  add_test(NAME unit.analyze_${module} COMMAND test_analyze_${module})
+  set_tests_properties(unit.analyze_${module} PROPERTIES LABELS unit)
+endforeach()
+
+# The commands, as real processes on real stores.
+add_executable(test_analyze_cli integration/cli/test_analyze_cli.c integration/cli/cli_store.c integration/cli/cli_store.h)
+target_link_libraries(test_analyze_cli PRIVATE spanring::test_support spanring::store m)
+spanring_target(test_analyze_cli)
+add_dependencies(test_analyze_cli spanring-analyze)
+add_test(NAME integration.analyze_cli COMMAND test_analyze_cli)
+set_tests_properties(integration.analyze_cli PROPERTIES LABELS integration ENVIRONMENT
+  "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};SPANRING_TEST_GOLDEN=${CMAKE_CURRENT_SOURCE_DIR}/integration/cli/golden")
