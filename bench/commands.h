@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of spanring-bench, and the options that they share. */
+#ifndef SPANRING_BENCH_COMMANDS_H
+#define SPANRING_BENCH_COMMANDS_H
+
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bench_options {
+	struct log log;
+	uint32_t runs;
+	uint64_t spans; /* ingest: of one run */
+	uint64_t seed;
+	const char *agent; /* path of the agent's program; NULL: beside this program */
+	const char *keep;  /* ingest: keep the store of the last run there; NULL: remove it */
+	bool as_json;
+};
+
+/* Each returns an exit code (base/errs.h). */
+int span_bench_run(const struct bench_options *options);
+int ingest_bench_run(const struct bench_options *options);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/errs.h"
+#include "base/units.h"
+#include "commands.h"
+#include "measure.h"
+#include "workload.h"
+#include <spanring/version.h>
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPANS_DEFAULT 2000000u
+
+static const char usage_text[] =
+    "usage: spanring-bench span   [--runs N] [--json] [--agent PROGRAM]\n"
+    "       spanring-bench ingest [--runs N] [--json] [--agent PROGRAM] [--spans N] [--seed N] [--keep STORE]\n"
+    "\n"
+    "  span     cost of one span with the agent draining, beside the floor of the same run\n"
+    "  ingest   generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
+    "\n"
+    "      --runs N         5 to 101; default 5\n"
+    "      --spans N        spans of one run, 1000 to 50000000; default 2000000\n"
+    "      --seed N         of the workload; default 1\n"
+    "      --keep STORE     let the last run write its store there, and keep it\n"
+    "      --agent PROGRAM  default: spanring-agent beside this program\n"
+    "      --json           one JSON document instead of the table\n"
+    "  -h, --help           this text\n"
+    "      --version        version\n"
+    "\n"
+    "Exit status: 0 measured; 1 a run failed; 2 wrong usage; 6 no temporary folder.\n";
+
+struct command {
+	const char *name;
+	int (*run)(const struct bench_options *options);
+};
+
+static const struct command commands[] = {
+    {"span", span_bench_run},
+    {"ingest", ingest_bench_run},
+};
+
+static int usage(const struct log *log, const char *what, const char *value) {
+	log_error(log, "%s%s; see spanring-bench --help", what, value);
+	return EXIT_CODE_USAGE;
+}
+
+static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_number) {
+	char *end;
+	errno = 0;
+	unsigned long long number = strtoull(text, &end, 10);
+	if (errno != 0 || *end != 0 || text[0] < '0' || text[0] > '9' || number < min || number > max)
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+/* Exit code, or -1: go on. */
+static int parse(int argc, char **argv, struct bench_options *options) {
+	enum { RUNS = 256, SPANS, SEED, KEEP, AGENT, JSON, VERSION };
+	static const struct option table[] = {
+	    {"runs", required_argument, NULL, RUNS},
+	    {"spans", required_argument, NULL, SPANS},
+	    {"seed", required_argument, NULL, SEED},
+	    {"keep", required_argument, NULL, KEEP},
+	    {"agent", required_argument, NULL, AGENT},
+	    {"json", no_argument, NULL, JSON},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, VERSION},
+	    {NULL, 0, NULL, 0},
+	};
+	uint64_t runs = MEASURE_RUNS_MIN;
+	int option;
+	while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
+		switch (option) {
+		case RUNS:
+			if (!parse_number(optarg, MEASURE_RUNS_MIN, MEASURE_RUNS_MAX, &runs))
+				return usage(&options->log, "--runs takes 5 to 101, not ", optarg);
+			break;
+		case SPANS:
+			if (!parse_number(optarg, WORKLOAD_SPANS_MIN, WORKLOAD_SPANS_MAX, &options->spans))
+				return usage(&options->log, "--spans takes 1000 to 50000000, not ", optarg);
+			break;
+		case SEED:
+			if (!parse_number(optarg, 0, UINT64_MAX, &options->seed))
+				return usage(&options->log, "--seed takes a number, not ", optarg);
+			break;
+		case KEEP:
+			options->keep = optarg;
+			break;
+		case AGENT:
+			options->agent = optarg;
+			break;
+		case JSON:
+			options->as_json = true;
+			break;
+		case VERSION:
+			(void)puts("spanring-bench " SPANRING_VERSION_STRING);
+			return EXIT_CODE_OK;
+		case 'h':
+			(void)fputs(usage_text, stdout);
+			return EXIT_CODE_OK;
+		default:
+			return EXIT_CODE_USAGE;
+		}
+	}
+	options->runs = (uint32_t)runs;
+	return -1;
+}
+
+int main(int argc, char **argv) {
+	struct bench_options options = {
+	    .log = {.program = "spanring-bench", .level = LOG_LEVEL_INFO}, .spans = SPANS_DEFAULT, .seed = 1};
+	int code = parse(argc, argv, &options);
+	if (code >= 0)
+		return code;
+	if (argc - optind != 1)
+		return usage(&options.log, "one command is needed: span or ingest", "");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[optind], commands[i].name) == 0)
+			return commands[i].run(&options);
+	}
+	return usage(&options.log, "no such command: ", argv[optind]);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a benchmark prints: a table for people or one JSON document, from the same calls. */
+#ifndef SPANRING_BENCH_REPORT_H
+#define SPANRING_BENCH_REPORT_H
+
+#include "base/json.h"
+#include "measure.h"
+
+struct report {
+	struct json json;
+	bool as_json;
+};
+
+/* schema: "bench-span/1"; title and the machine (processor, cores, kernel, clock source) come first. */
+struct report report_begin(bool as_json, const char *schema, const char *title);
+
+/* A fact about the run, before the figures. */
+void report_fact(struct report *report, const char *key, const char *label, const char *value);
+
+/* key carries its unit at the end; the label and unit are for people. A figure without values is "-" or null. */
+void report_figures_begin(struct report *report);
+void report_figure(struct report *report, const char *key, const char *label, const char *unit,
+                   const struct measure *measure);
+
+/* note: a line for people, may be NULL. Returns 0, or negative errno when stdout cannot be written. */
+int report_end(struct report *report, const char *note);
+
+#endif
