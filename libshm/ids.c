@@ -21,8 +21,8 @@ void spanring__ids_random(void *ret_bytes, size_t bytes) {
 
 void spanring__ids_seed(struct spanring__ids *ids) {
 	spanring__ids_random(ids, sizeof(*ids));
-	if (ids->span_id_next == 0)
-		ids->span_id_next = 1;
+	/* Neither 0 nor near the end: 2^62 spans may follow. */
+	ids->span_id_next = (ids->span_id_next >> 1) | 1;
 	if (ids->trace_hi == 0)
 		ids->trace_hi = 1;
 }

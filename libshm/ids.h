@@ -24,9 +24,7 @@ static inline uint64_t ids_mix(uint64_t value) {
 }
 
 static inline uint64_t ids_next_span(struct spanring__ids *ids) {
-	uint64_t id = ids->span_id_next;
-	ids->span_id_next = id + 1 == 0 ? 1 : id + 1;
-	return id;
+	return ids->span_id_next++;
 }
 
 static inline uint64_t ids_next_trace_lo(struct spanring__ids *ids) {

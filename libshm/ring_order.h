@@ -24,6 +24,9 @@
 #include <spanring/ring_abi.h>
 #include <stdint.h>
 
+/* Eight bytes that are declared as several fields. */
+typedef uint64_t __attribute__((may_alias)) ring_order_word;
+
 static inline void ring_order_head_publish(struct spanring_ring_header *header, uint64_t position) {
 	__atomic_store_n(&header->head, position, __ATOMIC_RELEASE);
 }
@@ -97,6 +100,11 @@ static inline void ring_order_full_fence(void) {
 /* Words with one writer and no order of their own: counters, fields of the open-span stack, words of a slot. */
 #define ring_order_put(word, value) __atomic_store_n((word), (value), __ATOMIC_RELAXED)
 #define ring_order_get(word) __atomic_load_n((word), __ATOMIC_RELAXED)
+
+/* Site, type and bits of an open span, in one store. */
+static inline void ring_order_entry_tail_put(struct spanring_open_span *entry, uint64_t word) {
+	__atomic_store_n((ring_order_word *)(void *)&entry->tail, word, __ATOMIC_RELAXED);
+}
 
 /* Counters that every thread of a process adds to, off the hot path. */
 static inline void ring_order_count(uint64_t *counter) {

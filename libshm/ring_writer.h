@@ -6,6 +6,11 @@
  * The thread's state is a page of its own that a forked child sees as zeros: `live` is then 0 and every function takes the
  * slow path. Nothing in it is read back from shared memory except the open-span entries, whose values are only copied.
  *
+ * A span costs two readings of the counter and about seventy other instructions, and those are what can be saved. So the
+ * hot path asks one question where it could ask several: `live` says in one word that there is a ring and that the clock is the
+ * counter; `stop` is the first position at which anything has to be thought about (the ring may be full, a lap ends, a group is
+ * to be published); an entry of the stack holds the bytes of its record in their places.
+ *
  * STORE KIND. On x86-64 a record leaves as four non-temporal 16-byte stores: the line goes past the cache, so the core
  * that drains the ring and the core that fills it never fight over it, and the program's own cache is left alone. Such
  * stores need a fence before head is published; it is paid once per SPANRING_PUBLISH_RECORDS. Elsewhere, and with
@@ -36,33 +41,38 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-#define SPANRING__LIVE 0x4c495645u     /* the thread has a ring */
-#define SPANRING__RINGLESS 0x4e4f4e45u /* it was tried once, and it has none */
+/* Values of spanring__thread.live; 0: not attached, or wiped by a fork. */
+#define SPANRING__LIVE_COUNTER 0x4c495645u /* has a ring; ticks are the processor's counter */
+#define SPANRING__LIVE_CLOCK 0x434c4f4bu   /* has a ring; ticks are clock_gettime's */
+#define SPANRING__RINGLESS 0x4e4f4e45u     /* it was tried once, and it has none */
 
 /* Number of a ring's quarters is a power of two, so a crossing shows in the bits above the quarter. */
 #define RING_QUARTER_SHIFT 2u
 
 struct spanring__thread {
 	uint32_t live;
-	uint32_t depth;
+	uint32_t clock_kind;
+	struct spanring_open_span *top; /* the entry that the next span takes */
 	struct spanring_open_span *stack;
+	struct spanring_open_span *stack_end;
+	uint64_t begun_open;
+	struct spanring__ids ids;
 	struct spanring_ring_header *header;
 	union spanring_record *slots;
 	uint64_t mask;
-	uint64_t position; /* of the next record */
-	uint64_t limit;    /* tail as last seen + capacity */
+	uint64_t position;  /* of the next record */
+	uint64_t stop;      /* spans below this position need no thought; see ring_writer_restop */
+	uint64_t due_ticks; /* when the head is to be published whatever its distance */
+	uint64_t lap_word;  /* a record's tail with nothing but the lap tag of the slot at position */
+
+	/* Once per group or rarer. */
+	uint64_t limit; /* tail as last seen + capacity */
 	uint64_t published;
-	uint64_t published_ticks;
 	uint64_t publish_ticks;
 	uint64_t publish_records;
-	uint64_t begun_open;
-	struct spanring__ids ids;
-	uint32_t clock_kind;
-	uint16_t lap_tag; /* of the slot at position */
-
-	/* Cold. */
 	uint32_t capacity_shift;
-	uint32_t owner_word_offset;
+	uint16_t ring_index;
+	uint32_t owner_word_offset; /* of the mutex, in the header */
 	uint64_t dropped_full;
 	uint64_t dropped_depth;
 	uint64_t dropped_attributes;
@@ -71,18 +81,28 @@ struct spanring__thread {
 	struct spanring__thread *next_free;
 };
 
+/* Never NULL: a thread that is not attached points at a state of zeros. */
 extern __thread struct spanring__thread *spanring__self __attribute__((tls_model("initial-exec")));
+extern struct spanring__thread spanring__unattached;
 
 /* Out of line: see thread_ring.c. */
 bool spanring__ring_refresh(struct spanring__thread *self, uint64_t records);
-void spanring__ring_drop_full(struct spanring__thread *self, uint64_t now);
 void spanring__ring_drop_deep(struct spanring__thread *self);
 void spanring__ring_crossed(struct spanring__thread *self);
+void spanring__ring_end_top(struct spanring__thread *self, uint64_t now, uint8_t extra_bits);
+
+static inline bool ring_writer_has_ring(const struct spanring__thread *self) {
+	return self->live == SPANRING__LIVE_COUNTER || self->live == SPANRING__LIVE_CLOCK;
+}
 
 /* This thread's state if it has a ring, else NULL. */
 static inline struct spanring__thread *ring_writer_self(void) {
 	struct spanring__thread *self = spanring__self;
-	return likely(self && self->live == SPANRING__LIVE) ? self : NULL;
+	return likely(ring_writer_has_ring(self)) ? self : NULL;
+}
+
+static inline uint32_t ring_writer_depth(const struct spanring__thread *self) {
+	return (uint32_t)(self->top - self->stack);
 }
 
 static inline uint64_t ring_writer_tail_word(uint32_t ref, uint8_t type, uint8_t bits, uint16_t lap) {
@@ -92,10 +112,12 @@ static inline uint64_t ring_writer_tail_word(uint32_t ref, uint8_t type, uint8_t
 	return word;
 }
 
+/* --- records ------------------------------------------------------------------------------------------------------ */
+
 /* One slot, its last 16 bytes last. */
 static inline void ring_writer_store(union spanring_record *slot, const uint64_t words[8]) {
 #if SPANRING__STREAM
-	__m128i *line = (void *)slot;
+	__m128i *line = (__m128i *)(void *)slot;
 	_mm_stream_si128(line + 0, _mm_set_epi64x((long long)words[1], (long long)words[0]));
 	_mm_stream_si128(line + 1, _mm_set_epi64x((long long)words[3], (long long)words[2]));
 	_mm_stream_si128(line + 2, _mm_set_epi64x((long long)words[5], (long long)words[4]));
@@ -108,110 +130,156 @@ static inline void ring_writer_store(union spanring_record *slot, const uint64_t
 #endif
 }
 
+/* The same for a span: ids of the entry are words 2 to 5 of its record. */
+static inline void ring_writer_store_span(union spanring_record *slot, const struct spanring_open_span *entry,
+                                          uint64_t now, uint64_t lap_word) {
+	uint64_t start = entry->start_ticks;
+	uint64_t tail;
+	memcpy(&tail, &entry->tail, sizeof(tail));
+	const uint64_t words[8] = {
+	    start,
+	    now > start ? now - start : 0,
+	    entry->span_id,
+	    entry->parent_id,
+	    entry->trace_hi,
+	    entry->trace_lo,
+	    0,
+	    tail | lap_word,
+	};
+	ring_writer_store(slot, words);
+}
+
+/*
+ * A span may be written at p < stop without a question: there is room (limit), it does not end a lap, and it does not complete
+ * a group that is to be published. To be called whenever one of the three has moved.
+ */
+static inline void ring_writer_restop(struct spanring__thread *self) {
+	uint64_t stop = self->position | self->mask;
+	uint64_t group = self->published + self->publish_records - 1;
+	stop = group < stop ? group : stop;
+	self->stop = self->limit < stop ? self->limit : stop;
+}
+
 /* Room for so many records that belong together. */
 static inline bool ring_writer_reserve(struct spanring__thread *self, uint64_t records) {
 	return likely(self->limit - self->position >= records) || spanring__ring_refresh(self, records);
 }
 
+/* After a slot was written. */
+static inline void ring_writer_advance(struct spanring__thread *self) {
+	self->position++;
+	if (unlikely((self->position & self->mask) == 0)) {
+		uint16_t lap = spanring_lap_tag(self->position >> self->capacity_shift);
+		self->lap_word = ring_writer_tail_word(0, 0, 0, lap);
+		ring_writer_restop(self);
+	}
+}
+
 /* Write words[0..6] and the tail made of ref, type and bits into the next slot, which must be reserved. */
 static inline void ring_writer_append(struct spanring__thread *self, uint64_t words[8], uint32_t ref, uint8_t type,
                                       uint8_t bits) {
-	words[7] = ring_writer_tail_word(ref, type, bits, self->lap_tag);
+	words[7] = ring_writer_tail_word(ref, type, bits, 0) | self->lap_word;
 	ring_writer_store(&self->slots[self->position & self->mask], words);
-	self->position++;
-	if (unlikely((self->position & self->mask) == 0))
-		self->lap_tag = spanring_lap_tag(self->position >> self->capacity_shift);
+	ring_writer_advance(self);
 }
 
-static inline void ring_writer_publish(struct spanring__thread *self, uint64_t now) {
+/* --- publication -------------------------------------------------------------------------------------------------- */
+
+static inline void ring_writer_publish_head(struct spanring__thread *self) {
 	uint64_t before = self->published;
 	self->published = self->position;
-	self->published_ticks = now;
 #if SPANRING__STREAM
 	_mm_sfence();
 #endif
 	ring_order_head_publish(self->header, self->position);
+	ring_writer_restop(self);
 	if (unlikely((before ^ self->position) >> (self->capacity_shift - RING_QUARTER_SHIFT)))
 		spanring__ring_crossed(self);
 }
 
+static inline void ring_writer_publish(struct spanring__thread *self, uint64_t now) {
+	self->due_ticks = now + self->publish_ticks;
+	ring_writer_publish_head(self);
+}
+
+static inline bool ring_writer_group_is_full(const struct spanring__thread *self) {
+	return self->position - self->published >= self->publish_records;
+}
+
 /* After records whose time is not at hand. */
 static inline void ring_writer_publish_many(struct spanring__thread *self) {
-	if (unlikely(self->position - self->published >= self->publish_records))
-		ring_writer_publish(self, self->published_ticks);
+	if (unlikely(ring_writer_group_is_full(self)))
+		ring_writer_publish_head(self);
 }
 
 static inline void ring_writer_publish_due(struct spanring__thread *self, uint64_t now) {
-	if (unlikely(self->position - self->published >= self->publish_records ||
-	             now - self->published_ticks >= self->publish_ticks))
+	if (unlikely(ring_writer_group_is_full(self) || now >= self->due_ticks))
 		ring_writer_publish(self, now);
 }
+
+/* --- spans -------------------------------------------------------------------------------------------------------- */
 
 /* A new trace, or the place of the span that comes next in one. */
 struct ring_writer_parent {
 	uint64_t trace_hi;
 	uint64_t trace_lo;
 	uint64_t span_id;
-	uint8_t bits;
 };
 
-static inline struct ring_writer_parent ring_writer_implicit_parent(struct spanring__thread *self) {
-	struct ring_writer_parent parent = {0, 0, 0, 0};
-	if (self->depth != 0) {
-		const struct spanring_open_span *top = &self->stack[self->depth - 1];
-		parent.trace_hi = top->trace_hi;
-		parent.trace_lo = top->trace_lo;
-		parent.span_id = top->span_id;
-	} else {
-		parent.trace_hi = self->ids.trace_hi;
-		parent.trace_lo = ids_next_trace_lo(&self->ids);
-	}
+static inline struct ring_writer_parent ring_writer_new_trace(struct spanring__thread *self) {
+	struct ring_writer_parent parent = {self->ids.trace_hi, ids_next_trace_lo(&self->ids), 0};
 	return parent;
 }
 
-/* The entry is complete before begun_open counts it; the clock is read as late as can be. */
-static inline struct spanring_span ring_writer_begin(struct spanring__thread *self, uint32_t site, uint8_t kind,
-                                                     struct ring_writer_parent parent) {
-	struct spanring_span span = {0};
-	if (unlikely(self->depth >= SPANRING_DEPTH_MAX)) {
-		spanring__ring_drop_deep(self);
-		return span;
-	}
-	struct spanring_open_span *entry = &self->stack[self->depth++];
-	span.span_id = ids_next_span(&self->ids);
-	ring_order_put(&entry->span_id, span.span_id);
+static inline struct ring_writer_parent ring_writer_implicit_parent(struct spanring__thread *self) {
+	const struct spanring_open_span *top = self->top;
+	if (top == self->stack)
+		return ring_writer_new_trace(self);
+	struct ring_writer_parent parent = {top[-1].trace_hi, top[-1].trace_lo, top[-1].span_id};
+	return parent;
+}
+
+/* Fill the next entry; it does not count yet. tail_word: site, type and bits. */
+static inline struct spanring_open_span *ring_writer_fill(struct spanring__thread *self, uint64_t tail_word,
+                                                          struct ring_writer_parent parent) {
+	struct spanring_open_span *entry = self->top;
+	ring_order_put(&entry->span_id, ids_next_span(&self->ids));
 	ring_order_put(&entry->parent_id, parent.span_id);
 	ring_order_put(&entry->trace_hi, parent.trace_hi);
 	ring_order_put(&entry->trace_lo, parent.trace_lo);
-	ring_order_put(&entry->site, site);
-	ring_order_put(&entry->bits, (uint8_t)(kind | parent.bits));
+	ring_order_entry_tail_put(entry, tail_word);
 	ring_order_put(&entry->event_count, 0);
 	self->begun_open += (UINT64_C(1) << SPANRING_BEGUN_SHIFT) + 1;
-	ring_order_put(&entry->start_ticks, ticks_now(self->clock_kind));
+	return entry;
+}
+
+/* The entry is complete before begun_open counts it; the clock is read as late as can be. */
+static inline struct spanring_span ring_writer_open(struct spanring__thread *self, struct spanring_open_span *entry,
+                                                    uint64_t now) {
+	struct spanring_span span = {entry->span_id};
+	ring_order_put(&entry->start_ticks, now);
+	self->top = entry + 1;
 	ring_order_begun_open_publish(self->header, self->begun_open);
 	return span;
 }
 
-/* End the top of the stack: record written or drop counted first, then the entry leaves the count. */
-__attribute__((always_inline)) static inline void ring_writer_end_top(struct spanring__thread *self, uint64_t now,
-                                                                      uint8_t extra_bits) {
-	const struct spanring_open_span *entry = &self->stack[self->depth - 1];
-	if (likely(ring_writer_reserve(self, 1))) {
-		/* Loads as wide as the stores of begin: a wider one would wait until those have left the store buffer. */
-		uint64_t start = ring_order_get(&entry->start_ticks);
-		uint64_t words[8] = {start,
-		                     now > start ? now - start : 0,
-		                     ring_order_get(&entry->span_id),
-		                     ring_order_get(&entry->parent_id),
-		                     ring_order_get(&entry->trace_hi),
-		                     ring_order_get(&entry->trace_lo)};
-		ring_writer_append(self, words, entry->site, SPANRING_RECORD_SPAN, (uint8_t)(entry->bits | extra_bits));
-	} else {
-		spanring__ring_drop_full(self, now);
-	}
-	self->depth--;
+/* Off the stack, after its record was written or its drop counted. */
+static inline void ring_writer_close(struct spanring__thread *self, struct spanring_open_span *entry) {
+	self->top = entry;
 	ring_order_begun_open_publish(self->header, --self->begun_open);
-	ring_writer_publish_due(self, now);
+}
+
+/* End the innermost span. */
+static inline void ring_writer_end_top(struct spanring__thread *self, uint64_t now) {
+	struct spanring_open_span *entry = self->top - 1;
+	uint64_t position = self->position;
+	if (unlikely(position >= self->stop || now >= self->due_ticks)) {
+		spanring__ring_end_top(self, now, 0);
+		return;
+	}
+	ring_writer_store_span(&self->slots[position & self->mask], entry, now, self->lap_word);
+	self->position = position + 1;
+	ring_writer_close(self, entry);
 }
 
 #endif

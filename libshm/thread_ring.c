@@ -32,7 +32,8 @@ _Static_assert(sizeof(pthread_mutex_t) <= SPANRING_LINE_BYTES, "the robust mutex
 #define FREE_TRIES 16u
 #define OWNER_WORD_SEARCH_BYTES 16u
 
-__thread struct spanring__thread *spanring__self __attribute__((tls_model("initial-exec"))) = NULL;
+struct spanring__thread spanring__unattached; /* never written */
+__thread struct spanring__thread *spanring__self __attribute__((tls_model("initial-exec"))) = &spanring__unattached;
 
 static pthread_key_t exit_key;
 
@@ -43,18 +44,33 @@ bool spanring__ring_refresh(struct spanring__thread *self, uint64_t records) {
 	/* Anything but a step forward to at most our own position is not from an agent that keeps the rules. */
 	if (tail - seen <= self->position - seen)
 		self->limit = tail + capacity;
+	ring_writer_restop(self);
 	if (self->limit - self->position >= records)
 		return true;
 	if (self->published != self->position)
-		ring_writer_publish(self, self->published_ticks);
+		ring_writer_publish_head(self);
 	return false;
 }
 
-void spanring__ring_drop_full(struct spanring__thread *self, uint64_t now) {
+static void drop_full(struct spanring__thread *self, uint64_t now) {
 	if (self->dropped_full == 0)
 		ring_order_put(&self->header->first_drop_ticks, now);
 	ring_order_put(&self->header->last_drop_ticks, now);
 	ring_order_put(&self->header->dropped_full, ++self->dropped_full);
+}
+
+/* The whole way, for the span that needs some thought. Record written or drop counted first, then off the stack. */
+__attribute__((noinline)) void spanring__ring_end_top(struct spanring__thread *self, uint64_t now, uint8_t extra_bits) {
+	struct spanring_open_span *entry = self->top - 1;
+	if (likely(ring_writer_reserve(self, 1))) {
+		uint64_t extra = ring_writer_tail_word(0, 0, extra_bits, 0);
+		ring_writer_store_span(&self->slots[self->position & self->mask], entry, now, self->lap_word | extra);
+		ring_writer_advance(self);
+	} else {
+		drop_full(self, now);
+	}
+	ring_writer_close(self, entry);
+	ring_writer_publish_due(self, now);
 }
 
 /* Begun and ended in one: `open` stays. The drop is counted before the word, as in an ordinary end. */
@@ -184,8 +200,10 @@ static int make_thread(struct spanring__process *process, struct spanring__threa
 	thread->slots = (void *)((uint8_t *)address + SPANRING_RING_DATA_OFFSET);
 	thread->mask = process->ring_bytes / SPANRING_RECORD_BYTES - 1;
 	thread->limit = thread->mask + 1;
+	thread->top = thread->stack;
+	thread->stack_end = thread->stack + SPANRING_DEPTH_MAX;
 	thread->capacity_shift = (uint32_t)__builtin_ctzll(thread->mask + 1);
-	thread->lap_tag = spanring_lap_tag(0);
+	thread->lap_word = ring_writer_tail_word(0, 0, 0, spanring_lap_tag(0));
 	thread->clock_kind = process->clock_kind;
 	thread->publish_ticks = process->publish_ticks;
 	thread->publish_records = process->publish_records;
@@ -240,7 +258,7 @@ static int take_ring(struct spanring__process *process) {
 	spanring__ids_seed(&thread->ids);
 	ring_order_put(&thread->header->tid, (uint32_t)gettid());
 	ring_order_state_publish(&thread->header->state, SPANRING_RING_ACTIVE);
-	thread->live = SPANRING__LIVE;
+	thread->live = thread->clock_kind == SPANRING_CLOCK_MONOTONIC ? SPANRING__LIVE_CLOCK : SPANRING__LIVE_COUNTER;
 	write_thread_record(thread, ticks_now(thread->clock_kind));
 	spanring__self = thread;
 	return 0;
@@ -249,7 +267,7 @@ static int take_ring(struct spanring__process *process) {
 struct spanring__thread *spanring__thread_attach(void) {
 	int saved_errno = errno, cancel;
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	spanring__self = NULL;
+	spanring__self = &spanring__unattached;
 	struct spanring__process *process = spanring__process_lock();
 	if (!process) {
 		spanring__process_switch_off();
@@ -266,17 +284,17 @@ struct spanring__thread *spanring__thread_attach(void) {
 	}
 	(void)pthread_setcancelstate(cancel, NULL);
 	errno = saved_errno;
-	return spanring__self;
+	return spanring__self == &spanring__unattached ? NULL : spanring__self;
 }
 
 void spanring__thread_retire(struct spanring__process *process) {
 	struct spanring__thread *self = ring_writer_self();
-	spanring__self = NULL;
+	spanring__self = &spanring__unattached;
 	if (!self)
 		return;
 	uint64_t now = ticks_now(self->clock_kind);
-	while (self->depth > 0)
-		ring_writer_end_top(self, now, SPANRING_BITS_UNFINISHED);
+	while (self->top != self->stack)
+		spanring__ring_end_top(self, now, SPANRING_BITS_UNFINISHED);
 	ring_writer_publish(self, now);
 	ring_order_state_publish(&self->header->state, SPANRING_RING_RETIRED);
 	(void)pthread_mutex_unlock(owner_mutex(self->header));
@@ -295,7 +313,7 @@ static void thread_exits(void *value) {
 			spanring__process_unlock(process);
 		}
 	}
-	spanring__self = NULL;
+	spanring__self = &spanring__unattached;
 	(void)pthread_setcancelstate(cancel, NULL);
 	errno = saved_errno;
 }

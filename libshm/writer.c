@@ -17,6 +17,11 @@ static bool is_enabled(void) {
 	return likely(__atomic_load_n(word, __ATOMIC_RELAXED) != 0);
 }
 
+/* id and tag of a site in the order of a record's tail; 0: not interned yet. */
+static inline uint64_t site_word(const struct spanring_site *site) {
+	return __atomic_load_n((const ring_order_word *)(const void *)&site->id, __ATOMIC_RELAXED);
+}
+
 static void intern_site(struct spanring_site *site) {
 	int saved_errno = errno;
 	struct spanring__process *process = spanring__process_lock();
@@ -24,7 +29,8 @@ static void intern_site(struct spanring_site *site) {
 		if (site->kind > SPANRING_KIND_CONSUMER)
 			ring_order_put(&site->kind, (uint8_t)SPANRING_KIND_INTERNAL);
 		uint32_t id = spanring__tables_site(process->tables, process->header, site);
-		__atomic_store_n(&site->id, id, __ATOMIC_RELEASE);
+		__atomic_store_n((ring_order_word *)(void *)&site->id,
+		                 ring_writer_tail_word(id, SPANRING_RECORD_SPAN, site->kind, 0), __ATOMIC_RELEASE);
 		spanring__process_unlock(process);
 	}
 	errno = saved_errno;
@@ -35,7 +41,7 @@ static __attribute__((noinline, cold)) struct spanring__thread *prepare(struct s
 	struct spanring__thread *self = spanring__self;
 	if (!is_enabled())
 		return NULL;
-	if (!self || self->live == 0)
+	if (self->live == 0)
 		self = spanring__thread_attach();
 	if (!self)
 		return NULL;
@@ -43,51 +49,83 @@ static __attribute__((noinline, cold)) struct spanring__thread *prepare(struct s
 		spanring__process_count_no_ring();
 		return NULL;
 	}
-	if (__atomic_load_n(&site->id, __ATOMIC_RELAXED) == 0)
+	if (site_word(site) == 0)
 		intern_site(site);
 	return self;
 }
 
-static inline struct spanring__thread *ready(struct spanring_site *site) {
-	struct spanring__thread *self = ring_writer_self();
-	if (likely(self && is_enabled() && __atomic_load_n(&site->id, __ATOMIC_RELAXED) != 0))
-		return self;
-	return prepare(site);
+static inline bool is_prepared(const struct spanring__thread *self, const struct spanring_site *site) {
+	return likely(ring_writer_has_ring(self)) && likely(site_word(site) != 0);
+}
+
+/* Any clock, any parent, any state of thread and site. */
+static struct spanring_span begin_any(struct spanring__thread *self, uint64_t tail_word,
+                                      struct ring_writer_parent parent) {
+	struct spanring_span empty = {0};
+	if (self->top == self->stack_end) {
+		spanring__ring_drop_deep(self);
+		return empty;
+	}
+	struct spanring_open_span *entry = ring_writer_fill(self, tail_word, parent);
+	return ring_writer_open(self, entry, ticks_now(self->clock_kind));
+}
+
+static __attribute__((noinline)) struct spanring_span begin_with_thought(struct spanring_site *site) {
+	struct spanring_span empty = {0};
+	struct spanring__thread *self = spanring__self;
+	if (!is_prepared(self, site))
+		self = prepare(site);
+	return self ? begin_any(self, site_word(site), ring_writer_implicit_parent(self)) : empty;
+}
+
+struct spanring_span spanring__begin_enabled(struct spanring_site *site) {
+	struct spanring__thread *self = spanring__self;
+	uint64_t word = site_word(site);
+	if (unlikely(self->live != SPANRING__LIVE_COUNTER || word == 0 || self->top == self->stack_end))
+		return begin_with_thought(site);
+	struct spanring_open_span *entry = ring_writer_fill(self, word, ring_writer_implicit_parent(self));
+	return ring_writer_open(self, entry, ticks_counter());
 }
 
 struct spanring_span spanring_begin_site(struct spanring_site *site) {
 	struct spanring_span empty = {0};
-	struct spanring__thread *self = ready(site);
-	if (unlikely(!self))
-		return empty;
-	return ring_writer_begin(self, __atomic_load_n(&site->id, __ATOMIC_RELAXED),
-	                         site->kind & SPANRING_BITS_KIND_MASK, ring_writer_implicit_parent(self));
+	return is_enabled() ? spanring__begin_enabled(site) : empty;
 }
 
 static struct ring_writer_parent explicit_parent(struct spanring__thread *self,
                                                  const struct spanring_context *context) {
-	struct ring_writer_parent parent = {context->trace_hi, context->trace_lo, context->span_id,
-	                                    SPANRING_BITS_REMOTE_PARENT};
-	if (context->trace_hi == 0 && context->trace_lo == 0) {
-		parent.trace_hi = self->ids.trace_hi;
-		parent.trace_lo = ids_next_trace_lo(&self->ids);
-		parent.span_id = 0;
-		parent.bits = 0;
-	}
+	if (context->trace_hi == 0 && context->trace_lo == 0)
+		return ring_writer_new_trace(self);
+	struct ring_writer_parent parent = {context->trace_hi, context->trace_lo, context->span_id};
 	return parent;
+}
+
+/* Bits of a span that was begun with options. */
+static uint8_t bits_of(const struct spanring_site *site, const struct spanring_begin_options *options) {
+	uint8_t bits = site->kind;
+	const struct spanring_context *parent = options->parent;
+	if (options->has_kind && options->kind >= 0 && options->kind <= SPANRING_KIND_CONSUMER)
+		bits = (uint8_t)options->kind;
+	if (parent && (parent->trace_hi != 0 || parent->trace_lo != 0))
+		bits |= SPANRING_BITS_REMOTE_PARENT;
+	return bits;
 }
 
 struct spanring_span spanring_begin_with(struct spanring_site *site, const struct spanring_begin_options *options) {
 	struct spanring_span empty = {0};
-	uint8_t kind = site->kind & SPANRING_BITS_KIND_MASK;
-	struct spanring__thread *self = ready(site);
+	struct spanring__thread *self = spanring__self;
+	if (!is_enabled())
+		return empty;
+	if (!options)
+		return spanring__begin_enabled(site);
+	if (!is_prepared(self, site))
+		self = prepare(site);
 	if (!self)
 		return empty;
-	if (options && options->has_kind && options->kind >= 0 && options->kind <= SPANRING_KIND_CONSUMER)
-		kind = (uint8_t)options->kind;
-	return ring_writer_begin(self, __atomic_load_n(&site->id, __ATOMIC_RELAXED), kind,
-	                         options && options->parent ? explicit_parent(self, options->parent)
-	                                                    : ring_writer_implicit_parent(self));
+	uint64_t word = ring_writer_tail_word(__atomic_load_n(&site->id, __ATOMIC_RELAXED), SPANRING_RECORD_SPAN,
+	                                      bits_of(site, options), 0);
+	return begin_any(self, word,
+	                 options->parent ? explicit_parent(self, options->parent) : ring_writer_implicit_parent(self));
 }
 
 struct spanring_open_span *spanring__writer_find(struct spanring_span span, struct spanring__thread **ret_self) {
@@ -95,10 +133,10 @@ struct spanring_open_span *spanring__writer_find(struct spanring_span span, stru
 	if (span.span_id == 0)
 		return NULL;
 	if (self) {
-		for (uint32_t i = self->depth; i > 0; i--) {
-			if (self->stack[i - 1].span_id == span.span_id) {
+		for (struct spanring_open_span *entry = self->top; entry != self->stack; entry--) {
+			if (entry[-1].span_id == span.span_id) {
 				*ret_self = self;
-				return &self->stack[i - 1];
+				return &entry[-1];
 			}
 		}
 	}
@@ -112,35 +150,35 @@ static void move_entry(struct spanring_open_span *to, const struct spanring_open
 	ring_order_put(&to->trace_hi, from->trace_hi);
 	ring_order_put(&to->trace_lo, from->trace_lo);
 	ring_order_put(&to->start_ticks, from->start_ticks);
-	ring_order_put(&to->site, from->site);
-	ring_order_put(&to->bits, from->bits);
+	uint64_t tail;
+	memcpy(&tail, &from->tail, sizeof(tail));
+	ring_order_entry_tail_put(to, tail);
 	ring_order_put(&to->event_count, from->event_count);
 }
 
-static __attribute__((noinline)) void end_out_of_order(struct spanring_span span, uint64_t now) {
-	struct spanring__thread *self;
+/* Any clock, any place in the stack, any handle. */
+static __attribute__((noinline)) void end_with_thought(struct spanring_span span) {
+	struct spanring__thread *self = ring_writer_self();
+	uint64_t now = self ? ticks_now(self->clock_kind) : 0;
 	struct spanring_open_span *entry = spanring__writer_find(span, &self);
 	if (!entry)
 		return;
-	struct spanring_open_span *top = &self->stack[self->depth - 1];
+	struct spanring_open_span *top = self->top - 1;
 	struct spanring_open_span moved = *entry;
 	for (; entry < top; entry++)
 		move_entry(entry, entry + 1);
 	move_entry(top, &moved);
-	ring_writer_end_top(self, now, 0);
+	spanring__ring_end_top(self, now, 0);
 }
 
 void spanring_end_span(struct spanring_span span) {
-	struct spanring__thread *self = ring_writer_self();
-	if (unlikely(!self || span.span_id == 0)) {
-		end_out_of_order(span, 0);
+	struct spanring__thread *self = spanring__self;
+	if (unlikely(self->live != SPANRING__LIVE_COUNTER || self->top == self->stack ||
+	             self->top[-1].span_id != span.span_id)) {
+		end_with_thought(span);
 		return;
 	}
-	uint64_t now = ticks_now(self->clock_kind);
-	if (likely(self->depth > 0 && self->stack[self->depth - 1].span_id == span.span_id))
-		ring_writer_end_top(self, now, 0);
-	else
-		end_out_of_order(span, now);
+	ring_writer_end_top(self, ticks_counter());
 }
 
 struct spanring_context spanring_context_of(struct spanring_span span) {
@@ -158,8 +196,8 @@ struct spanring_context spanring_context_of(struct spanring_span span) {
 struct spanring_context spanring_context_current(void) {
 	struct spanring_context context = {0, 0, 0};
 	struct spanring__thread *self = ring_writer_self();
-	if (self && self->depth > 0) {
-		const struct spanring_open_span *top = &self->stack[self->depth - 1];
+	if (self && self->top != self->stack) {
+		const struct spanring_open_span *top = self->top - 1;
 		context.trace_hi = top->trace_hi;
 		context.trace_lo = top->trace_lo;
 		context.span_id = top->span_id;

@@ -146,8 +146,8 @@ void spanring_set_status(struct spanring_span span, enum spanring_status status,
 		spanring__process_count_misuse();
 		return;
 	}
-	uint8_t others = (uint8_t)(entry->bits & ~(SPANRING_BITS_STATUS_MASK << SPANRING_BITS_STATUS_SHIFT));
-	ring_order_put(&entry->bits, (uint8_t)(others | (unsigned)status << SPANRING_BITS_STATUS_SHIFT));
+	uint8_t others = (uint8_t)(entry->tail.bits & ~(SPANRING_BITS_STATUS_MASK << SPANRING_BITS_STATUS_SHIFT));
+	ring_order_put(&entry->tail.bits, (uint8_t)(others | (unsigned)status << SPANRING_BITS_STATUS_SHIFT));
 	if (status == SPANRING_STATUS_ERROR && description)
 		spanring_set_string(span, &status_description_key, description);
 }

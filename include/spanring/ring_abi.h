@@ -179,9 +179,7 @@ struct spanring_open_span {
 	uint64_t trace_hi;
 	uint64_t trace_lo;
 	uint64_t start_ticks;
-	uint32_t site;
-	uint8_t bits; /* as in a SPAN record */
-	uint8_t reserved0[3];
+	struct spanring_record_tail tail; /* as in the SPAN record to come: site, type, bits; lap 0 */
 	uint32_t event_count;
 	uint32_t reserved1;
 	uint64_t reserved2;
@@ -223,7 +221,7 @@ struct spanring_ring_header {
 	uint64_t first_drop_ticks; /* 0: no drop yet */
 	uint64_t last_drop_ticks;
 	uint32_t state;
-	uint32_t tid; /* of the thread that holds or last held the ring */
+	uint32_t tid;          /* of the thread that holds or last held the ring */
 	uint64_t flush_wanted; /* position that the thread waits to see stored (spanring_flush): commit soon */
 	uint8_t reserved4[56];
 

@@ -55,7 +55,8 @@ enum spanring_status { SPANRING_STATUS_UNSET = 0, SPANRING_STATUS_OK = 1, SPANRI
 
 /*
  * A site: one place in the source that begins spans. Static storage, filled by SPANRING_SITE_INIT, never freed while the
- * process traces. `id` is the library's: 0 until the first span, then the number of the interned site.
+ * process traces. `id` and `tag` are the library's: 0 until the first span, then the number of the interned site and the first
+ * bytes of its records.
  * The texts must live as long as the site. A name longer than 255 bytes is cut at a UTF-8 boundary and counted.
  */
 struct spanring_site {
@@ -65,7 +66,7 @@ struct spanring_site {
 	uint8_t kind; /* enum spanring_kind: of spans begun without another */
 	uint8_t reserved[3];
 	uint32_t id;
-	uint32_t reserved1;
+	uint32_t tag;
 };
 
 #define SPANRING_SITE_INIT(name_, kind_)                                                                               \
@@ -106,9 +107,12 @@ struct spanring_begin_options {
 /* The word behind "is tracing on": not part of the interface, used by the inline functions below. */
 extern SPANRING_API const uint32_t *spanring__enabled;
 
-/* Out-of-line halves of spanring_begin and spanring_end, for bindings from other languages. */
+/* Out-of-line forms of spanring_begin and spanring_end, for bindings from other languages. */
 SPANRING_API struct spanring_span spanring_begin_site(struct spanring_site *site);
 SPANRING_API void spanring_end_span(struct spanring_span span);
+
+/* The same without the look at the word above; not part of the interface. */
+SPANRING_API struct spanring_span spanring__begin_enabled(struct spanring_site *site);
 
 /*
  * Begin a span at this site, child of the innermost open span of this thread, or root of a new trace if there is none.
@@ -120,7 +124,7 @@ static inline struct spanring_span spanring_begin(struct spanring_site *site) {
 		struct spanring_span empty = {0};
 		return empty;
 	}
-	return spanring_begin_site(site);
+	return spanring__begin_enabled(site);
 }
 
 /* As spanring_begin, with a parent from elsewhere (another thread) or another kind. options may be NULL. */

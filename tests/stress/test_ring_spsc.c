@@ -48,11 +48,12 @@ static void pipe_open(struct pipe_under_test *pipe) {
 	pipe->writer.mask = CAPACITY - 1;
 	pipe->writer.limit = CAPACITY;
 	pipe->writer.capacity_shift = CAPACITY_SHIFT;
-	pipe->writer.lap_tag = spanring_lap_tag(0);
+	pipe->writer.lap_word = ring_writer_tail_word(0, 0, 0, spanring_lap_tag(0));
 	pipe->writer.publish_records = SPANRING_PUBLISH_RECORDS;
 	pipe->writer.publish_ticks = 1000;
 	pipe->writer.control = &pipe->control;
-	pipe->records = RECORDS * seed_scale();
+	ring_writer_restop(&pipe->writer);
+	pipe->records = seed_rounds(RECORDS);
 }
 
 static void *write_all(void *context) {
