@@ -21,12 +21,15 @@ foreach(test header_c.c header_cpp.cpp)
   add_executable(test_${name} ${abi_dir}/${test})
   target_link_libraries(test_${name} PRIVATE spanring::spanring)
   spanring_target(test_${name})
-  add_test(NAME test_${name} COMMAND test_${name})
-  set_tests_properties(test_${name} PROPERTIES LABELS abi TIMEOUT 60)
+  add_test(NAME abi.${name} COMMAND test_${name})
+  set_tests_properties(abi.${name} PROPERTIES LABELS abi TIMEOUT 60)
 endforeach()
 
 if(NOT SPANRING_SANITIZE AND NOT SPANRING_COVERAGE)
-  add_test(NAME test_exports COMMAND sh ${abi_dir}/check_exports.sh $<TARGET_FILE:spanring>
+  add_test(NAME abi.exports COMMAND sh ${abi_dir}/check_exports.sh $<TARGET_FILE:spanring>
     ${abi_dir}/../../libshm/libspanring.map)
-  set_tests_properties(test_exports PROPERTIES LABELS abi TIMEOUT 60 SKIP_RETURN_CODE 77)
+  set_tests_properties(abi.exports PROPERTIES LABELS abi TIMEOUT 60 SKIP_RETURN_CODE 77)
+  add_test(NAME abi.consume COMMAND bash ${abi_dir}/consume.sh ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER}
+    ${CMAKE_CXX_COMPILER})
+  set_tests_properties(abi.consume PROPERTIES LABELS abi TIMEOUT 300 SKIP_RETURN_CODE 77)
 endif()

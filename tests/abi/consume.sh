@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Goal: what is installed can be used: through find_package (shared and static) and through pkg-config, from C and from C++.
+# usage: consume.sh BUILD_DIR C_COMPILER CXX_COMPILER    exit 77: cannot run here
+set -euo pipefail
+
+build=$1
+cc=$2
+cxx=$3
+work=$(mktemp -d "${TMPDIR:-/tmp}/spanring-consume.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+prefix=$work/installed
+
+command -v pkg-config >/dev/null || exit 77
+cmake --install "$build" --prefix "$prefix" >/dev/null
+
+cat >"$work/app.c" <<'C'
+#include <spanring/spanring.h>
+#include <stdio.h>
+int main(void) {
+	struct spanring_counters counters;
+	SPANRING_BEGIN(span, "consumed");
+	SPANRING_SET_I64(span, "answer", 42);
+	spanring_end(span);
+	spanring_counters_read(&counters);
+	printf("%s %d\n", spanring_version(), (int)counters.ended);
+	return 0;
+}
+C
+cp "$work/app.c" "$work/app_cpp.cpp"
+cat >"$work/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(consumer LANGUAGES C CXX)
+find_package(spanring REQUIRED)
+foreach(source app.c app_cpp.cpp)
+  foreach(library spanring spanring_static)
+    string(MAKE_C_IDENTIFIER ${source}_${library} name)
+    add_executable(${name} ${source})
+    target_link_libraries(${name} PRIVATE spanring::${library})
+  endforeach()
+endforeach()
+CMAKE
+cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >/dev/null
+cmake --build "$work/build" >/dev/null
+
+libraries=$(dirname "$(find "$prefix" -name 'libspanring.so' | head -n 1)")
+export PKG_CONFIG_PATH=$libraries/pkgconfig
+# shellcheck disable=SC2046  # the flags are words
+"$cc" "$work/app.c" -o "$work/by_pkg_config" $(pkg-config --cflags --libs spanring)
+
+export SPANRING_DIR=$work/rings
+export LD_LIBRARY_PATH=$libraries
+version=$(pkg-config --modversion spanring)
+for program in "$work"/build/app_* "$work/by_pkg_config"; do
+  [[ -x $program && -f $program ]] || continue
+  said=$("$program")
+  if [[ $said != "$version 1" ]]; then
+    echo "consume.sh: $(basename "$program") says \"$said\", expected \"$version 1\"" >&2
+    exit 1
+  fi
+done
