@@ -70,6 +70,7 @@ static void check_life(struct agent *agent) {
 		/* Rings that nobody told of; nothing can come after them. */
 		discovery_rescan_producer(&agent->discovery, producer);
 		producer->phase = PRODUCER_ENDING;
+		producer->gone_ns = clock_monotonic_ns();
 		producer->dry = false;
 	}
 }

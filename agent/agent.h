@@ -29,6 +29,7 @@ struct agent_figures {
 	uint64_t commits;
 	uint64_t commits_failed;
 	uint64_t spans;
+	uint64_t spans_unfinished;
 	uint64_t attributes;
 	uint64_t events;
 	uint64_t samples;

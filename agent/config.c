@@ -28,6 +28,7 @@ const char *config_help(void) {
 	       "  --flush-interval TIME  longest time a span waits for its commit, 1ms to 60s (default 1s)\n"
 	       "  --memory-interval TIME how often to sample each program's memory, 10ms to 1h\n"
 	       "                         (default 1s, record: 100ms; 0: never)\n"
+	       "  --heap                 record: count the heap bytes of each span (preloads libspanring_heap)\n"
 	       "  --durability MODE      normal: survives the death of any process (default); full: also loss of power\n"
 	       "  --quiet                only warnings and errors\n"
 	       "  --json                 status as one JSON document\n"
@@ -37,7 +38,15 @@ const char *config_help(void) {
 	       "killed by signal n, 126 not executable, 127 not found).\n";
 }
 
-enum option_id { OPTION_RINGS = 256, OPTION_FLUSH, OPTION_MEMORY, OPTION_DURABILITY, OPTION_QUIET, OPTION_JSON };
+enum option_id {
+	OPTION_RINGS = 256,
+	OPTION_FLUSH,
+	OPTION_MEMORY,
+	OPTION_DURABILITY,
+	OPTION_QUIET,
+	OPTION_JSON,
+	OPTION_HEAP
+};
 
 static const struct option options[] = {{"rings", required_argument, NULL, OPTION_RINGS},
                                         {"store", required_argument, NULL, 'o'},
@@ -46,6 +55,7 @@ static const struct option options[] = {{"rings", required_argument, NULL, OPTIO
                                         {"durability", required_argument, NULL, OPTION_DURABILITY},
                                         {"quiet", no_argument, NULL, OPTION_QUIET},
                                         {"json", no_argument, NULL, OPTION_JSON},
+                                        {"heap", no_argument, NULL, OPTION_HEAP},
                                         {"help", no_argument, NULL, 'h'},
                                         {NULL, 0, NULL, 0}};
 
@@ -110,6 +120,9 @@ static int set_option(int id, const struct log *log, struct config *config) {
 	case OPTION_JSON:
 		config->json = true;
 		return 0;
+	case OPTION_HEAP:
+		config->heap = true;
+		return 0;
 	default:
 		return -EINVAL;
 	}
@@ -149,6 +162,11 @@ static int default_store(enum config_command command, const struct log *log, str
 
 static int check_words(enum config_command command, int argc, char **argv, const struct log *log,
                        struct config *config) {
+	if (config->heap && command != CONFIG_RECORD) {
+		log_error(log, "%s: --heap belongs to record; preload libspanring_heap.so into other programs yourself",
+		          argv[0]);
+		return -EINVAL;
+	}
 	bool dashes = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
 	if (command == CONFIG_RECORD) {
 		if (optind < argc) {

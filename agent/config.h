@@ -24,7 +24,9 @@ struct config {
 	enum store_durability durability;
 	bool quiet;
 	bool json;
-	char **command; /* record: what follows "--" */
+	bool heap;              /* record: preload the library that counts the heap */
+	char preload[PATH_MAX]; /* record: LD_PRELOAD of the command; empty: as ours */
+	char **command;         /* record: what follows "--" */
 };
 
 enum config_command { CONFIG_RUN, CONFIG_RECORD, CONFIG_STATUS };

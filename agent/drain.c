@@ -73,6 +73,8 @@ static int take_span(struct turn *turn) {
 		row.duration_ns = end_ns - row.start_ns;
 	else
 		turn->sink->clamped++;
+	if (end_ns > feed->producer->last_end_ns)
+		feed->producer->last_end_ns = end_ns;
 	batch_add_span(turn->sink->batch, &row);
 	feed->books.stored_spans++;
 	return 1;
@@ -159,6 +161,22 @@ static int take_event(struct turn *turn) {
 	return 1;
 }
 
+static int take_link(struct turn *turn) {
+	const struct spanring_link_record *record = &turn->record->link;
+	if (record->span_id == 0 || record->linked_span_id == 0 ||
+	    (record->linked_trace_hi | record->linked_trace_lo) == 0)
+		return TURN_REJECT;
+	if (!batch_has_room_for_link(turn->sink->batch))
+		return TURN_FULL;
+	struct store_link row = {.trace_lo = record->trace_lo,
+	                         .span_id = record->span_id,
+	                         .linked_trace_hi = record->linked_trace_hi,
+	                         .linked_trace_lo = record->linked_trace_lo,
+	                         .linked_span_id = record->linked_span_id};
+	batch_add_link(turn->sink->batch, &row);
+	return 1;
+}
+
 static int take_thread(struct turn *turn) {
 	producer_thread_begins(turn->feed->producer, turn->feed, &turn->record->thread);
 	return 1;
@@ -174,6 +192,8 @@ static int take_record(struct turn *turn) {
 		return take_attribute(turn);
 	case SPANRING_RECORD_EVENT:
 		return take_event(turn);
+	case SPANRING_RECORD_LINK:
+		return take_link(turn);
 	case SPANRING_RECORD_THREAD:
 		return take_thread(turn);
 	default:

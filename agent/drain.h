@@ -7,6 +7,7 @@
  *     SPAN                               id, trace, site, kind and status must make sense, else rejected
  *     ATTRIBUTE + its CONTINUATIONs      one group, one row; cut off by the end of the copy, it waits for the rest
  *     EVENT                              name and number must make sense, else rejected
+ *     LINK                               must name a span and a trace, else rejected
  *     THREAD                             no row: names the thread of what follows
  *
  * Nothing is skipped without being counted: records taken = rows + rejected + THREADs (a group counts once).

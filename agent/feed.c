@@ -31,6 +31,10 @@ static int resume(struct feed *feed, const struct store_cursor *stored) {
 		cursor = tail;
 	}
 	feed->taken = feed->stored = cursor;
+	if (stored && stored->state == STORE_RING_DIED) {
+		feed->last = feed->books;
+		feed->closed = true;
+	}
 	return cursor == tail ? 0 : ring_reader_tail_store(&feed->reader, cursor);
 }
 
@@ -114,7 +118,7 @@ int feed_look(struct feed *feed) {
 
 uint32_t feed_ready(struct feed *feed) {
 	uint64_t head;
-	if (feed->quarantine)
+	if (feed->quarantine || feed->closed)
 		return 0;
 	int rc = ring_reader_head(&feed->reader, &head, &feed->look.flush_wanted);
 	if (rc < 0) {
@@ -186,9 +190,7 @@ static uint32_t ring_state(const struct feed *feed, bool ended) {
 	switch (ring_reader_life(&feed->look)) {
 	case RING_READER_RETIRED:
 		return STORE_RING_RETIRED;
-	case RING_READER_DIED:
-		return STORE_RING_DIED;
-	default:
+	default: /* also of a thread that died in a living process: the last word comes when that is gone */
 		return ended ? STORE_RING_DIED : STORE_RING_LIVE;
 	}
 }
@@ -196,6 +198,10 @@ static uint32_t ring_state(const struct feed *feed, bool ended) {
 void feed_cursor(const struct feed *feed, bool ended, struct store_cursor *ret_cursor) {
 	struct store_cursor row = feed->books;
 	const struct ring_reader_look *look = &feed->look;
+	if (feed->closed) {
+		*ret_cursor = feed->last;
+		return;
+	}
 	row.position = feed->taken;
 	row.state = ring_state(feed, ended);
 	row.begun = look->begun;

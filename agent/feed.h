@@ -37,7 +37,9 @@ struct feed {
 	uint64_t stored;
 	uint64_t bell_head; /* head at the last look before sleeping */
 	uint32_t jobs;      /* jobs under way that hold a cursor of this feed */
-	int quarantine;     /* why it is no longer read: negative errno; 0 it is */
+	bool closed; /* its open spans are in the store or in a job with `last` (unfinished.h); not read any more */
+	struct store_cursor last; /* closed: the cursor for good */
+	int quarantine;           /* why it is no longer read: negative errno; 0 it is */
 	struct feed_thread thread;
 };
 
@@ -69,7 +71,7 @@ uint32_t feed_room_behind(const struct feed *feed);
 
 /*
  * The row for the store. `ended`: the process is gone, these are its last books; then what SIGKILL left half counted is
- * set right.
+ * set right. A closed feed has one row only.
  */
 void feed_cursor(const struct feed *feed, bool ended, struct store_cursor *ret_cursor);
 

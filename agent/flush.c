@@ -53,6 +53,7 @@ void flush_job_clear(struct flush_job *job) {
 	job->cursor_count = 0;
 	job->account_count = 0;
 	job->sample_count = 0;
+	job->unfinished_spans = 0;
 }
 
 bool flush_job_empty(const struct flush_job *job) {

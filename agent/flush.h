@@ -31,6 +31,7 @@ struct flush_job {
 	size_t sample_count;
 	size_t sample_room;
 	uint64_t wall_offset_ns;
+	uint64_t unfinished_spans; /* rows of the batch that are spans that never ended */
 };
 
 int flush_job_new(struct flush_job **ret_job);

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
+#include "unfinished.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,14 +19,21 @@ static bool account_changed(const struct store_process_account *row, const struc
 	return memcmp(&same_time, handed, sizeof(same_time)) != 0;
 }
 
+/* 0, ERR_FULL (the last rows of an ended ring wait for the next job; its cursor goes as that of a living one), -ENOMEM. */
 static int add_feed(struct agent *agent, struct feed *feed, bool ended) {
 	struct store_cursor row;
-	if (!feed->quarantine)
+	int closed = 0;
+	if (!feed->quarantine && !feed->closed)
 		(void)feed_look(feed);
+	if (ended)
+		closed = unfinished_close(feed, &agent->sink, &agent->open_job->unfinished_spans);
+	ended = ended && closed == 0;
 	feed_cursor(feed, ended, &row);
-	if (!agent->carry_all && !ended && memcmp(&row, &feed->handed, sizeof(row)) == 0)
+	/* One that waits is given in any case: a job must go for the next to begin, with a new catalog if need be. */
+	if (!agent->carry_all && !ended && closed == 0 && memcmp(&row, &feed->handed, sizeof(row)) == 0)
 		return 0;
-	return flush_job_add_cursor(agent->open_job, &row, feed);
+	int rc = flush_job_add_cursor(agent->open_job, &row, feed);
+	return rc < 0 ? rc : closed;
 }
 
 static int add_producer(struct agent *agent, struct producer *producer) {
@@ -34,9 +42,12 @@ static int add_producer(struct agent *agent, struct producer *producer) {
 	size_t cursors = job->cursor_count;
 	for (uint32_t i = 0; i < producer->feed_count; i++) {
 		int rc = add_feed(agent, producer->feeds[i], ended);
-		if (rc < 0)
+		if (rc == ERR_FULL)
+			producer->dry = false;
+		else if (rc < 0)
 			return rc;
 	}
+	ended = ended && producer->dry;
 	struct store_process_account row;
 	producer_account(producer, ended, &row);
 	bool changed = ended || agent->carry_all || account_changed(&row, &producer->handed);
@@ -124,7 +135,8 @@ static void clear_ended(struct agent *agent, uint64_t sequence) {
 static void count_commit(struct agent *agent, const struct flush_job *job, const struct store_receipt *receipt) {
 	struct agent_figures *figures = &agent->figures;
 	figures->commits++;
-	figures->spans += job->batch->span_count;
+	figures->spans += job->batch->span_count - job->unfinished_spans;
+	figures->spans_unfinished += job->unfinished_spans;
 	figures->attributes += job->batch->attribute_count;
 	figures->events += job->batch->event_count;
 	figures->samples += job->sample_count;

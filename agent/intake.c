@@ -183,7 +183,7 @@ enum intake_end intake_behind(struct intake *intake, struct producer_sink *sink,
 		struct feed *feed = intake->roster->feeds[i];
 		struct producer *producer = feed->producer;
 		bool ending = producer->phase == PRODUCER_ENDING;
-		if ((!ending && !(living && producer->phase == PRODUCER_LIVE)) || feed_look(feed) < 0)
+		if (feed->closed || (!ending && !(living && producer->phase == PRODUCER_LIVE)) || feed_look(feed) < 0)
 			continue;
 		if (!ending && !may_hide(feed))
 			continue;

@@ -140,6 +140,9 @@ int producer_process_id(struct producer *producer, struct producer_sink *sink, u
 			rc = intern_text(sink, identity->command, strlen(identity->command), &row.command);
 		if (rc == 0)
 			rc = intern_text(sink, identity->service, strlen(identity->service), &row.service);
+		row.resource_left_out = identity->resource_left_out;
+		if (rc == 0 && identity->resource[0])
+			rc = intern_text(sink, identity->resource, strlen(identity->resource), &row.resource);
 		uint32_t id = 0;
 		if (rc == 0)
 			rc = intern_result(catalog_process(sink->catalog, &row, &id), id, sink);
@@ -180,6 +183,10 @@ static int intern_site(struct producer *producer, struct producer_sink *sink, ui
 	rc = producer_string_id(producer, sink, entry.name, &row.name);
 	if (rc == 0 && entry.file != 0)
 		rc = producer_string_id(producer, sink, entry.file, &row.file);
+	if (rc == 0 && entry.scope_name != 0)
+		rc = producer_string_id(producer, sink, entry.scope_name, &row.scope_name);
+	if (rc == 0 && entry.scope_name != 0 && entry.scope_version != 0)
+		rc = producer_string_id(producer, sink, entry.scope_version, &row.scope_version);
 	uint32_t id = 0;
 	if (rc == 0)
 		rc = intern_result(catalog_site(sink->catalog, &row, &id), id, sink);
@@ -260,13 +267,20 @@ void producer_account(struct producer *producer, bool ended, struct store_proces
 	(void)process_reader_counters(&producer->reader, &producer->counters);
 	const struct process_reader_counters *counters = &producer->counters;
 	producer->exited = counters->state == SPANRING_PROCESS_EXITED;
-	*ret_account = (struct store_process_account){.rings_made = counters->rings_made,
-	                                              .threads_untraced = counters->threads_untraced,
-	                                              .dropped_no_ring = counters->dropped_no_ring,
-	                                              .names_cut = counters->names_cut,
-	                                              .sites_overflowed = counters->sites_overflowed,
-	                                              .strings_overflowed = counters->strings_overflowed,
-	                                              .misuse = counters->misuse};
+	*ret_account =
+	    (struct store_process_account){.rings_made = counters->rings_made,
+	                                   .threads_untraced = counters->threads_untraced,
+	                                   .dropped_no_ring = counters->dropped_no_ring,
+	                                   .names_cut = counters->names_cut,
+	                                   .sites_overflowed = counters->sites_overflowed,
+	                                   .strings_overflowed = counters->strings_overflowed,
+	                                   .misuse = counters->misuse,
+	                                   .limits = {.attributes_over_limit = counters->attributes_over_limit,
+	                                              .events_over_limit = counters->events_over_limit,
+	                                              .links_over_limit = counters->links_over_limit,
+	                                              .values_cut = counters->values_cut,
+	                                              .dropped_links = counters->dropped_links,
+	                                              .contexts_malformed = counters->contexts_malformed}};
 	memcpy(ret_account->instance, producer->instance, sizeof(ret_account->instance));
 	if (producer->exited)
 		ret_account->state = STORE_PROCESS_EXITED;

@@ -11,8 +11,8 @@
 #ifndef SPANRING_AGENT_PRODUCER_H
 #define SPANRING_AGENT_PRODUCER_H
 
-#include "clock_model.h"
 #include "feed.h"
+#include "libshm/clock_model.h"
 #include "libshm/process_reader.h"
 #include "libstore/batch.h"
 #include "libstore/catalog.h"
@@ -41,10 +41,12 @@ struct producer {
 	int directory_fd;
 	int watch; /* inotify descriptor of the directory, or -1 */
 	enum producer_phase phase;
-	bool dry;          /* ENDING: nothing is left to take */
-	uint64_t last_job; /* ENDED: the job that holds its last rows */
-	bool exited;       /* said goodbye */
-	bool newer;        /* holds a ring of a later format: its files are not ours to remove */
+	uint64_t gone_ns;     /* ENDING: when it was found to be gone */
+	uint64_t last_end_ns; /* latest end of a span taken from it */
+	bool dry;             /* ENDING: nothing is left to take */
+	uint64_t last_job;    /* ENDED: the job that holds its last rows */
+	bool exited;          /* said goodbye */
+	bool newer;           /* holds a ring of a later format: its files are not ours to remove */
 	struct process_reader reader;
 	struct process_reader_identity *identity;
 	struct process_reader_counters counters; /* newest */

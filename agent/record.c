@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
+#include "base/sibling.h"
 #include "base/units.h"
 #include "lifecycle.h"
 
@@ -78,6 +79,45 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 	return 0;
 }
 
+#define PRELOAD "LD_PRELOAD"
+
+/* The library that counts the heap, then what was there. The loader splits at spaces and colons and knows no quotes. */
+static int find_preload(struct config *config, const struct log *log) {
+	char library[PATH_MAX];
+	const char *others = getenv(PRELOAD);
+	if (!config->heap)
+		return EXIT_CODE_OK;
+	int rc = sibling_library(SIBLING_HEAP_LIBRARY, library);
+	if (rc < 0) {
+		log_error(log, "--heap: %s: %s; install it there, or record without --heap", library, strerror(-rc));
+		return EXIT_CODE_INPUT;
+	}
+	if (strpbrk(library, " :")) {
+		log_error(log, "--heap: %s: a path with a space or a colon cannot be preloaded; install it elsewhere",
+		          library);
+		return EXIT_CODE_INPUT;
+	}
+	int bytes = snprintf(config->preload, sizeof(config->preload), "%s:%s", library, others ? others : "");
+	if (bytes < 0 || (size_t)bytes >= sizeof(config->preload)) {
+		log_error(log, "--heap: " PRELOAD " is too long to take one library more; shorten it");
+		return EXIT_CODE_INPUT;
+	}
+	return EXIT_CODE_OK;
+}
+
+/* For the command alone: what this program starts later is not counted. */
+static int set_preload(const struct config *config) {
+	return *config->preload ? setenv(PRELOAD, config->preload, 1) : 0;
+}
+
+static void restore_preload(const struct config *config) {
+	const char *colon = strchr(config->preload, ':');
+	if (colon && colon[1])
+		(void)setenv(PRELOAD, colon + 1, 1);
+	else if (colon)
+		(void)unsetenv(PRELOAD);
+}
+
 /* Up to its last moment the child may do only what is safe after fork in a program with threads. */
 static void start_in_child(char **command, int error_fd) {
 	lifecycle_signals_restore();
@@ -91,17 +131,18 @@ static void start_in_child(char **command, int error_fd) {
 /* 0, or the errno of what failed. */
 static int start_command(const struct config *config, struct child *child) {
 	int pipe_fds[2];
-	if (setenv("SPANRING_DIR", config->rings, 1) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
+	if (setenv("SPANRING_DIR", config->rings, 1) < 0 || set_preload(config) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return errno;
 	CLEANUP_FD int read_fd = pipe_fds[0];
 	CLEANUP_FD int write_fd = pipe_fds[1];
 	child->pid = fork();
-	if (child->pid < 0)
-		return errno;
 	if (child->pid == 0)
 		start_in_child(config->command, write_fd);
+	int error = child->pid < 0 ? errno : 0;
+	restore_preload(config);
+	if (error)
+		return error;
 	(void)close(take_fd(&write_fd));
-	int error = 0;
 	ssize_t got;
 	do
 		got = read(read_fd, &error, sizeof(error));
@@ -257,6 +298,8 @@ int record_command(struct config *config, const struct log *log) {
 	bool own = !*config->rings;
 	bool kept = false;
 	int code = check_store(config, log);
+	if (code == EXIT_CODE_OK)
+		code = find_preload(config, log);
 	if (code == EXIT_CODE_OK && own)
 		code = make_rings(config, log);
 	if (code != EXIT_CODE_OK)

@@ -108,6 +108,7 @@ static void write_agent(struct json *json, const struct agent *agent) {
 	json_u64(json, "commits", figures->commits);
 	json_u64(json, "commits_failed", figures->commits_failed);
 	json_u64(json, "committed_spans", figures->spans);
+	json_u64(json, "committed_unfinished_spans", figures->spans_unfinished);
 	json_u64(json, "committed_attributes", figures->attributes);
 	json_u64(json, "committed_events", figures->events);
 	json_u64(json, "memory_samples", figures->samples);

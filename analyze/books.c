@@ -84,6 +84,16 @@ bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, struct book
 	return true;
 }
 
+bool books_of_open(const struct store_cursor *cursor, uint64_t open_rows, char ret_problem[BOOKS_PROBLEM_BYTES]) {
+	ret_problem[0] = 0;
+	if (open_rows > 0 && cursor->state != STORE_RING_DIED)
+		return gap(ret_problem, "%" PRIu64 " rows of open spans, but the ring has not died", open_rows);
+	if (open_rows > cursor->open)
+		return gap(ret_problem, "%" PRIu64 " rows of open spans, but only %" PRIu64 " were open", open_rows,
+		           cursor->open);
+	return true;
+}
+
 void books_add(struct books *sum, const struct books *books) {
 	sum->begun = saturating_add(sum->begun, books->begun);
 	sum->ended = saturating_add(sum->ended, books->ended);
@@ -98,6 +108,7 @@ void books_add(struct books *sum, const struct books *books) {
 	sum->lost_quarantined = saturating_add(sum->lost_quarantined, books->lost_quarantined);
 	sum->evicted = saturating_add(sum->evicted, books->evicted);
 	sum->in_ring = saturating_add(sum->in_ring, books->in_ring);
+	sum->unfinished = saturating_add(sum->unfinished, books->unfinished);
 	sum->dropped_attributes = saturating_add(sum->dropped_attributes, books->dropped_attributes);
 	sum->dropped_events = saturating_add(sum->dropped_events, books->dropped_events);
 }

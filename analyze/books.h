@@ -6,7 +6,7 @@
  *     ended = stored + dropped[reason] + sampled_out + rejected[reason] + lost_store[reason] + evicted  (+ in_ring)
  *
  * Three parties keep the books: the program counts begun, open and its drops; the agent counts what it stored, rejected and lost; and `stored` is
- * counted here from the rows of the batches, so an agent that miscounts is found out. What is left over is explained or it is a gap:
+ * counted here from the rows of the batches (without those of spans that never ended, which are `open`), so an agent that miscounts is found out. What is left over is explained or it is a gap:
  *
  *     lost records   the agent skipped records without knowing their type: the missing spans are among them, at most that many
  *     quarantined    the agent stopped reading a ring that broke its contract: what it did not read is lost
@@ -39,6 +39,7 @@ struct books {
 	uint64_t lost_quarantined;
 	uint64_t evicted;
 	uint64_t in_ring;
+	uint64_t unfinished;         /* of `open`: those that are stored as rows of spans that never ended */
 	uint64_t dropped_attributes; /* beside the identity of spans */
 	uint64_t dropped_events;
 };
@@ -46,6 +47,12 @@ struct books {
 /* Books of one ring with `rows` counted. False when they do not balance; ret_problem then says where, else it is empty. */
 bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, struct books *ret_books,
                    char ret_problem[BOOKS_PROBLEM_BYTES]);
+
+/*
+ * Rows of spans that never ended, beside the identity: not more than the books of their ring call open, and only of a
+ * ring whose process is gone. Likewise false with a text.
+ */
+bool books_of_open(const struct store_cursor *cursor, uint64_t open_rows, char ret_problem[BOOKS_PROBLEM_BYTES]);
 
 /* Add the books of one to a sum. */
 void books_add(struct books *sum, const struct books *books);

@@ -28,7 +28,8 @@ static const char help[] = "  spanring-analyze audit STORE\n"
                            "          (+ in ring)\n"
                            "\n"
                            "stored is counted from the rows in the segments and compared with the agent's\n"
-                           "own count. dropped: the ring was full, the stack was too deep, the thread had\n"
+                           "own count; rows of spans that were open when their process died are not stored\n"
+                           "but open. dropped: the ring was full, the stack was too deep, the thread had\n"
                            "no ring. rejected: the record broke the contract. lost_store: skipped, or in a\n"
                            "ring that was quarantined. in ring: ended, and still in the ring of a living\n"
                            "thread at the last commit; it is stored with the next one.\n"
@@ -47,6 +48,7 @@ struct audit {
 	struct process_audit *processes; /* by index */
 	struct books total;
 	uint64_t *rows;                           /* by ring of the overview */
+	uint64_t *open_rows;                      /* the same, of spans that never ended */
 	uint32_t *ring_of;                        /* threads of `segment` -> ring + 1; 0: none */
 	const struct store_segment_view *segment; /* that ring_of is for */
 	uint32_t *sorted;                         /* rings in order of (process, ring index) */
@@ -131,6 +133,8 @@ static int count_rows(void *context, const struct store_columns *columns) {
 		uint32_t ring = thread <= columns->segment->thread_count ? audit->ring_of[thread] : 0;
 		if (ring == 0)
 			audit->strangers++;
+		else if (query_is_open(columns, i))
+			audit->open_rows[ring - 1]++;
 		else
 			audit->rows[ring - 1]++;
 	}
@@ -150,8 +154,9 @@ static void settle(struct audit *audit) {
 			continue;
 		struct process_audit *process = &audit->processes[ring->process];
 		bool balanced = books_of_ring(&ring->cursor, audit->rows[i], &books, problem);
+		books.unfinished = audit->open_rows[i];
 		books_add(&process->books, &books);
-		if (balanced)
+		if (balanced && books_of_open(&ring->cursor, audit->open_rows[i], problem))
 			continue;
 		if (process->problem_count++ == 0)
 			(void)snprintf(process->problem, sizeof(process->problem), "ring %" PRIu32 ": %s",
@@ -174,6 +179,7 @@ static void print_books(struct json *json, const struct books *books) {
 	json_u64(json, "begun", books->begun);
 	json_u64(json, "ended", books->ended);
 	json_u64(json, "open", books->open);
+	json_u64(json, "unfinished", books->unfinished);
 	json_u64(json, "stored", books->stored);
 	json_open(json, "dropped", '{');
 	json_u64(json, "full", books->dropped_full);
@@ -281,6 +287,11 @@ static void print_total(const struct audit *audit) {
 	if (books_lost(total) > 0)
 		terminal_note(terminal, stdout, STYLE_PLAIN, "lost: skipped %" PRIu64 ", in quarantined rings %" PRIu64,
 		              total->lost_skipped, total->lost_quarantined);
+	if (total->unfinished > 0)
+		terminal_note(terminal, stdout, STYLE_PLAIN,
+		              "open: %" PRIu64 " are stored as they were when their process died; see "
+		              "spanring-analyze unfinished",
+		              total->unfinished);
 	if (total->in_ring > 0)
 		terminal_note(terminal, stdout, STYLE_PLAIN, "in ring: ended, but not yet stored at the last commit");
 	if (total->dropped_attributes > 0 || total->dropped_events > 0)
@@ -321,10 +332,13 @@ static void print_verdict(const struct audit *audit) {
 
 static int compute(struct audit *audit) {
 	const struct store_overview *overview = audit->query.overview;
-	struct query_scan scan = {.columns = STORE_COLUMN_THREAD, .on_batch = count_rows, .context = audit};
+	struct query_scan scan = {.columns = STORE_COLUMN_THREAD | query_open_column(&audit->query),
+	                          .on_batch = count_rows,
+	                          .context = audit};
 	audit->processes = calloc(overview->process_count + 1, sizeof(audit->processes[0]));
 	audit->rows = calloc(overview->ring_count + 1, sizeof(audit->rows[0]));
-	if (!audit->processes || !audit->rows)
+	audit->open_rows = calloc(overview->ring_count + 1, sizeof(audit->open_rows[0]));
+	if (!audit->processes || !audit->rows || !audit->open_rows)
 		return -ENOMEM;
 	int rc = sort_rings(audit);
 	if (rc == 0)
@@ -359,6 +373,7 @@ static int run(const struct context *context) {
 	code = query_finish(&audit.query, answer(&audit));
 	free(audit.processes);
 	free(audit.rows);
+	free(audit.open_rows);
 	free(audit.ring_of);
 	free(audit.sorted);
 	query_close(&audit.query);

@@ -26,6 +26,8 @@ static const char help[] = "  spanring-analyze info STORE\n"
                            "A segment is sealed when the agent is done with it; the last one is open while\n"
                            "an agent writes. A process is running (at the last commit), exited or died.\n";
 
+#define SCOPES_SHOWN_MAX 256u
+
 struct totals {
 	uint64_t sealed;
 	uint64_t file_bytes;
@@ -33,6 +35,7 @@ struct totals {
 	uint64_t spans;
 	uint64_t attributes;
 	uint64_t events;
+	uint64_t links;
 	uint64_t start_wall_ns; /* 0: no span */
 	uint64_t end_wall_ns;
 	uint64_t span_names;
@@ -69,6 +72,7 @@ static int sum_up(const struct store_overview *overview, struct totals *ret_tota
 		totals.spans = saturating_add(totals.spans, segment->spans);
 		totals.attributes = saturating_add(totals.attributes, segment->attributes);
 		totals.events = saturating_add(totals.events, segment->events);
+		totals.links = saturating_add(totals.links, segment->links);
 		if (segment->spans == 0)
 			continue;
 		uint64_t start_wall_ns = saturating_add(segment->start_ns_min, segment->wall_offset_ns);
@@ -106,6 +110,19 @@ static uint64_t *spans_by_process(const struct store_overview *overview) {
 	return spans;
 }
 
+/* Spans that were open when their process died, by the books of its rings. */
+static uint64_t open_at_death(const struct store_overview *overview) {
+	uint64_t open = 0;
+	for (size_t i = 0; i < overview->ring_count; i++) {
+		const struct store_ring_view *ring = &overview->rings[i];
+		if (ring->process < overview->process_count &&
+		    overview->processes[ring->process].account.state == STORE_PROCESS_DIED &&
+		    ring->cursor.state == STORE_RING_DIED)
+			open = saturating_add(open, ring->cursor.open);
+	}
+	return open;
+}
+
 static void print_wall(struct json *json, const char *key, uint64_t wall_ns) {
 	if (wall_ns == 0)
 		json_null(json, key);
@@ -126,7 +143,73 @@ static void print_segments_json(struct json *json, const struct store_overview *
 		json_u64(json, "spans", segment->spans);
 		json_u64(json, "attributes", segment->attributes);
 		json_u64(json, "events", segment->events);
+		json_u64(json, "links", segment->links);
 		json_close(json);
+	}
+	json_close(json);
+}
+
+/* One pair of the list: the value is decoded as far as the program left it encoded. */
+static void print_pair(struct json *json, char *pair) {
+	char *equals = strchr(pair, '=');
+	if (!equals)
+		return;
+	*equals = '\0';
+	char *to = equals + 1;
+	for (const char *from = to; *from; to++) {
+		uint8_t byte;
+		if (*from == '%' && text_hex_decode(from + 1, &byte, 1)) {
+			*to = (char)byte;
+			from += 3;
+		} else {
+			*to = *from++;
+		}
+	}
+	json_text_n(json, pair, equals + 1, (size_t)(to - equals - 1));
+}
+
+static void print_resource_json(struct json *json, const struct store_process_view *process) {
+	CLEANUP_FREE char *copy = strdup(process->resource);
+	char *rest = copy;
+	json_open(json, "resource", '{');
+	for (char *pair; rest && (pair = strsep(&rest, ",")) != NULL;)
+		print_pair(json, pair);
+	json_close(json);
+	json_u64(json, "resource_left_out", process->resource_left_out);
+}
+
+static void print_limits_json(struct json *json, const struct store_limits *limits) {
+	json_open(json, "limits", '{');
+	json_u64(json, "attributes_over_limit", limits->attributes_over_limit);
+	json_u64(json, "events_over_limit", limits->events_over_limit);
+	json_u64(json, "links_over_limit", limits->links_over_limit);
+	json_u64(json, "values_cut", limits->values_cut);
+	json_u64(json, "dropped_links", limits->dropped_links);
+	json_u64(json, "contexts_malformed", limits->contexts_malformed);
+	json_close(json);
+}
+
+/* Every scope once per name and version, in order of sites. */
+static void print_scopes_json(struct json *json, const struct store_overview *overview) {
+	const struct store_site *shown[SCOPES_SHOWN_MAX];
+	size_t count = 0;
+	json_open(json, "scopes", '[');
+	for (size_t i = 0; i < overview->segment_count; i++) {
+		const struct store_segment_view *segment = &overview->segments[i];
+		for (uint32_t id = 1; id <= segment->site_count && count < SCOPES_SHOWN_MAX; id++) {
+			const struct store_site *site = &segment->sites[id];
+			bool known = site->scope_name == 0;
+			for (size_t k = 0; k < count && !known; k++)
+				known = shown[k]->scope_name == site->scope_name &&
+				        shown[k]->scope_version == site->scope_version;
+			if (known)
+				continue;
+			shown[count++] = site;
+			json_open(json, NULL, '{');
+			json_text(json, "name", overview->names[site->scope_name]);
+			json_text(json, "version", overview->names[site->scope_version]);
+			json_close(json);
+		}
 	}
 	json_close(json);
 }
@@ -148,6 +231,8 @@ static void print_processes_json(struct json *json, const struct store_overview 
 		json_text(json, "state", state_text(process->account.state));
 		print_wall(json, "attached_wall_ns", process->attach_wall_ns);
 		json_u64(json, "spans", spans[i]);
+		print_resource_json(json, process);
+		print_limits_json(json, &process->account.limits);
 		json_close(json);
 	}
 	json_close(json);
@@ -161,8 +246,10 @@ static void print_json(const struct query *query, const struct totals *totals, c
 	json_text(&json, "schema", "info/1");
 	json_text(&json, "store", query->context->options->store);
 	json_u64(&json, "spans", totals->spans);
+	json_u64(&json, "unfinished", open_at_death(query->overview));
 	json_u64(&json, "attributes", totals->attributes);
 	json_u64(&json, "events", totals->events);
+	json_u64(&json, "links", totals->links);
 	json_u64(&json, "span_names", totals->span_names);
 	json_u64(&json, "batches", totals->batches);
 	json_u64(&json, "file_bytes", totals->file_bytes);
@@ -174,6 +261,7 @@ static void print_json(const struct query *query, const struct totals *totals, c
 	print_wall(&json, "end_wall_ns", totals->end_wall_ns);
 	print_segments_json(&json, query->overview);
 	print_processes_json(&json, query->overview, spans);
+	print_scopes_json(&json, query->overview);
 	json_open(&json, "damage", '[');
 	for (size_t i = 0; i < damage_count; i++) {
 		json_open(&json, NULL, '{');
@@ -194,9 +282,14 @@ static void print_summary(const struct query *query, const struct totals *totals
 		                     4 * strlen(query->context->options->store) + 1);
 	printf("%s%s%s\n", terminal_style(terminal, STYLE_BOLD), store ? store : "",
 	       terminal_style(terminal, STYLE_PLAIN));
-	printf("  spans       %s in %" PRIu64 " names, %s attributes, %s events\n",
+	printf("  spans       %s in %" PRIu64 " names, %s attributes, %s events, %s links\n",
 	       units_format_count(totals->spans, text[0]), totals->span_names,
-	       units_format_count(totals->attributes, text[1]), units_format_count(totals->events, text[2]));
+	       units_format_count(totals->attributes, text[1]), units_format_count(totals->events, text[2]),
+	       units_format_count(totals->links, text[3]));
+	uint64_t open = open_at_death(query->overview);
+	if (open > 0)
+		printf("  unfinished  %s, open when their process died: see spanring-analyze unfinished\n",
+		       units_format_count(open, text[0]));
 	if (totals->spans > 0) {
 		double range_ns = (double)(totals->end_wall_ns - totals->start_wall_ns);
 		printf("  from        %s\n", units_format_wall(totals->start_wall_ns, text[0]));

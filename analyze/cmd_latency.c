@@ -53,6 +53,7 @@ struct latency {
 	struct quantiles *quantiles; /* series are name ids */
 	uint64_t start_wall_ns;      /* first start and last end of what was counted */
 	uint64_t end_wall_ns;
+	uint64_t open; /* spans left out: they never ended */
 	bool filtered;
 };
 
@@ -69,6 +70,10 @@ static int first_pass(void *context, const struct store_columns *columns) {
 	for (uint32_t i = 0; i < columns->span_count; i++) {
 		if (latency->filtered && !query_accepts(&latency->query, columns, i))
 			continue;
+		if (query_is_open(columns, i)) {
+			latency->open++;
+			continue;
+		}
 		uint32_t name = query_name(columns, i);
 		if (name > latency->query.overview->name_count)
 			name = 0;
@@ -86,7 +91,7 @@ static int first_pass(void *context, const struct store_columns *columns) {
 static int later_pass(void *context, const struct store_columns *columns) {
 	struct latency *latency = context;
 	for (uint32_t i = 0; i < columns->span_count; i++) {
-		if (latency->filtered && !query_accepts(&latency->query, columns, i))
+		if (query_is_open(columns, i) || (latency->filtered && !query_accepts(&latency->query, columns, i)))
 			continue;
 		uint32_t name = query_name(columns, i);
 		if (name > latency->query.overview->name_count)
@@ -116,6 +121,8 @@ static int collect(struct latency *latency) {
 	struct query_scan scan = {.columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_STATUS,
 	                          .on_batch = first_pass,
 	                          .context = latency};
+	uint32_t open_column = query_open_column(&latency->query);
+	scan.columns |= open_column;
 	latency->filtered = query_columns(&latency->query) != 0;
 	if (latency->filtered)
 		scan.columns |= STORE_COLUMN_START;
@@ -124,7 +131,7 @@ static int collect(struct latency *latency) {
 	if (!latency->filtered)
 		range_of_store(latency);
 	scan.on_batch = later_pass;
-	scan.columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION;
+	scan.columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | open_column;
 	while (rc == 0 && (rc = quantiles_next_pass(latency->quantiles)) > 0)
 		rc = query_scan(&latency->query, &scan);
 	return rc;
@@ -220,6 +227,7 @@ static void print_json(const struct latency *latency, size_t shown) {
 	json_text(&json, "coverage", "stored");
 	json_text(&json, "method", "exact");
 	json_u64(&json, "max_relative_error", 0);
+	json_u64(&json, "unfinished", latency->open);
 	json_open(&json, "names", '[');
 	for (size_t i = 0; i < shown; i++) {
 		const struct line *line = &latency->lines[i];
@@ -292,6 +300,10 @@ static void print_footer(const struct latency *latency, size_t shown) {
 	              units_format_wall(latency->end_wall_ns, to));
 	terminal_note(terminal, stdout, STYLE_DIM, "exact, over all stored spans%s; percentiles by nearest rank",
 	              latency->filtered ? " that match" : "");
+	if (latency->open > 0)
+		terminal_note(terminal, stdout, STYLE_DIM,
+		              "without %s %s that never ended: see spanring-analyze unfinished",
+		              units_format_count(latency->open, text), latency->open == 1 ? "span" : "spans");
 	uint64_t lost = query_lost_spans(&latency->query);
 	if (lost > 0)
 		terminal_note(terminal, stdout, STYLE_YELLOW,

@@ -56,6 +56,7 @@ struct slowest {
 	struct candidate *candidates; /* heap, the last in order on top */
 	size_t candidate_count;
 	size_t limit;
+	uint64_t open; /* spans left out: they never ended */
 };
 
 /* Longest first; of equal ones the earliest, so that the answer is the same every time. */
@@ -123,8 +124,11 @@ static void push_candidate(struct slowest *slowest, const struct candidate *cand
 static int take_durations(void *context, const struct store_columns *columns) {
 	struct slowest *slowest = context;
 	for (uint32_t i = 0; i < columns->span_count; i++)
-		if ((slowest->duration_count < slowest->limit || columns->duration_ns[i] > slowest->durations[0]) &&
-		    query_accepts(&slowest->query, columns, i))
+		if (query_is_open(columns, i))
+			slowest->open += query_accepts(&slowest->query, columns, i);
+		else if ((slowest->duration_count < slowest->limit ||
+		          columns->duration_ns[i] > slowest->durations[0]) &&
+		         query_accepts(&slowest->query, columns, i))
 			push_duration(slowest, columns->duration_ns[i]);
 	return 0;
 }
@@ -132,7 +136,8 @@ static int take_durations(void *context, const struct store_columns *columns) {
 static int take_rows(void *context, const struct store_columns *columns) {
 	struct slowest *slowest = context;
 	for (uint32_t i = 0; i < columns->span_count; i++) {
-		if (columns->duration_ns[i] < slowest->durations[0] || !query_accepts(&slowest->query, columns, i))
+		if (columns->duration_ns[i] < slowest->durations[0] || query_is_open(columns, i) ||
+		    !query_accepts(&slowest->query, columns, i))
 			continue;
 		struct candidate candidate = {
 		    .duration_ns = columns->duration_ns[i],
@@ -155,14 +160,17 @@ static int take_rows(void *context, const struct store_columns *columns) {
 }
 
 static int collect(struct slowest *slowest) {
-	struct query_scan scan = {.columns = STORE_COLUMN_DURATION, .on_batch = take_durations, .context = slowest};
+	uint32_t open_column = query_open_column(&slowest->query);
+	struct query_scan scan = {
+	    .columns = STORE_COLUMN_DURATION | open_column, .on_batch = take_durations, .context = slowest};
 	int rc = query_scan(&slowest->query, &scan);
 	if (rc != 0 || slowest->duration_count == 0)
 		return rc;
 	scan.on_batch = take_rows;
 	scan.duration_ns_min = slowest->durations[0];
-	scan.columns = STORE_COLUMN_DURATION | STORE_COLUMN_TRACE | STORE_COLUMN_SPAN_ID | STORE_COLUMN_PARENT_ID |
-	               STORE_COLUMN_START | STORE_COLUMN_SITE | STORE_COLUMN_THREAD | STORE_COLUMN_STATUS;
+	scan.columns = open_column | STORE_COLUMN_DURATION | STORE_COLUMN_TRACE | STORE_COLUMN_SPAN_ID |
+	               STORE_COLUMN_PARENT_ID | STORE_COLUMN_START | STORE_COLUMN_SITE | STORE_COLUMN_THREAD |
+	               STORE_COLUMN_STATUS;
 	rc = query_scan(&slowest->query, &scan);
 	qsort(slowest->candidates, slowest->candidate_count, sizeof(slowest->candidates[0]), by_rank);
 	return rc;
@@ -218,6 +226,12 @@ static int print_table(const struct slowest *slowest) {
 	int rc = table_print(&table, &slowest->query.context->terminal, stdout);
 	if (rc == 0) {
 		(void)putchar('\n');
+		if (slowest->open > 0) {
+			char count[UNITS_TEXT_BYTES];
+			terminal_note(&slowest->query.context->terminal, stdout, STYLE_DIM,
+			              "without %s %s that never ended: see spanring-analyze unfinished",
+			              units_format_count(slowest->open, count), slowest->open == 1 ? "span" : "spans");
+		}
 		terminal_note(&slowest->query.context->terminal, stdout, STYLE_DIM,
 		              "to see one in full: spanring-analyze trace ID STORE");
 	}

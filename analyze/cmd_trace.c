@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* trace: one trace, as a waterfall for people and a list in tree order for programs. */
+#include "attribute_print.h"
 #include "command.h"
 #include "query.h"
 #include "trace_load.h"
@@ -22,9 +23,10 @@ static const char help[] = "  spanring-analyze trace 4bf92f3577b34da6a3ce929d0e0
                            "  spanring-analyze trace \"$TRACEPARENT\" STORE --json\n"
                            "\n"
                            "One trace as a tree: each span with its start (from the start of the trace),\n"
-                           "its duration, a bar to scale, attributes (key = value) and events (@ time\n"
-                           "name) below. '!' marks a span with status error. A span whose parent is not\n"
-                           "stored stands at the top level and says so.\n"
+                           "its duration, a bar to scale, attributes (key = value), events (@ time name)\n"
+                           "and links (->) below. '!' marks a span with status error. A span whose parent\n"
+                           "is not stored stands at the top level and says so. A span that was open when\n"
+                           "its process died stands in its place, marked; its duration is its age then.\n"
                            "\n"
                            "The id is 32 hexadecimal digits, or the first of them (4 or more) if only one\n"
                            "trace begins so, or the 16 digits of the low half, or a W3C traceparent. Id\n"
@@ -33,7 +35,7 @@ static const char help[] = "  spanring-analyze trace 4bf92f3577b34da6a3ce929d0e0
                            "Options\n"
                            "  -n, --limit N     at most N spans, the longest and those above them (default\n"
                            "                    60, 0: all; with --json all unless given)\n"
-                           "  --no-attributes   without attributes and events\n";
+                           "  --no-attributes   without attributes, events and links\n";
 
 struct shown_trace {
 	struct query query;
@@ -42,36 +44,6 @@ struct shown_trace {
 };
 
 /* --- JSON -------------------------------------------------------------------------------------------------------- */
-
-static void print_attributes(struct json *json, const struct shown_trace *shown, uint64_t span_id,
-                             uint32_t event_index) {
-	size_t count = 0;
-	const struct trace_attribute *rows = trace_attributes_of(&shown->trace, span_id, event_index, &count);
-	json_open(json, "attributes", '{');
-	for (size_t i = 0; i < count; i++) {
-		uint32_t key_id = rows[i].key <= shown->query.overview->name_count ? rows[i].key : 0;
-		const char *key = shown->query.overview->names[key_id];
-		double number;
-		switch (rows[i].type) {
-		case SPANRING_VALUE_BOOL:
-			json_bool(json, key, rows[i].value != 0);
-			break;
-		case SPANRING_VALUE_I64:
-			json_i64(json, key, (int64_t)rows[i].value);
-			break;
-		case SPANRING_VALUE_F64:
-			memcpy(&number, &rows[i].value, sizeof(number));
-			json_f64(json, key, number);
-			break;
-		case SPANRING_VALUE_STRING:
-			json_text_n(json, key, shown->trace.text + rows[i].text_offset, rows[i].text_bytes);
-			break;
-		default:
-			json_u64(json, key, rows[i].value);
-		}
-	}
-	json_close(json);
-}
 
 static void print_events(struct json *json, const struct shown_trace *shown, uint64_t span_id) {
 	size_t count = 0;
@@ -82,7 +54,21 @@ static void print_events(struct json *json, const struct shown_trace *shown, uin
 		json_open(json, NULL, '{');
 		json_text(json, "name", shown->query.overview->names[name]);
 		json_u64(json, "time_wall_ns", events[i].time_wall_ns);
-		print_attributes(json, shown, span_id, events[i].event_index);
+		attribute_print_json(json, &shown->query, &shown->trace, span_id, events[i].event_index);
+		json_close(json);
+	}
+	json_close(json);
+}
+
+static void print_links(struct json *json, const struct shown_trace *shown, uint64_t span_id) {
+	size_t count = 0;
+	const struct trace_link *links = trace_links_of(&shown->trace, span_id, &count);
+	json_open(json, "links", '[');
+	for (size_t i = 0; i < count; i++) {
+		char id[TRACE_ID_TEXT_BYTES];
+		json_open(json, NULL, '{');
+		json_text(json, "trace_id", trace_id_text(links[i].linked_hi, links[i].linked_lo, id));
+		json_text(json, "span_id", span_id_text(links[i].linked_span_id, id));
 		json_close(json);
 	}
 	json_close(json);
@@ -101,6 +87,12 @@ static void print_place(struct json *json, const struct shown_trace *shown, cons
 	json_text(json, "thread", name_text(shown, span->thread_name));
 	json_text(json, "file", name_text(shown, span->file));
 	json_u64(json, "line", span->line);
+	if (span->scope_name) {
+		json_open(json, "scope", '{');
+		json_text(json, "name", name_text(shown, span->scope_name));
+		json_text(json, "version", name_text(shown, span->scope_version));
+		json_close(json);
+	}
 }
 
 static void print_span(struct json *json, const struct shown_trace *shown, uint32_t index) {
@@ -121,14 +113,16 @@ static void print_span(struct json *json, const struct shown_trace *shown, uint3
 	json_u64(json, "start_wall_ns", span->tree.start_ns);
 	json_u64(json, "duration_ns", span->tree.duration_ns);
 	json_bool(json, "unfinished", (span->flags & STORE_SPAN_UNFINISHED) != 0);
+	json_bool(json, "open", (span->flags & STORE_SPAN_OPEN) != 0);
 	if (span->flags & STORE_SPAN_HEAP) {
 		json_u64(json, "heap_bytes", (uint64_t)span->heap_alloc_units * SPANRING_HEAP_UNIT_BYTES);
 		json_i64(json, "heap_net_bytes", (int64_t)span->heap_net_units * (int64_t)SPANRING_HEAP_UNIT_BYTES);
 	}
 	print_place(json, shown, span);
 	if (!shown->query.context->options->no_attributes) {
-		print_attributes(json, shown, span->tree.span_id, 0);
+		attribute_print_json(json, &shown->query, &shown->trace, span->tree.span_id, 0);
 		print_events(json, shown, span->tree.span_id);
+		print_links(json, shown, span->tree.span_id);
 	}
 	json_close(json);
 }

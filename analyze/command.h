@@ -31,8 +31,10 @@ extern const struct command command_audit;
 extern const struct command command_info;
 extern const struct command command_latency;
 extern const struct command command_memory;
+extern const struct command command_rings;
 extern const struct command command_slowest;
 extern const struct command command_trace;
+extern const struct command command_unfinished;
 extern const struct command command_verify;
 
 /* Write a library failure in one line; returns the exit code that fits it. */

@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const help_commands[] = {&command_info,  &command_latency, &command_memory, &command_slowest,
-                                               &command_trace, &command_audit,   &command_verify};
+const struct command *const help_commands[] = {&command_info,    &command_latency, &command_memory,
+                                               &command_slowest, &command_trace,   &command_unfinished,
+                                               &command_audit,   &command_verify,  &command_rings};
 const size_t help_command_count = sizeof(help_commands) / sizeof(help_commands[0]);
 
 struct topic {
@@ -80,8 +81,8 @@ void help_overview(void) {
 }
 
 void help_command(const struct command *command) {
-	printf("%s: %s\n\n%s\nSTORE is a store directory or a segment file. Also: --json, --color WHEN, -q.\n",
-	       command->name, command->summary, command->help);
+	printf("%s: %s\n\n%s\n%sAlso: --json, --color WHEN, -q.\n", command->name, command->summary, command->help,
+	       command->allowed & OPTION_RINGS ? "" : "STORE is a store directory or a segment file. ");
 }
 
 int help_topic(const struct log *log, const char *topic) {

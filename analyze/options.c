@@ -27,6 +27,8 @@ enum option_id {
 	ID_LIMIT,
 	ID_SORT,
 	ID_NO_ATTRIBUTES,
+	ID_ATTRIBUTES,
+	ID_LAST,
 	ID_HELP
 };
 
@@ -48,6 +50,8 @@ static const struct option_word words[] = {
     [ID_LIMIT] = {"--limit", 'n', true, OPTION_LIMIT},
     [ID_SORT] = {"--sort", 0, true, OPTION_SORT},
     [ID_NO_ATTRIBUTES] = {"--no-attributes", 0, false, OPTION_ATTRIBUTES},
+    [ID_ATTRIBUTES] = {"--attributes", 0, false, OPTION_WITH_ATTRIBUTES},
+    [ID_LAST] = {"--last", 0, true, OPTION_LAST},
     [ID_HELP] = {"--help", 'h', false, 0},
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
@@ -83,6 +87,17 @@ static int take_limit(struct parser *parser, const char *value) {
 		return refuse(parser, "--limit '%s': give a number, 0 for no limit", value);
 	parser->options->limit = limit;
 	parser->options->has_limit = true;
+	return 0;
+}
+
+static int take_last(struct parser *parser, const char *value) {
+	char *end = NULL;
+	errno = 0;
+	unsigned long long last = strtoull(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end != 0 || errno != 0 || last > OPTIONS_LAST_MAX)
+		return refuse(parser, "--last '%s': give a number from 0 to %u", value, OPTIONS_LAST_MAX);
+	parser->options->last = last;
+	parser->options->has_last = true;
 	return 0;
 }
 
@@ -127,6 +142,11 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 	case ID_NO_ATTRIBUTES:
 		options->no_attributes = true;
 		return 0;
+	case ID_ATTRIBUTES:
+		options->attributes = true;
+		return 0;
+	case ID_LAST:
+		return take_last(parser, value);
 	case ID_HELP:
 		options->help = true;
 		return 0;
@@ -185,7 +205,12 @@ static int place_plain(struct parser *parser, bool takes_trace) {
 	const char **plain = parser->plain;
 	size_t count = parser->plain_count;
 	if (count > (takes_trace ? 2u : 1u))
-		return refuse(parser, "unexpected word '%s': one store at a time", plain[count - 1]);
+		return refuse(parser, "unexpected word '%s': one %s at a time", plain[count - 1],
+		              parser->allowed & OPTION_RINGS ? "ring directory" : "store");
+	if (parser->allowed & OPTION_RINGS) {
+		options->store = count == 1 ? plain[0] : NULL;
+		return 0;
+	}
 	if (takes_trace) {
 		if (count == 0)
 			return refuse(parser, "which trace? Give its id and a store: spanring-analyze trace ID STORE");

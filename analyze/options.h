@@ -19,11 +19,16 @@
 #define OPTION_SORT (1u << 7)
 #define OPTION_ATTRIBUTES (1u << 8) /* --no-attributes */
 
+#define OPTION_WITH_ATTRIBUTES (1u << 16) /* --attributes */
+#define OPTION_LAST (1u << 17)            /* --last */
+#define OPTION_RINGS (1u << 18)           /* the plain word is a ring directory and may be missing */
+
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_COLOR | OPTION_QUIET)
 #define OPTIONS_TEXT_BYTES 256u
+#define OPTIONS_LAST_MAX 10000u
 
 struct options {
-	const char *store;
+	const char *store; /* of `rings`: the ring directory, NULL when none was given */
 	const char *trace; /* the trace id, of commands that take one */
 	const char *service;
 	const char *name;
@@ -31,10 +36,13 @@ struct options {
 	uint64_t since_wall_ns; /* 0: none */
 	uint64_t until_wall_ns;
 	uint64_t limit;
+	uint64_t last; /* of --last; has_last */
 	bool has_limit;
+	bool has_last;
 	bool json;
 	bool quiet;
 	bool no_attributes;
+	bool attributes;
 	bool help;
 	enum color_choice color;
 };

@@ -98,6 +98,19 @@ uint32_t query_columns(const struct query *query) {
 	return columns;
 }
 
+bool query_holds_open(const struct query *query) {
+	for (size_t i = 0; i < query->overview->ring_count; i++) {
+		const struct store_cursor *cursor = &query->overview->rings[i].cursor;
+		if (cursor->state == STORE_RING_DIED && cursor->open > 0)
+			return true;
+	}
+	return false;
+}
+
+uint32_t query_open_column(const struct query *query) {
+	return query_holds_open(query) ? STORE_COLUMN_FLAGS : 0;
+}
+
 bool query_accepts(const struct query *query, const struct store_columns *columns, uint32_t row) {
 	if (query->name_wanted) {
 		uint32_t name = query_name(columns, row);

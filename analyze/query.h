@@ -50,6 +50,20 @@ static inline uint32_t query_process(const struct store_columns *columns, uint32
 	return thread <= columns->segment->thread_count ? columns->segment->threads[thread].process : 0;
 }
 
+/*
+ * May the store hold spans that never ended? Their rows come in one transaction with a cursor that says so; where there
+ * is none, the flags need not be read.
+ */
+bool query_holds_open(const struct query *query);
+
+/* STORE_COLUMN_FLAGS if they are needed to tell such rows, else 0. */
+uint32_t query_open_column(const struct query *query);
+
+/* Is row i of a batch a span that never ended? False when the flags were not asked for. */
+static inline bool query_is_open(const struct store_columns *columns, uint32_t row) {
+	return columns->flags && (columns->flags[row] & STORE_SPAN_OPEN) != 0;
+}
+
 /* Does row i pass the filters? */
 bool query_accepts(const struct query *query, const struct store_columns *columns, uint32_t row);
 

@@ -16,6 +16,7 @@ struct loading {
 	uint32_t span_room;
 	uint32_t attribute_room;
 	uint32_t event_room;
+	uint32_t link_room;
 	size_t text_bytes;
 	size_t text_room;
 };
@@ -62,6 +63,8 @@ static int take_span(struct loading *loading, const struct store_columns *column
 		span->name = site->name;
 		span->file = site->file;
 		span->line = site->line;
+		span->scope_name = site->scope_name;
+		span->scope_version = site->scope_version;
 	}
 	if (columns->thread[row] <= segment->thread_count) {
 		const struct store_thread *thread = &segment->threads[columns->thread[row]];
@@ -130,6 +133,23 @@ static int take_event(struct loading *loading, const struct store_columns *colum
 	return 0;
 }
 
+static int take_link(struct loading *loading, const struct store_link *from) {
+	struct trace *trace = loading->trace;
+	if (trace->link_count == TRACE_LOAD_ROWS_MAX) {
+		trace->complete = false;
+		return 0;
+	}
+	if (grow((void **)&trace->links, trace->link_count, &loading->link_room, sizeof(trace->links[0])) != 0)
+		return -ENOMEM;
+	struct trace_link link = {.span_id = from->span_id,
+	                          .linked_hi = from->linked_trace_hi,
+	                          .linked_lo = from->linked_trace_lo,
+	                          .linked_span_id = from->linked_span_id,
+	                          .arrival = trace->link_count};
+	trace->links[trace->link_count++] = link;
+	return 0;
+}
+
 static int take_batch(void *context, const struct store_columns *columns) {
 	struct loading *loading = context;
 	const struct trace *trace = loading->trace;
@@ -145,6 +165,9 @@ static int take_batch(void *context, const struct store_columns *columns) {
 	for (uint32_t i = 0; i < columns->event_count && rc == 0; i++)
 		if (columns->events[i].trace_lo == trace->lo)
 			rc = take_event(loading, columns, &columns->events[i]);
+	for (uint32_t i = 0; i < columns->link_count && rc == 0; i++)
+		if (columns->links[i].trace_lo == trace->lo)
+			rc = take_link(loading, &columns->links[i]);
 	return rc;
 }
 
@@ -181,6 +204,13 @@ static int by_event(const void *a, const void *b) {
 	return order ? order : by_u64(left->event_index, right->event_index);
 }
 
+static int by_link(const void *a, const void *b) {
+	const struct trace_link *left = a;
+	const struct trace_link *right = b;
+	int order = by_u64(left->span_id, right->span_id);
+	return order ? order : by_u64(left->arrival, right->arrival);
+}
+
 /* A key set twice keeps its last value. */
 static void keep_last_values(struct trace *trace) {
 	struct trace_attribute *rows = trace->attributes;
@@ -214,6 +244,8 @@ int trace_load(struct query *query, uint64_t hi, uint64_t lo, struct trace *ret_
 	keep_last_values(&trace);
 	if (trace.event_count > 0)
 		qsort(trace.events, trace.event_count, sizeof(trace.events[0]), by_event);
+	if (trace.link_count > 0)
+		qsort(trace.links, trace.link_count, sizeof(trace.links[0]), by_link);
 	*ret_trace = trace;
 	return 0;
 }
@@ -222,6 +254,7 @@ void trace_done(struct trace *trace) {
 	free(trace->spans);
 	free(trace->attributes);
 	free(trace->events);
+	free(trace->links);
 	free(trace->text);
 	memset(trace, 0, sizeof(*trace));
 }
@@ -263,6 +296,24 @@ const struct trace_event *trace_events_of(const struct trace *trace, uint64_t sp
 		end++;
 	*ret_count = end - low;
 	return trace->events ? &trace->events[low] : NULL;
+}
+
+const struct trace_link *trace_links_of(const struct trace *trace, uint64_t span_id, size_t *ret_count) {
+	struct trace_link wanted = {.span_id = span_id};
+	uint32_t low = 0;
+	uint32_t high = trace->link_count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (by_link(&trace->links[middle], &wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	uint32_t end = low;
+	while (end < trace->link_count && trace->links[end].span_id == span_id)
+		end++;
+	*ret_count = end - low;
+	return trace->links ? &trace->links[low] : NULL;
 }
 
 /* --- ids that begin with something ------------------------------------------------------------------------------- */

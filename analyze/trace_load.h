@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One trace out of a store: its spans, their attributes and events, wherever they lie. An attribute or event is stored when the program sets it,
+ * One trace out of a store: its spans, their attributes, events and links, wherever they lie. An attribute or event is stored when the program sets it,
  * maybe batches before its span; all of them carry the low half of the trace id, which the bloom filter of each batch knows.
  *
  * Times are monotonic inside one boot, moved by one offset to wall time, so that spans of two segments compare exactly.
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 /* What is beyond these is left out, and `complete` is false. */
-#define TRACE_LOAD_ROWS_MAX (1u << 20) /* of spans, of attributes, of events */
+#define TRACE_LOAD_ROWS_MAX (1u << 20) /* of spans, of attributes, of events, of links */
 #define TRACE_LOAD_TEXT_BYTES_MAX (64u << 20)
 #define TRACE_LOAD_MATCHES_MAX 5u
 
@@ -25,6 +25,8 @@ struct trace_span {
 	uint32_t name;
 	uint32_t file;
 	uint32_t line;
+	uint32_t scope_name; /* 0: none */
+	uint32_t scope_version;
 	uint32_t process; /* index + 1; 0: not known */
 	uint32_t tid;
 	uint32_t thread_name;
@@ -53,6 +55,14 @@ struct trace_event {
 	uint32_t event_index;
 };
 
+struct trace_link {
+	uint64_t span_id;
+	uint64_t linked_hi;
+	uint64_t linked_lo;
+	uint64_t linked_span_id;
+	uint32_t arrival;
+};
+
 struct trace {
 	uint64_t hi;
 	uint64_t lo;
@@ -62,6 +72,8 @@ struct trace {
 	uint32_t attribute_count;
 	struct trace_event *events; /* by span, event index */
 	uint32_t event_count;
+	struct trace_link *links; /* by span, arrival */
+	uint32_t link_count;
 	char *text;
 	bool complete;
 };
@@ -82,5 +94,6 @@ void trace_done(struct trace *trace);
 const struct trace_attribute *trace_attributes_of(const struct trace *trace, uint64_t span_id, uint32_t event_index,
                                                   size_t *ret_count);
 const struct trace_event *trace_events_of(const struct trace *trace, uint64_t span_id, size_t *ret_count);
+const struct trace_link *trace_links_of(const struct trace *trace, uint64_t span_id, size_t *ret_count);
 
 #endif

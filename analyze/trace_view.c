@@ -6,6 +6,7 @@
  *     └ ! query                   1.30 ms  10.90 ms     ███████████████████████
  *         db.statement = SELECT ...
  *         @ 3.10 ms retry
+ *         -> trace 4bf9... span 00f0...          (a link)
  *
  * Names take what the widest needs, at most what is left beside the figures and a bar of a quarter of the width; below BAR_WIDTH_MIN columns
  * there is no bar. Deep levels are drawn with INDENT_LEVELS_MAX levels at most.
@@ -271,6 +272,26 @@ static void put_events(struct drawing *drawing, uint32_t index) {
 	}
 }
 
+static void put_links(struct drawing *drawing, uint32_t index) {
+	const struct trace *trace = drawing->view->trace;
+	size_t count = 0;
+	const struct trace_link *links = trace_links_of(trace, trace->spans[index].tree.span_id, &count);
+	for (size_t i = 0; i < count; i++) {
+		char trace_id[TRACE_ID_TEXT_BYTES];
+		char span_id[TRACE_ID_TEXT_BYTES];
+		char text[2 * TRACE_ID_TEXT_BYTES + 32];
+		bool inside = links[i].linked_hi == trace->hi && links[i].linked_lo == trace->lo;
+		(void)snprintf(text, sizeof(text), "-> %s%s span %s", inside ? "this trace" : "trace ",
+		               inside ? "," : trace_id_text(links[i].linked_hi, links[i].linked_lo, trace_id),
+		               span_id_text(links[i].linked_span_id, span_id));
+		size_t used = begin_detail(drawing, index, 2);
+		put_style(drawing, STYLE_CYAN);
+		put_text(drawing, text, strlen(text), used);
+		put_style(drawing, STYLE_PLAIN);
+		(void)fputc('\n', drawing->out);
+	}
+}
+
 static void put_note(struct drawing *drawing, uint32_t index, const char *note) {
 	size_t used = begin_detail(drawing, index, 2);
 	put_style(drawing, STYLE_YELLOW);
@@ -289,10 +310,14 @@ static void put_details(struct drawing *drawing, uint32_t index) {
 	}
 	if (span->flags & STORE_SPAN_UNFINISHED)
 		put_note(drawing, index, "unfinished: ended by thread exit or shutdown, not by the program");
+	if (span->flags & STORE_SPAN_OPEN)
+		put_note(drawing, index,
+		         "open, process died: never ended; the duration is its age when that was found");
 	if (!drawing->view->attributes)
 		return;
 	put_attributes(drawing, index, 0, 2);
 	put_events(drawing, index);
+	put_links(drawing, index);
 }
 
 /* "… 37 more spans, 12.3 ms" below a parent (or at the top level). */

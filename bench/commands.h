@@ -21,5 +21,7 @@ struct bench_options {
 /* Each returns an exit code (base/errs.h). */
 int span_bench_run(const struct bench_options *options);
 int ingest_bench_run(const struct bench_options *options);
+int heap_bench_run(const struct bench_options *options);
+int heap_worker_run(const struct bench_options *options); /* started by heap_bench_run only */
 
 #endif

@@ -16,9 +16,11 @@
 static const char usage_text[] =
     "usage: spanring-bench span   [--runs N] [--json] [--agent PROGRAM]\n"
     "       spanring-bench ingest [--runs N] [--json] [--agent PROGRAM] [--spans N] [--seed N] [--keep STORE]\n"
+    "       spanring-bench heap   [--runs N] [--json]\n"
     "\n"
     "  span     cost of one span with the agent draining, beside the floor of the same run\n"
     "  ingest   generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
+    "  heap     what counting the heap adds to a pair of malloc and free\n"
     "\n"
     "      --runs N         5 to 101; default 5\n"
     "      --spans N        spans of one run, 1000 to 50000000; default 2000000\n"
@@ -39,6 +41,8 @@ struct command {
 static const struct command commands[] = {
     {"span", span_bench_run},
     {"ingest", ingest_bench_run},
+    {"heap", heap_bench_run},
+    {"heap-worker", heap_worker_run},
 };
 
 static int usage(const struct log *log, const char *what, const char *value) {
@@ -116,7 +120,7 @@ int main(int argc, char **argv) {
 	if (code >= 0)
 		return code;
 	if (argc - optind != 1)
-		return usage(&options.log, "one command is needed: span or ingest", "");
+		return usage(&options.log, "one command is needed: span, ingest or heap", "");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[optind], commands[i].name) == 0)
 			return commands[i].run(&options);

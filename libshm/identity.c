@@ -79,6 +79,68 @@ static size_t trimmed(const char **text, size_t bytes) {
 	return bytes;
 }
 
+/* Decoded, but for bytes that would break the list. Length, at most `room`; room + 1 if it does not fit. */
+static size_t copy_resource_value(char *ret_text, size_t room, const char *text, size_t text_bytes) {
+	size_t used = 0;
+	for (size_t i = 0; i < text_bytes && used <= room; i++) {
+		char c = text[i];
+		size_t step = 1;
+		if (c == '%' && i + 2 < text_bytes && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
+			c = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+			step = 3;
+		}
+		bool keep = step == 3 && (c == ',' || c == '%' || (uint8_t)c < 0x20 || c == 0x7f);
+		size_t bytes = keep ? step : 1;
+		if (bytes > room - used)
+			return room + 1;
+		memcpy(ret_text + used, keep ? text + i : &c, bytes);
+		used += bytes;
+		i += step - 1;
+	}
+	return used;
+}
+
+/* One pair behind those that are there; false if it is none or does not fit. */
+static bool add_resource(char *text, size_t bytes, size_t *used, const char *pair, size_t pair_bytes) {
+	const char *equals = memchr(pair, '=', pair_bytes);
+	if (!equals)
+		return false;
+	const char *key = pair;
+	size_t key_bytes = trimmed(&key, (size_t)(equals - pair));
+	const char *value = equals + 1;
+	size_t value_bytes = trimmed(&value, pair_bytes - (size_t)(equals + 1 - pair));
+	size_t comma = *used > 0;
+	size_t room = bytes - 1 - *used;
+	if (key_bytes == 0 || room < comma || key_bytes >= room - comma)
+		return false;
+	char *at = text + *used + comma;
+	room -= comma + key_bytes + 1;
+	size_t copied = copy_resource_value(at + key_bytes + 1, room, value, value_bytes);
+	if (copied > room) {
+		text[*used] = '\0';
+		return false;
+	}
+	memcpy(at, key, key_bytes);
+	at[key_bytes] = '=';
+	if (comma)
+		text[*used] = ',';
+	*used += comma + key_bytes + 1 + copied;
+	text[*used] = '\0';
+	return true;
+}
+
+static void fill_resource(struct spanring_process_header *header) {
+	size_t used = 0;
+	for (const char *at = getenv("OTEL_RESOURCE_ATTRIBUTES"); at && *at;) {
+		size_t pair_bytes = strcspn(at, ",");
+		if (!add_resource(header->resource, sizeof(header->resource), &used, at, pair_bytes))
+			header->resource_left_out++;
+		at += pair_bytes;
+		if (*at == ',')
+			at++;
+	}
+}
+
 /* key=value,key=value, values percent-encoded. */
 static bool service_from_resource(const char *attributes, char *ret_service, size_t bytes) {
 	for (const char *at = attributes; at && *at;) {
@@ -124,4 +186,5 @@ void spanring__identity_fill(struct spanring_process_header *header) {
 	header->executable[length > 0 ? length : 0] = '\0';
 	fill_command(header->command, sizeof(header->command));
 	fill_service(header);
+	fill_resource(header);
 }

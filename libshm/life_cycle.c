@@ -115,6 +115,7 @@ static void add_process(const struct spanring__process *process, struct spanring
 	const struct spanring_process_header *header = process->header;
 	counters->reason = process->reason;
 	counters->misuse = ring_order_get(&process->misuse_early);
+	counters->contexts_malformed = ring_order_get(&process->contexts_malformed_early);
 	if (!header)
 		return;
 	for (uint32_t i = 0; i < process->thread_count; i++)
@@ -125,6 +126,12 @@ static void add_process(const struct spanring__process *process, struct spanring
 	counters->names_cut = ring_order_get(&header->names_cut);
 	counters->misuse = ring_order_get(&header->misuse);
 	counters->threads_untraced = ring_order_get(&header->threads_untraced);
+	counters->attributes_over_limit = ring_order_get(&header->attributes_over_limit);
+	counters->events_over_limit = ring_order_get(&header->events_over_limit);
+	counters->links_over_limit = ring_order_get(&header->links_over_limit);
+	counters->values_cut = ring_order_get(&header->values_cut);
+	counters->dropped_links = ring_order_get(&header->dropped_links);
+	counters->contexts_malformed = ring_order_get(&header->contexts_malformed);
 }
 
 void spanring_counters_read(struct spanring_counters *ret_counters) {

@@ -17,6 +17,7 @@
 #include "process.h"
 #include "control.h"
 #include "identity.h"
+#include "span_limits.h"
 #include "region.h"
 #include "thread_ring.h"
 #include <errno.h>
@@ -191,6 +192,7 @@ static int make_instance(struct spanring__process *process, int directory_fd) {
 		goto fail;
 	}
 	header->misuse = process->misuse_early;
+	header->contexts_malformed = process->contexts_malformed_early;
 	__atomic_store_n(&process->header, header, __ATOMIC_RELEASE);
 	(void)close(fd);
 	return 0;
@@ -221,6 +223,7 @@ static int attach(struct spanring__process *process) {
 	}
 	process->clock_kind = spanring__ticks_choose(getenv("SPANRING_CLOCK"));
 	process->ring_bytes = choose_ring_bytes(getenv("SPANRING_RING_BYTES"));
+	spanring__span_limits_choose(&process->limits);
 	spanring__ticks_anchor_take(process->clock_kind, &first);
 	(void)pthread_once(&hooks_once, register_hooks);
 	if (hooks_rc < 0)
@@ -285,4 +288,45 @@ void spanring__process_count_cut(void) {
 	struct spanring_process_header *header = header_of(spanring__process_get());
 	if (header)
 		ring_order_count(&header->names_cut);
+}
+
+void spanring__process_count_value_cut(void) {
+	struct spanring_process_header *header = header_of(spanring__process_get());
+	if (!header)
+		return;
+	ring_order_count(&header->names_cut);
+	ring_order_count(&header->values_cut);
+}
+
+void spanring__process_count_over_limit(enum spanring__over_limit what) {
+	struct spanring_process_header *header = header_of(spanring__process_get());
+	if (!header)
+		return;
+	if (what == SPANRING__OVER_ATTRIBUTES)
+		ring_order_count(&header->attributes_over_limit);
+	else
+		ring_order_count(what == SPANRING__OVER_EVENTS ? &header->events_over_limit
+		                                               : &header->links_over_limit);
+}
+
+void spanring__process_count_dropped_link(void) {
+	struct spanring_process_header *header = header_of(spanring__process_get());
+	if (header)
+		ring_order_count(&header->dropped_links);
+}
+
+void spanring__process_count_malformed(void) {
+	int saved_errno = errno;
+	struct spanring__process *process = spanring__process_get();
+	if (!process) {
+		process = spanring__process_lock();
+		if (process)
+			spanring__process_unlock(process);
+	}
+	struct spanring_process_header *header = header_of(process);
+	if (header)
+		ring_order_count(&header->contexts_malformed);
+	else if (process)
+		ring_order_count(&process->contexts_malformed_early);
+	errno = saved_errno;
 }

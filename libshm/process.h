@@ -30,6 +30,8 @@ struct spanring__process {
 	uint64_t ring_bytes;
 	uint64_t unattended_bytes; /* in the directory, as far as known: see directory.h */
 	uint64_t misuse_early;     /* counted before there was a process file */
+	uint64_t contexts_malformed_early;
+	struct spanring__limits limits;
 	struct spanring__thread ringless;
 	struct spanring__thread *free_threads;
 	uint32_t thread_count;
@@ -53,6 +55,13 @@ void spanring__process_switch_off(void);
 void spanring__process_count_misuse(void);
 void spanring__process_count_no_ring(void);
 void spanring__process_count_cut(void);
+
+enum spanring__over_limit { SPANRING__OVER_ATTRIBUTES, SPANRING__OVER_EVENTS, SPANRING__OVER_LINKS };
+void spanring__process_count_over_limit(enum spanring__over_limit what);
+void spanring__process_count_dropped_link(void);
+void spanring__process_count_value_cut(void);
+/* Also before the first span; may make the state. */
+void spanring__process_count_malformed(void);
 
 uint32_t spanring__process_reason_of(int rc);
 

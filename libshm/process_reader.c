@@ -48,6 +48,8 @@ static void copy_identity(const struct spanring_process_header *header, struct p
 	copy_text(identity->executable, header->executable, sizeof(identity->executable));
 	copy_text(identity->command, header->command, sizeof(identity->command));
 	copy_text(identity->service, header->service, sizeof(identity->service));
+	copy_text(identity->resource, header->resource, sizeof(identity->resource));
+	identity->resource_left_out = header->resource_left_out;
 }
 
 int process_reader_open(int directory_fd, const uint8_t instance[SPANRING_INSTANCE_BYTES],
@@ -102,6 +104,12 @@ static void touch_counters(void *context) {
 	touch->counters.sites_overflowed = ring_order_get(&header->sites_overflowed);
 	touch->counters.strings_overflowed = ring_order_get(&header->strings_overflowed);
 	touch->counters.misuse = ring_order_get(&header->misuse);
+	touch->counters.attributes_over_limit = ring_order_get(&header->attributes_over_limit);
+	touch->counters.events_over_limit = ring_order_get(&header->events_over_limit);
+	touch->counters.links_over_limit = ring_order_get(&header->links_over_limit);
+	touch->counters.values_cut = ring_order_get(&header->values_cut);
+	touch->counters.dropped_links = ring_order_get(&header->dropped_links);
+	touch->counters.contexts_malformed = ring_order_get(&header->contexts_malformed);
 }
 
 static void touch_tables(void *context) {

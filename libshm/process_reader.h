@@ -35,6 +35,8 @@ struct process_reader_identity {
 	char executable[256];
 	char command[512];
 	char service[128];
+	char resource[768];
+	uint32_t resource_left_out;
 };
 
 struct process_reader_counters {
@@ -46,6 +48,12 @@ struct process_reader_counters {
 	uint64_t sites_overflowed;
 	uint64_t strings_overflowed;
 	uint64_t misuse;
+	uint64_t attributes_over_limit;
+	uint64_t events_over_limit;
+	uint64_t links_over_limit;
+	uint64_t values_cut;
+	uint64_t dropped_links;
+	uint64_t contexts_malformed;
 };
 
 /* Open the process file in an instance directory. ret_identity may be large: it is the caller's. */

@@ -106,6 +106,15 @@ static inline void ring_order_entry_tail_put(struct spanring_open_span *entry, u
 	__atomic_store_n((ring_order_word *)(void *)&entry->tail, word, __ATOMIC_RELAXED);
 }
 
+/* Numbers of events, attributes and links of an open span, in one store. */
+static inline void ring_order_entry_counts_put(struct spanring_open_span *entry, uint64_t word) {
+	__atomic_store_n((ring_order_word *)(void *)&entry->event_count, word, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t ring_order_entry_counts_get(const struct spanring_open_span *entry) {
+	return __atomic_load_n((const ring_order_word *)(const void *)&entry->event_count, __ATOMIC_RELAXED);
+}
+
 /* Counters that every thread of a process adds to, off the hot path. */
 static inline void ring_order_count(uint64_t *counter) {
 	(void)__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);

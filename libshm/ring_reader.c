@@ -62,7 +62,7 @@ static bool geometry_is_sound(const struct spanring_ring_header *header, uint64_
 int ring_reader_open(int directory_fd, const char *name, const struct ring_reader_expect *expect,
                      struct ring_reader *ret_reader) {
 	struct shared_file file;
-	int rc = shared_file_open(directory_fd, name, O_RDWR, &file);
+	int rc = shared_file_open(directory_fd, name, expect->read_only ? O_RDONLY : O_RDWR, &file);
 	if (rc < 0)
 		return rc;
 	CLEANUP_FD int fd = file.fd;
@@ -79,7 +79,8 @@ int ring_reader_open(int directory_fd, const char *name, const struct ring_reade
 	uint64_t apart = copy.head > copy.tail ? copy.head - copy.tail : copy.tail - copy.head;
 	if (!geometry_is_sound(&copy, file.bytes) || apart > copy.capacity_records)
 		return ERR_DAMAGED;
-	void *page = mmap(NULL, sizeof(copy), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int access = expect->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+	void *page = mmap(NULL, sizeof(copy), access, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return -errno;
 	*ret_reader = (struct ring_reader){.header = page,
@@ -135,12 +136,17 @@ static void touch_all(void *context) {
 	touch->begun_open = ring_order_begun_open_read(header);
 }
 
+static void touch_begun_open(void *context) {
+	struct touch *touch = context;
+	touch->begun_open = ring_order_begun_open_read(touch->header);
+}
+
 static void touch_tail(void *context) {
 	struct touch *touch = context;
 	ring_order_tail_publish(touch->header, touch->tail); /* pairs with W4 */
 }
 
-static int touch_run(struct ring_reader *reader, void (*function)(void *context), struct touch *touch) {
+static int touch_run(const struct ring_reader *reader, void (*function)(void *context), struct touch *touch) {
 	touch->header = reader->header;
 	touch->owner_word_offset = reader->owner_word_offset;
 	return fault_guard_run(reader->header, sizeof(*reader->header), function, touch);
@@ -181,6 +187,14 @@ int ring_reader_look(struct ring_reader *reader, struct ring_reader_look *ret_lo
 		return ERR_DAMAGED;
 	*ret_look = touch.look;
 	return 0;
+}
+
+int ring_reader_begun_open(const struct ring_reader *reader, uint64_t *ret_begun_open) {
+	struct touch touch = {0};
+	int rc = touch_run(reader, touch_begun_open, &touch);
+	if (rc == 0)
+		*ret_begun_open = touch.begun_open;
+	return rc;
 }
 
 enum ring_reader_life ring_reader_life(const struct ring_reader_look *look) {

@@ -21,6 +21,7 @@ struct ring_reader_expect {
 	uint8_t instance[SPANRING_INSTANCE_BYTES];
 	uint32_t ring_index;
 	uid_t uid;
+	bool read_only; /* never ring_reader_tail_store: the file is opened and mapped without the right to write */
 };
 
 struct ring_reader {
@@ -94,6 +95,9 @@ uint32_t ring_reader_valid(const struct ring_reader *reader, uint64_t position, 
  */
 int ring_reader_behind(const struct ring_reader *reader, uint64_t position, uint32_t count, bool living,
                        union spanring_record *ret_records, uint32_t *ret_count);
+
+/* The word of the accounting, for who reads what it counts (ring_stack.h). */
+int ring_reader_begun_open(const struct ring_reader *reader, uint64_t *ret_begun_open);
 
 /* A4: everything before position is stored for good. */
 int ring_reader_tail_store(struct ring_reader *reader, uint64_t position);

@@ -22,6 +22,7 @@
 #include "ids.h"
 #include "ring_order.h"
 #include "ticks.h"
+#include <spanring/heap.h>
 #include <spanring/spanring.h>
 #include <stddef.h>
 #include <string.h>
@@ -41,13 +42,32 @@
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
-/* Values of spanring__thread.live; 0: not attached, or wiped by a fork. */
+/*
+ * Values of spanring__thread.live; 0: not attached, or wiped by a fork. Only the first one takes the short way, so that what the
+ * others need costs nothing where it is not wanted.
+ */
 #define SPANRING__LIVE_COUNTER 0x4c495645u /* has a ring; ticks are the processor's counter */
 #define SPANRING__LIVE_CLOCK 0x434c4f4bu   /* has a ring; ticks are clock_gettime's */
+#define SPANRING__LIVE_HEAP 0x48454150u    /* has a ring; any clock; its heap is counted (span_heap.h) */
 #define SPANRING__RINGLESS 0x4e4f4e45u     /* it was tried once, and it has none */
 
 /* Number of a ring's quarters is a power of two, so a crossing shows in the bits above the quarter. */
 #define RING_QUARTER_SHIFT 2u
+
+/* What one span may have; counts at most 65535, as wide as their fields in the open-span entry. */
+struct spanring__limits {
+	uint32_t attributes;
+	uint32_t event_attributes;
+	uint32_t events;
+	uint32_t links;
+	uint32_t value_bytes;
+};
+
+/* A thread's heap counters when a span began. */
+struct spanring__heap_mark {
+	uint64_t allocated_bytes;
+	uint64_t freed_bytes;
+};
 
 struct spanring__thread {
 	uint32_t live;
@@ -77,8 +97,11 @@ struct spanring__thread {
 	uint64_t dropped_depth;
 	uint64_t dropped_attributes;
 	uint64_t dropped_events;
+	struct spanring__limits limits;
 	const struct spanring_control *control;
 	struct spanring__thread *next_free;
+	const struct spanring_heap_totals *heap;                   /* of this thread; NULL unless SPANRING__LIVE_HEAP */
+	struct spanring__heap_mark heap_marks[SPANRING_DEPTH_MAX]; /* by place in the stack */
 };
 
 /* Never NULL: a thread that is not attached points at a state of zeros. */
@@ -92,7 +115,8 @@ void spanring__ring_crossed(struct spanring__thread *self);
 void spanring__ring_end_top(struct spanring__thread *self, uint64_t now, uint8_t extra_bits);
 
 static inline bool ring_writer_has_ring(const struct spanring__thread *self) {
-	return self->live == SPANRING__LIVE_COUNTER || self->live == SPANRING__LIVE_CLOCK;
+	return self->live == SPANRING__LIVE_COUNTER || self->live == SPANRING__LIVE_CLOCK ||
+	       self->live == SPANRING__LIVE_HEAP;
 }
 
 /* This thread's state if it has a ring, else NULL. */
@@ -130,21 +154,17 @@ static inline void ring_writer_store(union spanring_record *slot, const uint64_t
 #endif
 }
 
-/* The same for a span: ids of the entry are words 2 to 5 of its record. */
+/* The same for a span: ids of the entry are words 2 to 5 of its record. heap_word: word 6, see span_heap.h; else 0. */
 static inline void ring_writer_store_span(union spanring_record *slot, const struct spanring_open_span *entry,
-                                          uint64_t now, uint64_t lap_word) {
+                                          uint64_t now, uint64_t heap_word, uint64_t lap_word) {
 	uint64_t start = entry->start_ticks;
 	uint64_t tail;
 	memcpy(&tail, &entry->tail, sizeof(tail));
 	const uint64_t words[8] = {
-	    start,
-	    now > start ? now - start : 0,
-	    entry->span_id,
-	    entry->parent_id,
-	    entry->trace_hi,
-	    entry->trace_lo,
-	    0,
-	    tail | lap_word,
+	    start,           now > start ? now - start : 0,
+	    entry->span_id,  entry->parent_id,
+	    entry->trace_hi, entry->trace_lo,
+	    heap_word,       tail | lap_word,
 	};
 	ring_writer_store(slot, words);
 }
@@ -248,7 +268,7 @@ static inline struct spanring_open_span *ring_writer_fill(struct spanring__threa
 	ring_order_put(&entry->trace_hi, parent.trace_hi);
 	ring_order_put(&entry->trace_lo, parent.trace_lo);
 	ring_order_entry_tail_put(entry, tail_word);
-	ring_order_put(&entry->event_count, 0);
+	ring_order_entry_counts_put(entry, 0);
 	self->begun_open += (UINT64_C(1) << SPANRING_BEGUN_SHIFT) + 1;
 	return entry;
 }
@@ -269,15 +289,16 @@ static inline void ring_writer_close(struct spanring__thread *self, struct spanr
 	ring_order_begun_open_publish(self->header, --self->begun_open);
 }
 
-/* End the innermost span. */
-static inline void ring_writer_end_top(struct spanring__thread *self, uint64_t now) {
+/* End the innermost span. heap_word: word 6 of its record; extra: bits of its tail. Both 0 unless SPANRING__LIVE_HEAP. */
+static inline void ring_writer_end_top(struct spanring__thread *self, uint64_t now, uint64_t heap_word,
+                                       uint64_t extra) {
 	struct spanring_open_span *entry = self->top - 1;
 	uint64_t position = self->position;
 	if (unlikely(position >= self->stop || now >= self->due_ticks)) {
 		spanring__ring_end_top(self, now, 0);
 		return;
 	}
-	ring_writer_store_span(&self->slots[position & self->mask], entry, now, self->lap_word);
+	ring_writer_store_span(&self->slots[position & self->mask], entry, now, heap_word, self->lap_word | extra);
 	self->position = position + 1;
 	ring_writer_close(self, entry);
 }

@@ -118,6 +118,11 @@ uint32_t spanring__tables_site(struct spanring__tables *tables, struct spanring_
 	    .line = site->line,
 	    .kind = site->kind,
 	};
+	if (site->scope) {
+		entry.scope_name = spanring__tables_string(tables, header, site->scope->name);
+		if (site->scope->version)
+			entry.scope_version = spanring__tables_string(tables, header, site->scope->version);
+	}
 	uint32_t slot = (uint32_t)hash_bytes(&entry, sizeof(entry)) % SITE_SLOTS;
 	for (; tables->site_slots[slot] != 0; slot = (slot + 1) % SITE_SLOTS)
 		if (memcmp(&tables->sites[tables->site_slots[slot] - 1], &entry, sizeof(entry)) == 0)

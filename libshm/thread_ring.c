@@ -17,6 +17,7 @@
 #include "control.h"
 #include "process.h"
 #include "region.h"
+#include "span_heap.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -36,6 +37,9 @@ struct spanring__thread spanring__unattached; /* never written */
 __thread struct spanring__thread *spanring__self __attribute__((tls_model("initial-exec"))) = &spanring__unattached;
 
 static pthread_key_t exit_key;
+
+/* Absent unless libspanring_heap is in the program. A weak symbol, since dlsym takes the loader's lock. */
+#pragma weak spanring_heap_counters
 
 bool spanring__ring_refresh(struct spanring__thread *self, uint64_t records) {
 	uint64_t capacity = self->mask + 1;
@@ -63,8 +67,14 @@ static void drop_full(struct spanring__thread *self, uint64_t now) {
 __attribute__((noinline)) void spanring__ring_end_top(struct spanring__thread *self, uint64_t now, uint8_t extra_bits) {
 	struct spanring_open_span *entry = self->top - 1;
 	if (likely(ring_writer_reserve(self, 1))) {
+		uint64_t heap_word = 0;
+		if (unlikely(self->live == SPANRING__LIVE_HEAP)) {
+			heap_word = span_heap_word(self, entry);
+			extra_bits |= SPANRING_BITS_HEAP;
+		}
 		uint64_t extra = ring_writer_tail_word(0, 0, extra_bits, 0);
-		ring_writer_store_span(&self->slots[self->position & self->mask], entry, now, self->lap_word | extra);
+		ring_writer_store_span(&self->slots[self->position & self->mask], entry, now, heap_word,
+		                       self->lap_word | extra);
 		ring_writer_advance(self);
 	} else {
 		drop_full(self, now);
@@ -207,6 +217,7 @@ static int make_thread(struct spanring__process *process, struct spanring__threa
 	thread->clock_kind = process->clock_kind;
 	thread->publish_ticks = process->publish_ticks;
 	thread->publish_records = process->publish_records;
+	thread->limits = process->limits;
 	thread->control = process->control;
 	thread->owner_word_offset = thread->header->owner_word_offset;
 	process->threads[process->thread_count++] = thread;
@@ -238,6 +249,13 @@ static void write_thread_record(struct spanring__thread *self, uint64_t now) {
 	ring_writer_publish(self, now);
 }
 
+static uint32_t live_kind(struct spanring__thread *thread) {
+	thread->heap = spanring_heap_counters ? spanring_heap_counters() : NULL;
+	if (thread->heap)
+		return SPANRING__LIVE_HEAP;
+	return thread->clock_kind == SPANRING_CLOCK_MONOTONIC ? SPANRING__LIVE_CLOCK : SPANRING__LIVE_COUNTER;
+}
+
 static int take_ring(struct spanring__process *process) {
 	struct spanring__thread *thread = take_free(process);
 	if (!thread) {
@@ -258,7 +276,7 @@ static int take_ring(struct spanring__process *process) {
 	spanring__ids_seed(&thread->ids);
 	ring_order_put(&thread->header->tid, (uint32_t)gettid());
 	ring_order_state_publish(&thread->header->state, SPANRING_RING_ACTIVE);
-	thread->live = thread->clock_kind == SPANRING_CLOCK_MONOTONIC ? SPANRING__LIVE_CLOCK : SPANRING__LIVE_COUNTER;
+	thread->live = live_kind(thread);
 	write_thread_record(thread, ticks_now(thread->clock_kind));
 	spanring__self = thread;
 	return 0;

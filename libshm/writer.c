@@ -8,6 +8,7 @@
  */
 #include "writer.h"
 #include "process.h"
+#include "span_heap.h"
 #include "tables.h"
 #include "thread_ring.h"
 #include <errno.h>
@@ -67,6 +68,8 @@ static struct spanring_span begin_any(struct spanring__thread *self, uint64_t ta
 		return empty;
 	}
 	struct spanring_open_span *entry = ring_writer_fill(self, tail_word, parent);
+	if (unlikely(self->live == SPANRING__LIVE_HEAP))
+		span_heap_mark(self, entry);
 	return ring_writer_open(self, entry, ticks_now(self->clock_kind));
 }
 
@@ -153,7 +156,17 @@ static void move_entry(struct spanring_open_span *to, const struct spanring_open
 	uint64_t tail;
 	memcpy(&tail, &from->tail, sizeof(tail));
 	ring_order_entry_tail_put(to, tail);
-	ring_order_put(&to->event_count, from->event_count);
+	ring_order_entry_counts_put(to, ring_order_entry_counts_get(from));
+}
+
+static void move_to_top(struct spanring__thread *self, struct spanring_open_span *entry) {
+	struct spanring_open_span *top = self->top - 1;
+	struct spanring_open_span moved = *entry;
+	if (self->live == SPANRING__LIVE_HEAP)
+		span_heap_move_to_top(self, entry);
+	for (; entry < top; entry++)
+		move_entry(entry, entry + 1);
+	move_entry(top, &moved);
 }
 
 /* Any clock, any place in the stack, any handle. */
@@ -163,22 +176,31 @@ static __attribute__((noinline)) void end_with_thought(struct spanring_span span
 	struct spanring_open_span *entry = spanring__writer_find(span, &self);
 	if (!entry)
 		return;
-	struct spanring_open_span *top = self->top - 1;
-	struct spanring_open_span moved = *entry;
-	for (; entry < top; entry++)
-		move_entry(entry, entry + 1);
-	move_entry(top, &moved);
+	if (entry != self->top - 1)
+		move_to_top(self, entry);
 	spanring__ring_end_top(self, now, 0);
+}
+
+/* The usual end of a thread whose heap is counted, else the long way. */
+static __attribute__((noinline)) void end_counted(struct spanring_span span) {
+	struct spanring__thread *self = spanring__self;
+	if (self->live != SPANRING__LIVE_HEAP || self->top == self->stack || self->top[-1].span_id != span.span_id) {
+		end_with_thought(span);
+		return;
+	}
+	uint64_t now = ticks_now(self->clock_kind);
+	ring_writer_end_top(self, now, span_heap_word(self, self->top - 1),
+	                    ring_writer_tail_word(0, 0, SPANRING_BITS_HEAP, 0));
 }
 
 void spanring_end_span(struct spanring_span span) {
 	struct spanring__thread *self = spanring__self;
 	if (unlikely(self->live != SPANRING__LIVE_COUNTER || self->top == self->stack ||
 	             self->top[-1].span_id != span.span_id)) {
-		end_with_thought(span);
+		end_counted(span);
 		return;
 	}
-	ring_writer_end_top(self, ticks_counter());
+	ring_writer_end_top(self, ticks_counter(), 0, 0);
 }
 
 struct spanring_context spanring_context_of(struct spanring_span span) {

@@ -15,8 +15,9 @@ int batch_new(struct batch **ret_batch) {
 	batch->spans = malloc(sizeof(*batch->spans) * BATCH_SPANS_MAX);
 	batch->attributes = malloc(sizeof(*batch->attributes) * BATCH_ATTRIBUTES_MAX);
 	batch->events = malloc(sizeof(*batch->events) * BATCH_EVENTS_MAX);
+	batch->links = malloc(sizeof(*batch->links) * BATCH_LINKS_MAX);
 	batch->text = malloc(BATCH_TEXT_BYTES_MAX);
-	if (!batch->spans || !batch->attributes || !batch->events || !batch->text) {
+	if (!batch->spans || !batch->attributes || !batch->events || !batch->links || !batch->text) {
 		batch_free(batch);
 		return -ENOMEM;
 	}
@@ -30,6 +31,7 @@ void batch_free(struct batch *batch) {
 	free(batch->spans);
 	free(batch->attributes);
 	free(batch->events);
+	free(batch->links);
 	free(batch->text);
 	free(batch);
 }
@@ -38,11 +40,13 @@ void batch_clear(struct batch *batch) {
 	batch->span_count = 0;
 	batch->attribute_count = 0;
 	batch->event_count = 0;
+	batch->link_count = 0;
 	batch->text_bytes = 0;
 }
 
 bool batch_empty(const struct batch *batch) {
-	return batch->span_count == 0 && batch->attribute_count == 0 && batch->event_count == 0;
+	return batch->span_count == 0 && batch->attribute_count == 0 && batch->event_count == 0 &&
+	       batch->link_count == 0;
 }
 
 bool batch_has_room(const struct batch *batch, uint32_t spans, uint32_t attributes, uint32_t events,
@@ -51,6 +55,10 @@ bool batch_has_room(const struct batch *batch, uint32_t spans, uint32_t attribut
 	       attributes <= BATCH_ATTRIBUTES_MAX - batch->attribute_count &&
 	       events <= BATCH_EVENTS_MAX - batch->event_count &&
 	       text_bytes <= BATCH_TEXT_BYTES_MAX - batch->text_bytes;
+}
+
+bool batch_has_room_for_link(const struct batch *batch) {
+	return batch->link_count < BATCH_LINKS_MAX;
 }
 
 void batch_add_span(struct batch *batch, const struct store_span *span) {
@@ -76,4 +84,9 @@ void batch_add_attribute(struct batch *batch, const struct store_attribute *attr
 void batch_add_event(struct batch *batch, const struct store_event *event) {
 	assert(batch->event_count < BATCH_EVENTS_MAX);
 	batch->events[batch->event_count++] = *event;
+}
+
+void batch_add_link(struct batch *batch, const struct store_link *link) {
+	assert(batch->link_count < BATCH_LINKS_MAX);
+	batch->links[batch->link_count++] = *link;
 }

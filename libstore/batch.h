@@ -15,16 +15,19 @@
 #define BATCH_SPANS_MAX 65536u
 #define BATCH_ATTRIBUTES_MAX 65536u
 #define BATCH_EVENTS_MAX 65536u
+#define BATCH_LINKS_MAX 65536u
 #define BATCH_TEXT_BYTES_MAX (4u << 20)
 
 struct batch {
 	struct store_span *spans;
 	struct store_attribute *attributes;
 	struct store_event *events;
+	struct store_link *links;
 	char *text; /* values of string attributes, one after the other */
 	uint32_t span_count;
 	uint32_t attribute_count;
 	uint32_t event_count;
+	uint32_t link_count;
 	uint32_t text_bytes;
 };
 
@@ -37,9 +40,12 @@ bool batch_empty(const struct batch *batch);
 bool batch_has_room(const struct batch *batch, uint32_t spans, uint32_t attributes, uint32_t events,
                     uint32_t text_bytes);
 
+bool batch_has_room_for_link(const struct batch *batch);
+
 /* The caller checked for room. The row is copied; for a string attribute text is copied and value/text_bytes are set here. */
 void batch_add_span(struct batch *batch, const struct store_span *span);
 void batch_add_attribute(struct batch *batch, const struct store_attribute *attribute, const char *text);
 void batch_add_event(struct batch *batch, const struct store_event *event);
+void batch_add_link(struct batch *batch, const struct store_link *link);
 
 #endif

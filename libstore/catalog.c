@@ -54,7 +54,7 @@ static int add_overflow(struct catalog *catalog) {
 	int error = catalog_string(catalog, STORE_OVERFLOW_NAME, strlen(STORE_OVERFLOW_NAME), &name);
 	if (error)
 		return error;
-	struct store_site site = {name, name, 0, 0};
+	struct store_site site = {.name = name, .file = name};
 	uint32_t id = 0;
 	return catalog_site(catalog, &site, &id);
 }

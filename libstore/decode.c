@@ -3,7 +3,7 @@
  * The reverse of encode.c, column by column, each only if it or one that needs it is asked for:
  *
  *     parent id -> span id -> thread -> parent codes          kind, status, flags, duration, heap -> site
- *                          -> start  -> trace runs            attributes, events -> span id, trace (events: start)
+ *                          -> start  -> trace runs            attributes, events, links -> span id, trace (events: start)
  *
  * A thread needs the codes of the parents, not their ids, so there is no circle. Each function checks every count,
  * index and length against the counts of the batch, which the caller checked against the limits of batch.h.
@@ -58,12 +58,15 @@ uint32_t decode_needs(uint32_t wanted) {
 		needs |= start;
 	if (wanted & STORE_COLUMN_THREAD)
 		needs |= thread;
-	if (wanted & (STORE_COLUMN_SPAN_ID | STORE_COLUMN_PARENT_ID | STORE_COLUMN_ATTRIBUTES | STORE_COLUMN_EVENTS))
+	if (wanted & (STORE_COLUMN_SPAN_ID | STORE_COLUMN_PARENT_ID | STORE_COLUMN_ATTRIBUTES | STORE_COLUMN_EVENTS |
+	              STORE_COLUMN_LINKS))
 		needs |= span_id;
 	if (wanted & STORE_COLUMN_ATTRIBUTES)
 		needs |= BIT(ATTRIBUTES) | BIT(TEXT);
 	if (wanted & STORE_COLUMN_EVENTS)
 		needs |= BIT(EVENTS);
+	if (wanted & STORE_COLUMN_LINKS)
+		needs |= BIT(LINKS);
 	return needs;
 }
 
@@ -339,6 +342,7 @@ static int decode_column(struct decoder *decoder, const struct format_batch *enc
 	case FORMAT_COLUMN_ATTRIBUTES:
 	case FORMAT_COLUMN_TEXT:
 	case FORMAT_COLUMN_EVENTS:
+	case FORMAT_COLUMN_LINKS:
 	case FORMAT_COLUMNS:
 		break;
 	}
@@ -385,6 +389,10 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 		columns->event_count = encoded->event_count;
 		columns->events = decoder->events;
 	}
+	if (wanted & STORE_COLUMN_LINKS) {
+		columns->link_count = decoder->link_count;
+		columns->links = decoder->links;
+	}
 }
 
 int decode(struct decoder *decoder, const struct format_batch *encoded, uint32_t wanted,
@@ -401,6 +409,8 @@ int decode(struct decoder *decoder, const struct format_batch *encoded, uint32_t
 		error = decode_attributes(decoder, encoded);
 	if (!error && wanted & STORE_COLUMN_EVENTS)
 		error = decode_events(decoder, encoded);
+	if (!error && wanted & STORE_COLUMN_LINKS)
+		error = decode_links(decoder, encoded);
 	if (!error)
 		give(decoder, encoded, wanted, ret_columns);
 	return error;

@@ -160,3 +160,49 @@ int decode_events(struct decoder *decoder, const struct format_batch *encoded) {
 	}
 	return get_event_times(decoder, count);
 }
+
+static int get_linked(struct decoder *decoder, uint32_t count) {
+	int error = plane_get_u64(decoder->planes, decoder->values, count);
+	for (uint32_t i = 0; i < count && !error; i++)
+		decoder->links[i].linked_trace_hi = decoder->values[i];
+	if (!error)
+		error = plane_get_u64(decoder->planes, decoder->values, count);
+	for (uint32_t i = 0; i < count && !error; i++)
+		decoder->links[i].linked_trace_lo = decoder->values[i];
+	if (!error)
+		error = plane_get_u64(decoder->planes, decoder->values, count);
+	for (uint32_t i = 0; i < count && !error; i++)
+		decoder->links[i].linked_span_id = decoder->values[i];
+	return error ? error : plane_reader_finish(decoder->planes);
+}
+
+int decode_links(struct decoder *decoder, const struct format_batch *encoded) {
+	uint32_t count = 0;
+	uint32_t foreign = 0;
+	uint32_t next = 0;
+	decoder->link_count = 0;
+	if (!encoded->columns[FORMAT_COLUMN_LINKS].bytes)
+		return 0;
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_LINKS, FORMAT_TRANSFORM_LINKS);
+	if (!error)
+		error = plane_get_count(decoder->planes, &count);
+	if (!error && (count == 0 || count > BATCH_LINKS_MAX))
+		error = ERR_DAMAGED;
+	if (!error)
+		error = get_places(decoder, NULL, count, &foreign);
+	if (!error)
+		error = get_foreign(decoder, foreign);
+	for (uint32_t i = 0; i < count && !error; i++) {
+		struct store_link *link = &decoder->links[i];
+		uint32_t row = decoder->words[i];
+		bool here = row < decoder->span_count;
+		link->trace_lo = here ? decoder->trace_lo[row] : decoder->values[next];
+		link->span_id = here ? decoder->span_id[row] : decoder->more_values[next];
+		next += !here;
+	}
+	if (!error)
+		error = get_linked(decoder, count);
+	if (!error)
+		decoder->link_count = count;
+	return error;
+}

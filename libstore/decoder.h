@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory of a decoder, shared by decode.c (spans) and decode_extras.c (attributes and events). */
+/* The memory of a decoder, shared by decode.c (spans) and decode_extras.c (attributes, events, links). */
 #ifndef SPANRING_LIBSTORE_DECODER_H
 #define SPANRING_LIBSTORE_DECODER_H
 
@@ -37,6 +37,8 @@ struct decoder {
 	uint8_t bytes[BATCH_SPANS_MAX];
 	struct store_attribute attributes[BATCH_ATTRIBUTES_MAX];
 	struct store_event events[BATCH_EVENTS_MAX];
+	struct store_link links[BATCH_LINKS_MAX];
+	uint32_t link_count;
 	uint8_t text[BATCH_TEXT_BYTES_MAX];
 };
 
@@ -45,5 +47,6 @@ int decode_start(struct decoder *decoder, const struct format_batch *encoded, en
                  uint8_t transform);
 int decode_attributes(struct decoder *decoder, const struct format_batch *encoded);
 int decode_events(struct decoder *decoder, const struct format_batch *encoded);
+int decode_links(struct decoder *decoder, const struct format_batch *encoded);
 
 #endif

@@ -306,6 +306,9 @@ static void put_column(struct encoder *encoder, const struct batch *batch, enum 
 	case FORMAT_COLUMN_EVENTS:
 		encode_events(encoder, batch);
 		return;
+	case FORMAT_COLUMN_LINKS:
+		encode_links(encoder, batch);
+		return;
 	case FORMAT_COLUMNS:
 		return;
 	}
@@ -318,6 +321,8 @@ static bool has_rows(const struct batch *batch, enum format_column column) {
 		return batch->text_bytes > 0;
 	if (column == FORMAT_COLUMN_EVENTS)
 		return batch->event_count > 0;
+	if (column == FORMAT_COLUMN_LINKS)
+		return batch->link_count > 0;
 	return batch->span_count > 0;
 }
 
@@ -348,6 +353,7 @@ void encode(struct encoder *encoder, const struct batch *batch, struct format_ba
 	struct format_batch encoded = {.span_count = batch->span_count,
 	                               .attribute_count = batch->attribute_count,
 	                               .event_count = batch->event_count,
+	                               .link_count = batch->link_count,
 	                               .text_bytes = batch->text_bytes};
 	encoder->span_count = batch->span_count;
 	encoder->foreign_count = 0;

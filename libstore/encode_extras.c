@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attributes are stored in order of (key, row of their span, order of arrival), so that values of one kind lie
- * side by side and rows ascend; events in order of (row, arrival). One whose span is not in the batch (it ended
+ * side by side and rows ascend; events and links in order of (row, arrival). One whose span is not in the batch (it ended
  * earlier or later) has row span_count, sorts last and takes its ids from a list. The batch of a span that has
  * attributes elsewhere is found through the bloom filters.
  */
@@ -127,4 +127,33 @@ void encode_events(struct encoder *encoder, const struct batch *batch) {
 	plane_put_u32(encoder->planes, encoder->more_words, count);
 	put_foreign(encoder, foreign);
 	put_event_times(encoder, batch, order);
+}
+
+void encode_links(struct encoder *encoder, const struct batch *batch) {
+	uint32_t count = batch->link_count;
+	uint32_t *order = encoder->rows;
+	for (uint32_t i = 0; i < count; i++)
+		encoder->places[i] = encoder_find_row(encoder, batch->links[i].trace_lo, batch->links[i].span_id);
+	order_identity(order, count);
+	order_by_u32(&encoder->order, order, encoder->places, count);
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_LINKS);
+	plane_put_count(encoder->planes, count);
+	put_places(encoder, order, NULL, count);
+	uint32_t foreign = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (encoder->places[order[i]] < encoder->span_count)
+			continue;
+		encoder->values[foreign] = batch->links[order[i]].trace_lo;
+		encoder->more_values[foreign++] = batch->links[order[i]].span_id;
+	}
+	put_foreign(encoder, foreign);
+	for (uint32_t i = 0; i < count; i++)
+		encoder->values[i] = batch->links[order[i]].linked_trace_hi;
+	plane_put_u64(encoder->planes, encoder->values, count);
+	for (uint32_t i = 0; i < count; i++)
+		encoder->values[i] = batch->links[order[i]].linked_trace_lo;
+	plane_put_u64(encoder->planes, encoder->values, count);
+	for (uint32_t i = 0; i < count; i++)
+		encoder->values[i] = batch->links[order[i]].linked_span_id;
+	plane_put_u64(encoder->planes, encoder->values, count);
 }

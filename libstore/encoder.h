@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory of an encoder, shared by encode.c (spans) and encode_extras.c (attributes and events). */
+/* The memory of an encoder, shared by encode.c (spans) and encode_extras.c (attributes, events, links). */
 #ifndef SPANRING_LIBSTORE_ENCODER_H
 #define SPANRING_LIBSTORE_ENCODER_H
 
@@ -53,10 +53,10 @@ struct encoder {
 	uint64_t more_values[BATCH_SPANS_MAX];
 	uint32_t words[BATCH_SPANS_MAX];
 	uint32_t more_words[BATCH_SPANS_MAX];
-	uint32_t places[BATCH_SPANS_MAX]; /* stored row of each attribute or event */
+	uint32_t places[BATCH_SPANS_MAX]; /* stored row of each attribute, event or link */
 	uint8_t bytes[BATCH_SPANS_MAX];
 	uint64_t
-	    foreign_traces[BATCH_ATTRIBUTES_MAX + BATCH_EVENTS_MAX]; /* of attributes and events without their span */
+	    foreign_traces[BATCH_ATTRIBUTES_MAX + BATCH_EVENTS_MAX + BATCH_LINKS_MAX]; /* of those without their span */
 	uint32_t foreign_count;
 	uint8_t text[BATCH_TEXT_BYTES_MAX];
 	uint8_t bloom[FORMAT_BLOOM_BYTES_MAX];
@@ -95,5 +95,6 @@ void encode_attributes(struct encoder *encoder, const struct batch *batch);
 /* After encode_attributes, in whose order the text is. */
 void encode_text(struct encoder *encoder, const struct batch *batch);
 void encode_events(struct encoder *encoder, const struct batch *batch);
+void encode_links(struct encoder *encoder, const struct batch *batch);
 
 #endif

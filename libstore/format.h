@@ -34,7 +34,8 @@ enum format_column {
 	FORMAT_COLUMN_ATTRIBUTES = 12,
 	FORMAT_COLUMN_TEXT = 13,
 	FORMAT_COLUMN_EVENTS = 14,
-	FORMAT_COLUMNS = 15
+	FORMAT_COLUMN_LINKS = 15,
+	FORMAT_COLUMNS = 16
 };
 
 /* First byte of each column. */
@@ -48,22 +49,23 @@ enum format_transform {
 	FORMAT_TRANSFORM_AS_PARENT = 7,    /* thread: 0 when that of the parent */
 	FORMAT_TRANSFORM_ATTRIBUTES = 8,
 	FORMAT_TRANSFORM_BYTES = 9, /* one plane */
-	FORMAT_TRANSFORM_EVENTS = 10
+	FORMAT_TRANSFORM_EVENTS = 10,
+	FORMAT_TRANSFORM_LINKS = 11
 };
 
 enum format_plane { FORMAT_PLANE_CONSTANT = 0, FORMAT_PLANE_RAW = 1, FORMAT_PLANE_ZSTD = 2 };
 
-/* Distinct traces that a bloom filter may have to hold: one of each span, attribute and event. */
-#define FORMAT_BLOOM_TRACES_MAX (BATCH_SPANS_MAX + BATCH_ATTRIBUTES_MAX + BATCH_EVENTS_MAX)
+/* Distinct traces that a bloom filter may have to hold: one of each span, attribute, event and link. */
+#define FORMAT_BLOOM_TRACES_MAX (BATCH_SPANS_MAX + BATCH_ATTRIBUTES_MAX + BATCH_EVENTS_MAX + BATCH_LINKS_MAX)
 #define FORMAT_BLOOM_BITS_PER_TRACE 10u
 #define FORMAT_BLOOM_HASHES 7u
 #define FORMAT_BLOOM_BYTES_MAX ((FORMAT_BLOOM_TRACES_MAX * FORMAT_BLOOM_BITS_PER_TRACE + 63u) / 64u * 8u)
 
 /*
- * No batch is larger, encoded: 96 bytes per span, 41 per attribute, 44 per event when nothing compresses, the
+ * No batch is larger, encoded: 96 bytes per span, 41 per attribute, 44 per event, 44 per link when nothing compresses, the
  * text, and headers. No column is larger than FORMAT_COLUMN_BYTES_MAX.
  */
-#define FORMAT_BATCH_BYTES_MAX (18u << 20)
+#define FORMAT_BATCH_BYTES_MAX (21u << 20)
 #define FORMAT_COLUMN_BYTES_MAX (5u << 20)
 
 /* One batch in its encoded form. A column without rows has no bytes. */
@@ -76,6 +78,7 @@ struct format_batch {
 	uint32_t span_count;
 	uint32_t attribute_count;
 	uint32_t event_count;
+	uint32_t link_count; /* from the encoder only: the column of links counts its own rows */
 	uint32_t text_bytes;
 	uint64_t start_ns_min;
 	uint64_t end_ns_max;

@@ -83,7 +83,7 @@ int reader_process(struct store_reader *reader, const uint8_t *instance, uint32_
 		if (!view)
 			return -ENOMEM;
 		memcpy(view->instance, instance, STORE_INSTANCE_BYTES);
-		view->executable = view->command = view->service = "";
+		view->executable = view->command = view->service = view->resource = "";
 		id = (uint32_t)reader->processes.count;
 		id_table_add(&reader->process_ids, hash, id);
 	}

@@ -33,6 +33,8 @@ struct store_process_view {
 	const char *executable;
 	const char *command;
 	const char *service;
+	const char *resource; /* key=value,key=value; "" if none */
+	uint32_t resource_left_out;
 	uint64_t attach_wall_ns;
 	struct store_process_account account; /* newest; all zero if none was stored */
 };
@@ -54,11 +56,12 @@ struct store_segment_view {
 	uint64_t spans;
 	uint64_t attributes;
 	uint64_t events;
+	uint64_t links;
 	uint64_t start_ns_min; /* of spans; both 0 if there are none */
 	uint64_t end_ns_max;
 	/* Maps from ids of this segment; index 0 is unused. */
 	uint32_t site_count;
-	const struct store_site *sites; /* name and file are ids of `names` below */
+	const struct store_site *sites; /* names and file are ids of `names` below */
 	uint32_t thread_count;
 	const struct store_thread *threads; /* process is an index into processes + 1; name an id of `names` */
 };
@@ -99,7 +102,8 @@ const struct store_damage *store_reader_damage(const struct store_reader *reader
 #define STORE_COLUMN_HEAP (1u << 10)
 #define STORE_COLUMN_ATTRIBUTES (1u << 11) /* the rows of attributes, with their text */
 #define STORE_COLUMN_EVENTS (1u << 12)
-#define STORE_COLUMNS_ALL ((1u << 13) - 1u)
+#define STORE_COLUMN_LINKS (1u << 13)
+#define STORE_COLUMNS_ALL ((1u << 14) - 1u)
 
 /* One decoded batch; valid inside the callback. Pointers of columns that were not asked for are NULL. */
 struct store_columns {
@@ -125,6 +129,8 @@ struct store_columns {
 	uint32_t text_bytes;
 	uint32_t event_count;
 	const struct store_event *events; /* name is an id of overview.names */
+	uint32_t link_count;
+	const struct store_link *links;
 };
 
 struct store_scan {

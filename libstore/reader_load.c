@@ -173,6 +173,48 @@ static int load_threads(struct reader_segment *segment, struct store_segment_vie
 	return error ? error : row;
 }
 
+static int load_scopes(struct reader_segment *segment, const struct store_segment_view *view,
+                       struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		uint64_t site = db_get_u64(select);
+		uint32_t name = db_get_u32(select);
+		uint32_t version = db_get_u32(select);
+		error = db_row_end(select);
+		if (!error &&
+		    (!site || site > view->site_count || !map_name(segment, &name) || !map_name(segment, &version)))
+			error = ERR_DAMAGED;
+		if (error)
+			break;
+		segment->sites[site].scope_name = name;
+		segment->sites[site].scope_version = version;
+	}
+	return error ? error : row;
+}
+
+static int load_resources(struct store_reader *reader, const struct reader_segment *segment,
+                          struct db_statement *select) {
+	char *const *texts = reader->names.items;
+	struct store_process_view *views = reader->processes.items;
+	int error = 0;
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		uint64_t process = db_get_u64(select);
+		uint32_t attributes = db_get_u32(select);
+		uint32_t left_out = db_get_u32(select);
+		error = db_row_end(select);
+		if (!error && (!process || process > segment->process_count || !map_name(segment, &attributes)))
+			error = ERR_DAMAGED;
+		if (error)
+			break;
+		struct store_process_view *view = &views[segment->processes[process] - 1];
+		view->resource = texts[attributes];
+		view->resource_left_out = left_out;
+	}
+	return error ? error : row;
+}
+
 static int load_cursors(struct store_reader *reader, struct db_statement *select) {
 	int error = 0;
 	int row = 0;
@@ -210,8 +252,39 @@ static int load_accounts(struct store_reader *reader, struct db_statement *selec
 		if (error)
 			break;
 		struct store_process_view *views = reader->processes.items;
+		account.limits = views[index - 1].account.limits; /* has a table of its own */
 		if (account.time_ns >= views[index - 1].account.time_ns)
 			views[index - 1].account = account;
+	}
+	return error ? error : row;
+}
+
+static uint64_t higher(uint64_t a, uint64_t b) {
+	return a > b ? a : b;
+}
+
+/* Counters only grow: the highest of all segments is the newest. */
+static int load_limits(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
+		size_t bytes = 0;
+		uint32_t index = 0;
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		if (bytes != STORE_INSTANCE_BYTES || count == CATALOG_PROCESSES_MAX)
+			return ERR_DAMAGED;
+		error = reader_process(reader, instance, &index);
+		if (error)
+			break;
+		struct store_process_view *views = reader->processes.items;
+		struct store_limits *limits = &views[index - 1].account.limits;
+		limits->attributes_over_limit = higher(limits->attributes_over_limit, db_get_u64(select));
+		limits->events_over_limit = higher(limits->events_over_limit, db_get_u64(select));
+		limits->links_over_limit = higher(limits->links_over_limit, db_get_u64(select));
+		limits->values_cut = higher(limits->values_cut, db_get_u64(select));
+		limits->dropped_links = higher(limits->dropped_links, db_get_u64(select));
+		limits->contexts_malformed = higher(limits->contexts_malformed, db_get_u64(select));
+		error = db_row_end(select);
 	}
 	return error ? error : row;
 }
@@ -219,6 +292,9 @@ static int load_accounts(struct store_reader *reader, struct db_statement *selec
 static int load_table(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
                       enum schema_table table) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	int there = segment_has_table(segment->db, table);
+	if (there != 1)
+		return there;
 	int error = db_prepare(segment->db, schema_tables[table].select, &select);
 	if (error)
 		return error;
@@ -235,6 +311,12 @@ static int load_table(struct store_reader *reader, struct reader_segment *segmen
 		return load_cursors(reader, select);
 	case SCHEMA_ACCOUNT:
 		return load_accounts(reader, select);
+	case SCHEMA_SCOPE:
+		return load_scopes(segment, view, select);
+	case SCHEMA_RESOURCE:
+		return load_resources(reader, segment, select);
+	case SCHEMA_LIMITS:
+		return load_limits(reader, select);
 	case SCHEMA_META:
 	case SCHEMA_SAMPLE:
 	case SCHEMA_BATCH:
@@ -282,12 +364,15 @@ static int load_totals(struct reader_segment *segment, const char **ret_what) {
 
 static int load_all(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
                     const char **ret_what) {
-	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,   SCHEMA_PROCESS,
-	                                           SCHEMA_THREAD, SCHEMA_CURSOR, SCHEMA_ACCOUNT};
+	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,     SCHEMA_PROCESS,
+	                                           SCHEMA_THREAD, SCHEMA_CURSOR,   SCHEMA_ACCOUNT,
+	                                           SCHEMA_SCOPE,  SCHEMA_RESOURCE, SCHEMA_LIMITS};
 	*ret_what = "it cannot be read";
 	int error = db_execute(segment->db, "PRAGMA cache_size=-1024;BEGIN");
 	if (!error)
 		error = segment_read_identity(segment->db, &segment->identity);
+	if (!error)
+		error = segment_read_links(segment->db, &segment->links);
 	if (!error)
 		error = load_totals(segment, ret_what);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !error; i++) {
@@ -320,6 +405,7 @@ static void fill_view(const struct reader_segment *segment, struct store_segment
 	view->spans = segment->totals.spans;
 	view->attributes = segment->totals.attributes;
 	view->events = segment->totals.events;
+	view->links = segment->links;
 	view->start_ns_min = segment->totals.start_ns_min;
 	view->end_ns_max = segment->totals.end_ns_max;
 	view->sites = segment->sites;

@@ -149,7 +149,7 @@ static bool outside_time(const struct store_scan *scan, uint64_t wall_offset_ns,
 	       (scan->until_wall_ns && saturating_add(start_ns, wall_offset_ns) > scan->until_wall_ns);
 }
 
-/* Attributes and events without spans have no time of their own: only the filter of traces can leave them out. */
+/* Attributes, events and links without spans have no time of their own: only the filter of traces can leave them out. */
 static bool pruned(const struct store_scan *scan, const struct segment_walk *walk, const struct format_batch *encoded) {
 	if (scan->has_trace && !bloom_may_hold(encoded->bloom, encoded->bloom_bytes, scan->trace_lo))
 		return true;
@@ -223,7 +223,7 @@ int store_reader_scan(struct store_reader *reader, const struct store_scan *scan
 		const struct store_segment_view *view = &views[i];
 		struct segment_walk walk CLEANUP(segment_walk_close) = {
 		    .reader = reader, .segment = &segments[i], .view = view};
-		bool spans_only = view->spans && !view->attributes && !view->events;
+		bool spans_only = view->spans && !view->attributes && !view->events && !view->links;
 		bool outside =
 		    spans_only && outside_time(scan, view->wall_offset_ns, view->start_ns_min, view->end_ns_max);
 		if (!outside && !segment_walk_open(&walk))

@@ -16,6 +16,7 @@ struct reader_segment {
 	struct db *db; /* open segments stay in their read transaction; NULL: sealed, opened when needed */
 	struct segment_identity identity;
 	struct segment_totals totals;
+	uint64_t links;
 	bool sealed;
 	uint32_t string_count;
 	uint32_t *names; /* string id -> id of overview.names */

@@ -14,6 +14,10 @@
 #define ACCOUNT_COLUMNS                                                                                                \
 	"instance,state,rings_made,time_ns,threads_untraced,dropped_no_ring,names_cut,sites_overflowed,"               \
 	"strings_overflowed,misuse"
+#define SCOPE_COLUMNS "site,name,version"
+#define RESOURCE_COLUMNS "process,attributes,left_out"
+#define LIMITS_COLUMNS                                                                                                 \
+	"instance,attributes_over_limit,events_over_limit,links_over_limit,values_cut,dropped_links,contexts_malformed"
 #define SAMPLE_COLUMNS                                                                                                 \
 	"id,process,time_ns,threads,rss_bytes,pss_bytes,anonymous_bytes,swap_bytes,cpu_user_ns,cpu_system_ns,"         \
 	"faults_minor,faults_major"
@@ -25,52 +29,65 @@
 
 const struct schema schema_tables[SCHEMA_TABLES] = {
     [SCHEMA_META] = {"meta", "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL,value BLOB NOT NULL)WITHOUT ROWID",
-                     "INSERT OR REPLACE INTO meta VALUES(?,?)", "SELECT key,value FROM meta ORDER BY key"},
+                     "INSERT OR REPLACE INTO meta VALUES(?,?)", "SELECT key,value FROM meta ORDER BY key", false},
     [SCHEMA_STRING] = {"string", "CREATE TABLE string(id INTEGER PRIMARY KEY,text TEXT NOT NULL)",
-                       "INSERT INTO string VALUES(?,?)", "SELECT " STRING_COLUMNS " FROM string ORDER BY id"},
+                       "INSERT INTO string VALUES(?,?)", "SELECT " STRING_COLUMNS " FROM string ORDER BY id", false},
     [SCHEMA_SITE] = {"site", "CREATE TABLE site(id INTEGER PRIMARY KEY,name" U ",file" U ",line" U ",kind" U ")",
-                     "INSERT INTO site VALUES(?,?,?,?,?)", "SELECT " SITE_COLUMNS " FROM site ORDER BY id"},
+                     "INSERT INTO site VALUES(?,?,?,?,?)", "SELECT " SITE_COLUMNS " FROM site ORDER BY id", false},
     [SCHEMA_PROCESS] = {"process",
                         "CREATE TABLE process(id INTEGER PRIMARY KEY,instance" B ",pid" U ",ppid" U ",uid" U
                         ",clock_kind" U ",attach_ns" U ",attach_wall_ns" U ",executable" U ",command" U ",service" U
                         ")",
                         "INSERT INTO process VALUES(?,?,?,?,?,?,?,?,?,?,?)",
-                        "SELECT " PROCESS_COLUMNS " FROM process ORDER BY id"},
+                        "SELECT " PROCESS_COLUMNS " FROM process ORDER BY id", false},
     [SCHEMA_THREAD] = {"thread",
                        "CREATE TABLE thread(id INTEGER PRIMARY KEY,process" U ",ring" U ",tid" U ",name" U ",start_ns" U
                        ")",
-                       "INSERT INTO thread VALUES(?,?,?,?,?,?)", "SELECT " THREAD_COLUMNS " FROM thread ORDER BY id"},
+                       "INSERT INTO thread VALUES(?,?,?,?,?,?)", "SELECT " THREAD_COLUMNS " FROM thread ORDER BY id",
+                       false},
     [SCHEMA_CURSOR] = {"cursor",
                        "CREATE TABLE cursor(instance" B ",ring" U ",state" U ",position" U ",begun" U ",open" U
                        ",dropped_full" U ",dropped_depth" U ",dropped_attributes" U ",dropped_events" U
                        ",stored_spans" U ",stored_attributes" U ",stored_events" U ",rejected_spans" U
                        ",rejected_other" U ",lost_records" U ",reason" U ",PRIMARY KEY(instance,ring))WITHOUT ROWID",
                        "INSERT OR REPLACE INTO cursor VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                       "SELECT " CURSOR_COLUMNS " FROM cursor ORDER BY instance,ring"},
+                       "SELECT " CURSOR_COLUMNS " FROM cursor ORDER BY instance,ring", false},
     [SCHEMA_ACCOUNT] = {"account",
                         "CREATE TABLE account(instance BLOB PRIMARY KEY NOT NULL,state" U ",rings_made" U ",time_ns" U
                         ",threads_untraced" U ",dropped_no_ring" U ",names_cut" U ",sites_overflowed" U
                         ",strings_overflowed" U ",misuse" U ")WITHOUT ROWID",
                         "INSERT OR REPLACE INTO account VALUES(?,?,?,?,?,?,?,?,?,?)",
-                        "SELECT " ACCOUNT_COLUMNS " FROM account ORDER BY instance"},
+                        "SELECT " ACCOUNT_COLUMNS " FROM account ORDER BY instance", false},
+    [SCHEMA_SCOPE] = {"scope", "CREATE TABLE scope(site INTEGER PRIMARY KEY,name" U ",version" U ")",
+                      "INSERT INTO scope VALUES(?,?,?)", "SELECT " SCOPE_COLUMNS " FROM scope ORDER BY site", true},
+    [SCHEMA_RESOURCE] = {"resource", "CREATE TABLE resource(process INTEGER PRIMARY KEY,attributes" U ",left_out" U ")",
+                         "INSERT INTO resource VALUES(?,?,?)",
+                         "SELECT " RESOURCE_COLUMNS " FROM resource ORDER BY process", true},
+    [SCHEMA_LIMITS] = {"limits",
+                       "CREATE TABLE limits(instance BLOB PRIMARY KEY NOT NULL,attributes_over_limit" U
+                       ",events_over_limit" U ",links_over_limit" U ",values_cut" U ",dropped_links" U
+                       ",contexts_malformed" U ")WITHOUT ROWID",
+                       "INSERT OR REPLACE INTO limits VALUES(?,?,?,?,?,?,?)",
+                       "SELECT " LIMITS_COLUMNS " FROM limits ORDER BY instance", true},
     [SCHEMA_SAMPLE] = {"sample",
                        "CREATE TABLE sample(id INTEGER PRIMARY KEY,process" U ",time_ns" U ",threads" U ",rss_bytes" U
                        ",pss_bytes" U ",anonymous_bytes" U ",swap_bytes" U ",cpu_user_ns" U ",cpu_system_ns" U
                        ",faults_minor" U ",faults_major" U ")",
                        "INSERT INTO sample VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)",
-                       "SELECT " SAMPLE_COLUMNS " FROM sample ORDER BY id"},
+                       "SELECT " SAMPLE_COLUMNS " FROM sample ORDER BY id", false},
     [SCHEMA_BATCH] = {"batch",
                       "CREATE TABLE batch(id INTEGER PRIMARY KEY,spans" U ",attributes" U ",events" U ",text_bytes" U
                       ",start_ns_min" U ",end_ns_max" U ",duration_ns_max" U ",checksum" U ",bloom" B ",directory" B
                       ",small" B ")",
                       "INSERT INTO batch VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-                      "SELECT " BATCH_COLUMNS " FROM batch ORDER BY id"},
+                      "SELECT " BATCH_COLUMNS " FROM batch ORDER BY id", false},
     [SCHEMA_COLUMN_BLOB] = {"column_blob", "CREATE TABLE column_blob(id INTEGER PRIMARY KEY,data" B ")",
-                            "INSERT INTO column_blob VALUES(?,?)", "SELECT id,data FROM column_blob ORDER BY id"},
+                            "INSERT INTO column_blob VALUES(?,?)", "SELECT id,data FROM column_blob ORDER BY id",
+                            false},
     [SCHEMA_SEAL] = {"seal",
                      "CREATE TABLE seal(id INTEGER PRIMARY KEY,batches" U ",spans" U ",attributes" U ",events" U
                      ",start_ns_min" U ",end_ns_max" U ",batch_checksum" U ",catalog_checksum" U ",samples" U
                      ",sample_checksum" U ",checksum" U ")",
                      "INSERT INTO seal VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
-                     "SELECT " SEAL_COLUMNS " FROM seal ORDER BY id"},
+                     "SELECT " SEAL_COLUMNS " FROM seal ORDER BY id", false},
 };

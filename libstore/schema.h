@@ -16,6 +16,9 @@ enum schema_table {
 	SCHEMA_THREAD,
 	SCHEMA_CURSOR,
 	SCHEMA_ACCOUNT,
+	SCHEMA_SCOPE,
+	SCHEMA_RESOURCE,
+	SCHEMA_LIMITS,
 	SCHEMA_SAMPLE,
 	SCHEMA_BATCH,
 	SCHEMA_COLUMN_BLOB,
@@ -31,6 +34,7 @@ struct schema {
 	const char *create;
 	const char *insert; /* or replace; parameters are all columns in order */
 	const char *select; /* all columns, in order of the primary key */
+	bool added;         /* after the first segments of this version: one without it has no such rows */
 };
 
 extern const struct schema schema_tables[SCHEMA_TABLES];

@@ -98,6 +98,8 @@ static int check_version(const char *path, struct db *db, char *text) {
 static int check_table(struct db_statement *statement, const struct schema *schema) {
 	db_put_text(statement, schema->name, strlen(schema->name));
 	int error = db_next(statement);
+	if (error == 0 && schema->added)
+		return 0;
 	if (error != 1)
 		return error < 0 ? error : ERR_DAMAGED;
 	size_t bytes = 0;
@@ -148,6 +150,17 @@ int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *
 	return 0;
 }
 
+int segment_has_table(struct db *db, enum schema_table table) {
+	struct db_statement *statement CLEANUP(db_finalize_cleanup) = NULL;
+	if (!schema_tables[table].added)
+		return 1;
+	int error = db_prepare(db, "SELECT 1 FROM sqlite_master WHERE type='table' AND name=?", &statement);
+	if (error)
+		return error;
+	db_put_text(statement, schema_tables[table].name, strlen(schema_tables[table].name));
+	return db_next(statement);
+}
+
 static int get_meta(struct db_statement *statement, const char *key, void *ret_bytes, size_t bytes) {
 	db_put_text(statement, key, strlen(key));
 	int error = db_next(statement);
@@ -182,6 +195,25 @@ int segment_read_identity(struct db *db, struct segment_identity *ret_identity) 
 	if (!error)
 		*ret_identity = identity;
 	return error;
+}
+
+int segment_read_links(struct db *db, uint64_t *ret_links) {
+	static const char key[] = "links";
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	*ret_links = 0;
+	int error = db_prepare(db, "SELECT value FROM meta WHERE key=?", &select);
+	if (error)
+		return error;
+	db_put_text(select, key, sizeof(key) - 1);
+	int row = db_next(select);
+	if (row != 1)
+		return row;
+	size_t bytes = 0;
+	const uint8_t *value = db_get_blob(select, &bytes);
+	if (db_row_end(select) || bytes != sizeof(*ret_links))
+		return ERR_DAMAGED;
+	memcpy(ret_links, value, sizeof(*ret_links));
+	return 0;
 }
 
 static uint64_t seal_checksum(const struct segment_totals *totals) {
@@ -272,8 +304,12 @@ int segment_sum_batches(struct db *db, struct segment_totals *totals) {
 
 static int sum_table(struct db *db, enum schema_table table, uint64_t rows_max, uint64_t *checksum, uint64_t *rows) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	*rows = 0;
+	int there = segment_has_table(db, table);
+	if (there != 1)
+		return there;
 	int error = db_prepare(db, schema_tables[table].select, &select);
-	for (*rows = 0; !error; ++*rows) {
+	for (; !error; ++*rows) {
 		int row = db_next(select);
 		if (row <= 0)
 			return row;

@@ -66,7 +66,12 @@ struct segment_batch {
  */
 int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *ret_text);
 
+/* 1, or 0 for a table that was added to the format later than this segment. */
+int segment_has_table(struct db *db, enum schema_table table);
+
 int segment_read_identity(struct db *db, struct segment_identity *ret_identity);
+/* Links of all batches, as meta has them; 0 in a segment without. */
+int segment_read_links(struct db *db, uint64_t *ret_links);
 /* 1: sealed, and ret_totals filled; 0: not sealed. */
 int segment_read_seal(struct db *db, struct segment_totals *ret_totals);
 int segment_write_seal(struct db *db, const struct segment_totals *totals);

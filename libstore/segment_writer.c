@@ -51,6 +51,7 @@ struct segment_writer {
 	struct catalog_counts written;
 	uint64_t batches;
 	uint64_t spans;
+	uint64_t links;
 	uint64_t created_ns; /* monotonic */
 	uint64_t wall_offset_ns;
 	bool wall_offset_changed;
@@ -225,6 +226,13 @@ static int put_strings(struct segment_writer *segment, const struct catalog *cat
 	return error;
 }
 
+static int put_scope(struct db_statement *insert, uint32_t id, const struct store_site *site) {
+	db_put_u64(insert, id);
+	db_put_u64(insert, site->scope_name);
+	db_put_u64(insert, site->scope_version);
+	return db_run(insert);
+}
+
 static int put_sites(struct segment_writer *segment, const struct catalog *catalog, uint32_t count) {
 	struct db_statement *insert = segment->inserts[SCHEMA_SITE];
 	int error = 0;
@@ -236,8 +244,17 @@ static int put_sites(struct segment_writer *segment, const struct catalog *catal
 		db_put_u64(insert, site->line);
 		db_put_u64(insert, site->kind);
 		error = db_run(insert);
+		if (!error && site->scope_name)
+			error = put_scope(segment->inserts[SCHEMA_SCOPE], id, site);
 	}
 	return error;
+}
+
+static int put_resource(struct db_statement *insert, uint32_t id, const struct store_process *process) {
+	db_put_u64(insert, id);
+	db_put_u64(insert, process->resource);
+	db_put_u64(insert, process->resource_left_out);
+	return db_run(insert);
 }
 
 static int put_processes(struct segment_writer *segment, const struct catalog *catalog, uint32_t count) {
@@ -257,6 +274,8 @@ static int put_processes(struct segment_writer *segment, const struct catalog *c
 		db_put_u64(insert, process->command);
 		db_put_u64(insert, process->service);
 		error = db_run(insert);
+		if (!error && (process->resource || process->resource_left_out))
+			error = put_resource(segment->inserts[SCHEMA_RESOURCE], id, process);
 	}
 	return error;
 }
@@ -373,6 +392,22 @@ static int put_cursors(struct segment_writer *segment, const struct store_commit
 	return error;
 }
 
+/* A process that kept all limits has no row. */
+static int put_limits(struct db_statement *insert, const struct store_process_account *account) {
+	const struct store_limits *limits = &account->limits;
+	if (!(limits->attributes_over_limit | limits->events_over_limit | limits->links_over_limit |
+	      limits->values_cut | limits->dropped_links | limits->contexts_malformed))
+		return 0;
+	db_put_blob(insert, account->instance, STORE_INSTANCE_BYTES);
+	db_put_u64(insert, limits->attributes_over_limit);
+	db_put_u64(insert, limits->events_over_limit);
+	db_put_u64(insert, limits->links_over_limit);
+	db_put_u64(insert, limits->values_cut);
+	db_put_u64(insert, limits->dropped_links);
+	db_put_u64(insert, limits->contexts_malformed);
+	return db_run(insert);
+}
+
 static int put_accounts(struct segment_writer *segment, const struct store_commit *commit) {
 	struct db_statement *insert = segment->inserts[SCHEMA_ACCOUNT];
 	int error = 0;
@@ -389,6 +424,8 @@ static int put_accounts(struct segment_writer *segment, const struct store_commi
 		db_put_u64(insert, account->strings_overflowed);
 		db_put_u64(insert, account->misuse);
 		error = db_run(insert);
+		if (!error)
+			error = put_limits(segment->inserts[SCHEMA_LIMITS], account);
 	}
 	return error;
 }
@@ -424,6 +461,10 @@ static int put_all(struct segment_writer *segment, const struct store_commit *co
 		error = put_catalog(segment, commit->catalog, counts);
 	if (!error && encoded)
 		error = put_batch(segment, encoded);
+	if (!error && encoded && encoded->link_count) {
+		uint64_t links = segment->links + encoded->link_count;
+		error = put_meta(segment->inserts[SCHEMA_META], "links", &links, sizeof(links));
+	}
 	if (!error)
 		error = put_cursors(segment, commit);
 	if (!error)
@@ -447,6 +488,7 @@ int segment_writer_commit(struct segment_writer *segment, const struct store_com
 	if (encoded) {
 		segment->batches++;
 		segment->spans += encoded->span_count;
+		segment->links += encoded->link_count;
 	}
 	return 0;
 }

@@ -32,6 +32,7 @@ struct store_span {
 #define STORE_SPAN_UNFINISHED 1u    /* ended by thread exit or shutdown */
 #define STORE_SPAN_REMOTE_PARENT 2u /* the parent was given explicitly */
 #define STORE_SPAN_HEAP 4u          /* the heap fields were counted */
+#define STORE_SPAN_OPEN 8u          /* never ended: the process died while it was open; see store_cursor.open */
 
 struct store_attribute {
 	uint64_t trace_lo;
@@ -52,12 +53,22 @@ struct store_event {
 	uint32_t event_index;
 };
 
+struct store_link {
+	uint64_t trace_lo; /* of the span that has the link */
+	uint64_t span_id;
+	uint64_t linked_trace_hi;
+	uint64_t linked_trace_lo;
+	uint64_t linked_span_id;
+};
+
 /* One place in the source that begins spans. */
 struct store_site {
 	uint32_t name; /* string ids */
 	uint32_t file;
 	uint32_t line;
 	uint32_t kind;
+	uint32_t scope_name; /* string ids of the instrumentation scope; 0: none */
+	uint32_t scope_version;
 };
 
 enum store_process_state {
@@ -78,6 +89,8 @@ struct store_process {
 	uint32_t executable; /* string ids */
 	uint32_t command;
 	uint32_t service;
+	uint32_t resource;          /* string id: key=value,key=value as in the process file; 0: none */
+	uint32_t resource_left_out; /* pairs that found no room or were none */
 	uint32_t reserved;
 };
 
@@ -93,7 +106,7 @@ struct store_thread {
 enum store_ring_state {
 	STORE_RING_LIVE = 1,
 	STORE_RING_RETIRED = 2,    /* all its threads left in good order */
-	STORE_RING_DIED = 3,       /* its thread died; the open spans stay open for ever */
+	STORE_RING_DIED = 3,       /* its process is gone; the books are the last, the spans still open are stored */
 	STORE_RING_QUARANTINED = 4 /* broke the contract of the ring ABI; the agent no longer reads it */
 };
 
@@ -122,6 +135,16 @@ struct store_cursor {
 	uint32_t reserved;
 };
 
+/* What went over the limits of one span, and what else a process lost of its context. */
+struct store_limits {
+	uint64_t attributes_over_limit;
+	uint64_t events_over_limit;
+	uint64_t links_over_limit;
+	uint64_t values_cut;
+	uint64_t dropped_links;
+	uint64_t contexts_malformed;
+};
+
 /* The books of a process beyond its rings; the newest row counts. */
 struct store_process_account {
 	uint8_t instance[STORE_INSTANCE_BYTES];
@@ -134,6 +157,7 @@ struct store_process_account {
 	uint64_t sites_overflowed;
 	uint64_t strings_overflowed;
 	uint64_t misuse;
+	struct store_limits limits;
 };
 
 /* One look at a process, from /proc. A figure that could not be read is UINT64_MAX. */

@@ -14,7 +14,7 @@
  * stores bytes 48..63 last, so a reader that sees the right lap (and has a barrier between that look and its copy, see
  * ring_abi.h) has the whole record, also behind the published head, also after SIGKILL.
  *
- * A span is one SPAN record, written when the span ends. ATTRIBUTE and EVENT records are written when the program
+ * A span is one SPAN record, written when the span ends. ATTRIBUTE, EVENT and LINK records are written when the program
  * sets them, thus before the SPAN record that they belong to; they name it by span id, and carry the low half of its
  * trace id so that a reader finds the attributes of one trace without a join. A string value longer than the
  * bytes in its ATTRIBUTE record goes on in CONTINUATION records that follow it without a gap.
@@ -37,7 +37,7 @@
 #define SPANRING_RECORD_CONTINUATION 3u
 #define SPANRING_RECORD_EVENT 4u
 #define SPANRING_RECORD_THREAD 5u /* a thread takes the ring over; first record of every thread in a ring */
-#define SPANRING_RECORD_LINK 6u   /* reserved */
+#define SPANRING_RECORD_LINK 6u
 #define SPANRING_RECORD_GAUGE 7u  /* reserved */
 
 /* `bits` of a SPAN record: kind in bits 0-2, status in bits 3-4, flags above. */
@@ -108,6 +108,17 @@ struct spanring_event_record {
 	struct spanring_record_tail tail;
 };
 
+/* The span is linked to another one, of this trace or any other. */
+struct spanring_link_record {
+	uint64_t span_id;
+	uint64_t trace_lo;
+	uint64_t linked_trace_hi;
+	uint64_t linked_trace_lo;
+	uint64_t linked_span_id; /* never 0, nor is the linked trace id */
+	uint64_t reserved0[2];
+	struct spanring_record_tail tail;
+};
+
 #define SPANRING_THREAD_NAME_BYTES 16u
 
 struct spanring_thread_record {
@@ -125,6 +136,7 @@ union spanring_record {
 	struct spanring_attribute_record attribute;
 	struct spanring_continuation_record continuation;
 	struct spanring_event_record event;
+	struct spanring_link_record link;
 	struct spanring_thread_record thread;
 	uint8_t bytes[SPANRING_RECORD_BYTES];
 	uint64_t words[SPANRING_RECORD_BYTES / 8u];
@@ -148,6 +160,7 @@ SPANRING_STATIC_ASSERT(sizeof(struct spanring_span_record) == 64, "span record f
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_attribute_record) == 64, "attribute record fills one line");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_continuation_record) == 64, "continuation record fills one line");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_event_record) == 64, "event record fills one line");
+SPANRING_STATIC_ASSERT(sizeof(struct spanring_link_record) == 64, "link record fills one line");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_thread_record) == 64, "thread record fills one line");
 SPANRING_STATIC_ASSERT(sizeof(union spanring_record) == SPANRING_RECORD_BYTES, "a slot is one record");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_span_record, start_ticks) == 0, "start at 0");
@@ -168,6 +181,10 @@ SPANRING_STATIC_ASSERT(offsetof(struct spanring_continuation_record, tail) == 56
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_event_record, time_ticks) == 16, "event time at 16");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_event_record, event_index) == 24, "event index at 24");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_event_record, tail) == 56, "tail at 56");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, linked_trace_hi) == 16, "linked trace id, high half at 16");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, linked_trace_lo) == 24, "linked trace id, low half at 24");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, linked_span_id) == 32, "linked span id at 32");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, tail) == 56, "tail at 56");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_thread_record, tid) == 8, "tid at 8");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_thread_record, name) == 16, "thread name at 16");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_thread_record, tail) == 56, "tail at 56");

@@ -111,6 +111,8 @@ struct spanring_site_entry {
 	uint32_t line;
 	uint8_t kind;
 	uint8_t reserved[3];
+	uint32_t scope_name; /* string ids of the instrumentation scope; 0: none */
+	uint32_t scope_version;
 };
 
 struct spanring_string_entry {
@@ -147,7 +149,13 @@ struct spanring_process_header {
 	char command[512];    /* arguments joined by spaces, NUL-terminated, cut */
 	char service
 	    [128]; /* OTEL_SERVICE_NAME, else service.name of OTEL_RESOURCE_ATTRIBUTES, else the program's name */
-	uint8_t reserved1[896];
+	/*
+	 * OTEL_RESOURCE_ATTRIBUTES as key=value,key=value: whole pairs, values percent-decoded but for the bytes that would
+	 * break the list (comma, percent, control). NUL-terminated.
+	 */
+	char resource[768];
+	uint32_t resource_left_out; /* pairs that found no room or were none */
+	uint8_t reserved1[124];
 
 	/* Line of the tables; written by the program under its lock, released after the entry is complete. */
 	uint32_t site_count;
@@ -168,7 +176,14 @@ struct spanring_process_header {
 	uint64_t sites_overflowed; /* sites that share SPANRING_SITE_OVERFLOW */
 	uint64_t strings_overflowed;
 	uint64_t misuse; /* stale or double end, attribute on an ended span */
-	uint8_t reserved4[72];
+	/* Beyond the limits of one span (spanring.h, ENVIRONMENT). */
+	uint64_t attributes_over_limit;
+	uint64_t events_over_limit;
+	uint64_t links_over_limit;
+	uint64_t values_cut; /* those of names_cut that were values */
+	uint64_t dropped_links;
+	uint64_t contexts_malformed; /* traceparent, tracestate or baggage that broke its grammar */
+	uint8_t reserved4[24];
 	uint8_t reserved5[1664];
 };
 
@@ -180,8 +195,9 @@ struct spanring_open_span {
 	uint64_t trace_lo;
 	uint64_t start_ticks;
 	struct spanring_record_tail tail; /* as in the SPAN record to come: site, type, bits; lap 0 */
-	uint32_t event_count;
-	uint32_t reserved1;
+	uint32_t event_count; /* these three are one word, zeroed together */
+	uint16_t attribute_count;
+	uint16_t link_count;
 	uint64_t reserved2;
 };
 
@@ -248,16 +264,18 @@ struct spanring_control {
 #define SPANRING_RING_STACK_OFFSET 4096u
 #define SPANRING_RING_DATA_OFFSET (SPANRING_RING_STACK_OFFSET + SPANRING_DEPTH_MAX * 64u)
 #define SPANRING_SITE_TABLE_OFFSET 4096u
-#define SPANRING_STRING_INDEX_OFFSET (SPANRING_SITE_TABLE_OFFSET + SPANRING_SITES_MAX * 16u)
+#define SPANRING_STRING_INDEX_OFFSET (SPANRING_SITE_TABLE_OFFSET + SPANRING_SITES_MAX * 24u)
 #define SPANRING_STRING_ARENA_OFFSET (SPANRING_STRING_INDEX_OFFSET + SPANRING_STRINGS_MAX * 8u)
 #define SPANRING_PROCESS_FILE_BYTES (SPANRING_STRING_ARENA_OFFSET + SPANRING_STRING_ARENA_BYTES)
 
 #define SPANRING_BEGUN_SHIFT 16u
 #define SPANRING_OPEN_MASK 0xffffu
 
-SPANRING_STATIC_ASSERT(sizeof(struct spanring_site_entry) == 16, "site entry");
+SPANRING_STATIC_ASSERT(sizeof(struct spanring_site_entry) == 24, "site entry");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_string_entry) == 8, "string entry");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_open_span) == 64, "open span is one line");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_open_span, event_count) == 48, "open span: counts");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_process_header, resource) == 1152, "process: resource");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_process_header) == 4096, "process header is one page");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_ring_header) == 4096, "ring header is one page");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_control) == 4096, "control file is one page");

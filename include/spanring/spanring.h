@@ -26,9 +26,13 @@
  *
  * ENVIRONMENT, read once at attach: SPANRING_DIR (ring directory), SPANRING_RING_BYTES (power of two, 64 KiB to 64 MiB),
  * SPANRING_CLOCK (tsc | monotonic), SPANRING_DISABLED or OTEL_SDK_DISABLED (true or 1: off), OTEL_SERVICE_NAME,
- * OTEL_RESOURCE_ATTRIBUTES (service.name). A value that makes no sense counts as absent.
+ * OTEL_RESOURCE_ATTRIBUTES (stored; service.name), and the limits of one span: OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT (else
+ * OTEL_ATTRIBUTE_COUNT_LIMIT), OTEL_SPAN_EVENT_COUNT_LIMIT, OTEL_SPAN_LINK_COUNT_LIMIT (each 128 by default, at most 65535),
+ * OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT (as the first), OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT (else OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT; bytes,
+ * 4096 by default and at most). A value that makes no sense counts as absent.
  *
- * Words are OpenTelemetry's: span, trace, parent, kind, status, attribute, event.
+ * Words are OpenTelemetry's: span, trace, parent, kind, status, attribute, event, link, scope. docs/opentelemetry.md says field by
+ * field what is recorded; context.h passes contexts between processes.
  */
 #ifndef SPANRING_SPANRING_H
 #define SPANRING_SPANRING_H
@@ -54,6 +58,19 @@ enum spanring_kind {
 enum spanring_status { SPANRING_STATUS_UNSET = 0, SPANRING_STATUS_OK = 1, SPANRING_STATUS_ERROR = 2 };
 
 /*
+ * Instrumentation scope: the library or module that the spans of a site come from. Static, like a site. Define SPANRING_SCOPE
+ * as the address of one before this header is included, and all sites made by the macros belong to it.
+ */
+struct spanring_scope {
+	const char *name;
+	const char *version; /* NULL: none */
+};
+
+#ifndef SPANRING_SCOPE
+#define SPANRING_SCOPE 0
+#endif
+
+/*
  * A site: one place in the source that begins spans. Static storage, filled by SPANRING_SITE_INIT, never freed while the
  * process traces. `id` and `tag` are the library's: 0 until the first span, then the number of the interned site and the first
  * bytes of its records.
@@ -67,10 +84,13 @@ struct spanring_site {
 	uint8_t reserved[3];
 	uint32_t id;
 	uint32_t tag;
+	const struct spanring_scope *scope; /* NULL: none */
 };
 
 #define SPANRING_SITE_INIT(name_, kind_)                                                                               \
-	{ (name_), __FILE__, (uint32_t)__LINE__, (uint8_t)(kind_), {0, 0, 0}, 0, 0 }
+	SPANRING_SITE_INIT_SCOPE(name_, kind_, SPANRING_SCOPE)
+#define SPANRING_SITE_INIT_SCOPE(name_, kind_, scope_)                                                                 \
+	{ (name_), __FILE__, (uint32_t)__LINE__, (uint8_t)(kind_), {0, 0, 0}, 0, 0, (scope_) }
 
 /* A key of attributes or a name of events: interned once, like a site. */
 struct spanring_key {
@@ -167,8 +187,78 @@ SPANRING_API void spanring_set_string(struct spanring_span span, struct spanring
 SPANRING_API void spanring_set_bytes(struct spanring_span span, struct spanring_key *key, const void *value,
                                      uint64_t value_bytes);
 
+/* One attribute in an array of them; made by the functions below. */
+struct spanring_attribute {
+	struct spanring_key *key;
+	uint32_t type; /* SPANRING_VALUE_* */
+	uint32_t reserved;
+	union {
+		bool boolean;
+		int64_t i64;
+		uint64_t u64;
+		double f64;
+		const void *bytes; /* of a string; must live until the call that is given the array */
+	} value;
+	uint64_t value_bytes; /* of a string; SPANRING_TERMINATED: it ends at its zero byte */
+};
+
+#define SPANRING_TERMINATED UINT64_MAX
+
+static inline struct spanring_attribute spanring_attribute_bool(struct spanring_key *key, bool value) {
+	struct spanring_attribute attribute = {key, SPANRING_VALUE_BOOL, 0, {false}, 0};
+	attribute.value.boolean = value;
+	return attribute;
+}
+
+static inline struct spanring_attribute spanring_attribute_i64(struct spanring_key *key, int64_t value) {
+	struct spanring_attribute attribute = {key, SPANRING_VALUE_I64, 0, {false}, 0};
+	attribute.value.i64 = value;
+	return attribute;
+}
+
+static inline struct spanring_attribute spanring_attribute_u64(struct spanring_key *key, uint64_t value) {
+	struct spanring_attribute attribute = {key, SPANRING_VALUE_U64, 0, {false}, 0};
+	attribute.value.u64 = value;
+	return attribute;
+}
+
+static inline struct spanring_attribute spanring_attribute_f64(struct spanring_key *key, double value) {
+	struct spanring_attribute attribute = {key, SPANRING_VALUE_F64, 0, {false}, 0};
+	attribute.value.f64 = value;
+	return attribute;
+}
+
+static inline struct spanring_attribute spanring_attribute_bytes(struct spanring_key *key, const void *value,
+                                                                 uint64_t value_bytes) {
+	struct spanring_attribute attribute = {key, SPANRING_VALUE_STRING, 0, {false}, 0};
+	attribute.value.bytes = value;
+	attribute.value_bytes = value_bytes;
+	return attribute;
+}
+
+static inline struct spanring_attribute spanring_attribute_string(struct spanring_key *key, const char *value) {
+	return spanring_attribute_bytes(key, value, SPANRING_TERMINATED);
+}
+
+/*
+ * Set all attributes of an array, in its order, as one call for each would; the span is looked up once. An entry without a key
+ * or of an unknown type is left out and counted as misuse.
+ */
+SPANRING_API void spanring_set_attributes(struct spanring_span span, const struct spanring_attribute *attributes,
+                                          uint32_t count);
+
 /* Record an event (a named moment) of an open span of this thread. */
 SPANRING_API void spanring_event(struct spanring_span span, struct spanring_key *name);
+
+/* The same with attributes of its own. They do not count as attributes of the span; those over their limit are counted there. */
+SPANRING_API void spanring_event_with(struct spanring_span span, struct spanring_key *name,
+                                      const struct spanring_attribute *attributes, uint32_t count);
+
+/*
+ * Link an open span of this thread to another span, anywhere: what it waited for, the message that caused it, the spans that a
+ * batch was made of. A context without trace or span id is left out and counted as misuse.
+ */
+SPANRING_API void spanring_link(struct spanring_span span, const struct spanring_context *linked);
 
 /* --- life cycle and counters ------------------------------------------------------------------------------------- */
 
@@ -212,6 +302,12 @@ struct spanring_counters {
 	uint64_t threads_untraced; /* threads for which no ring could be made */
 	uint32_t reason;           /* enum spanring_reason: why the process, or the last such thread, is not traced */
 	uint32_t reserved;
+	uint64_t attributes_over_limit; /* of one span or event: see ENVIRONMENT; not among dropped_attributes */
+	uint64_t events_over_limit;
+	uint64_t links_over_limit;
+	uint64_t values_cut;         /* those of names_cut that were values */
+	uint64_t dropped_links;      /* links that found no room */
+	uint64_t contexts_malformed; /* traceparent, tracestate or baggage that broke its grammar (context.h) */
 };
 
 /* Fill *ret_counters. Takes the library's lock: not for the hot path. */
@@ -250,7 +346,10 @@ static inline void spanring__scope_end(struct spanring_span *span) {
 	struct spanring_span variable __attribute__((cleanup(spanring__scope_end), unused)) =                          \
 	    spanring_begin_with(&variable##_spanring_site, &variable##_spanring_options)
 
-/* Set an attribute with a literal key, interned once; nothing is evaluated or called for an empty handle. */
+/*
+ * Set an attribute with a literal key, interned once. The value is evaluated only if the span is recorded: for an empty
+ * handle nothing is evaluated or called, so an expensive value costs nothing there.
+ */
 #define SPANRING__SET(function, span, key, ...)                                                                        \
 	do {                                                                                                           \
 		static struct spanring_key spanring__key = SPANRING_KEY_INIT(key);                                     \

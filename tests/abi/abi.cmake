@@ -2,7 +2,7 @@
 # What strangers compile and link against: each public header alone, as C11 and C++; the symbols of the shared library.
 set(abi_dir ${CMAKE_CURRENT_LIST_DIR})
 set(abi_generated ${CMAKE_CURRENT_BINARY_DIR}/abi)
-set(abi_headers export version record ring_abi spanring)
+set(abi_headers export version record ring_abi spanring heap)
 foreach(header ${abi_headers})
   foreach(extension c cpp)
     set(source ${abi_generated}/alone_${header}.${extension})
@@ -25,10 +25,17 @@ foreach(test header_c.c header_cpp.cpp)
   set_tests_properties(abi.${name} PROPERTIES LABELS abi TIMEOUT 60)
 endforeach()
 
+add_test(NAME abi.cpp_header COMMAND sh ${abi_dir}/cpp_header.sh ${PROJECT_SOURCE_DIR}/include ${CMAKE_CXX_COMPILER} g++
+  clang++)
+set_tests_properties(abi.cpp_header PROPERTIES LABELS abi TIMEOUT 120 SKIP_RETURN_CODE 77)
+
 if(NOT SPANRING_SANITIZE AND NOT SPANRING_COVERAGE)
   add_test(NAME abi.exports COMMAND sh ${abi_dir}/check_exports.sh $<TARGET_FILE:spanring>
     ${abi_dir}/../../libshm/libspanring.map)
   set_tests_properties(abi.exports PROPERTIES LABELS abi TIMEOUT 60 SKIP_RETURN_CODE 77)
+  add_test(NAME abi.exports_heap COMMAND sh ${abi_dir}/check_exports.sh $<TARGET_FILE:spanring_heap>
+    ${abi_dir}/../../libshm/libspanring_heap.map)
+  set_tests_properties(abi.exports_heap PROPERTIES LABELS abi TIMEOUT 60 SKIP_RETURN_CODE 77)
   add_test(NAME abi.consume COMMAND bash ${abi_dir}/consume.sh ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER}
     ${CMAKE_CXX_COMPILER})
   set_tests_properties(abi.consume PROPERTIES LABELS abi TIMEOUT 300 SKIP_RETURN_CODE 77)

@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 
-sed -n 's/^\t\t\(spanring[a-z0-9_]*\);$/\1/p' "$map" | sort >"$work/wanted"
+sed -n 's/^\t\t\([a-z0-9_]*\);$/\1/p' "$map" | sort >"$work/wanted"
 nm -D --defined-only "$library" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort >"$work/found"
 [ -s "$work/wanted" ] || { echo "no symbols in $map"; failed=1; }
 diff -u "$work/wanted" "$work/found" || { echo "exported symbols differ from $map"; failed=1; }
@@ -28,6 +28,6 @@ if grep -x -e abort -e exit -e _exit -e __assert_fail -e signal -e sigaction -e 
 fi
 
 readelf -dW "$library" | grep -q NODELETE || { echo "may be unloaded: -z nodelete is missing"; failed=1; }
-readelf -dW "$library" | grep -q 'SONAME.*libspanring\.so\.[0-9]' || { echo "no versioned soname"; failed=1; }
+readelf -dW "$library" | grep -q 'SONAME.*libspanring[a-z_]*\.so\.[0-9]' || { echo "no versioned soname"; failed=1; }
 readelf -lW "$library" | grep 'GNU_STACK' | grep -q 'RWE' && { echo "executable stack"; failed=1; }
 exit $failed

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Goal: what is installed can be used: through find_package (shared and static) and through pkg-config, from C and from C++.
+# Goal: what is installed can be used: through find_package (shared and static) and through pkg-config, from C and from C++, with the
+# heap library and the C++ header.
 # usage: consume.sh BUILD_DIR C_COMPILER CXX_COMPILER    exit 77: cannot run here
 set -euo pipefail
 
@@ -28,6 +29,19 @@ int main(void) {
 }
 C
 cp "$work/app.c" "$work/app_cpp.cpp"
+cat >"$work/app_hpp.cpp" <<'CXX'
+#include <spanring/heap.h>
+#include <spanring/spanring.hpp>
+#include <cstdio>
+int main() {
+	spanring_counters counters;
+	SPANRING_CXX_SPAN(span, "consumed");
+	SPANRING_CXX_SET(span, "answer", 42);
+	span.end();
+	spanring_counters_read(&counters);
+	std::printf("%s %d\n", spanring_version(), spanring_heap_counters() ? (int)counters.ended : -1);
+}
+CXX
 cat >"$work/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(consumer LANGUAGES C CXX)
@@ -39,6 +53,9 @@ foreach(source app.c app_cpp.cpp)
     target_link_libraries(${name} PRIVATE spanring::${library})
   endforeach()
 endforeach()
+add_executable(app_hpp app_hpp.cpp)
+set_target_properties(app_hpp PROPERTIES CXX_STANDARD 17)
+target_link_libraries(app_hpp PRIVATE spanring::spanring_heap spanring::spanring)
 CMAKE
 cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >/dev/null
 cmake --build "$work/build" >/dev/null

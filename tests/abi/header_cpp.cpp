@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same header from C++: scoped spans end when an exception leaves the block.
 #include <cstdlib>
+#include <spanring/context.h>
 #include <spanring/ring_abi.h>
 #include <spanring/spanring.h>
 #include <stdexcept>
@@ -15,6 +16,12 @@ static void work(const spanring_context &parent) {
 	SPANRING_SET_F64(child, "f64", 0.5);
 	SPANRING_SET_STRING(child, "string", "text");
 	SPANRING_EVENT(child, "event");
+	static spanring_key key = SPANRING_KEY_INIT("key");
+	const spanring_attribute attributes[] = {spanring_attribute_u64(&key, 1), spanring_attribute_string(&key, "text")};
+	spanring_event_with(child, &key, attributes, 2);
+	spanring_link(child, &parent);
+	spanring_remote remote;
+	(void)spanring_remote_extract(nullptr, nullptr, &remote);
 	throw std::runtime_error("leaves three spans");
 }
 

@@ -17,4 +17,5 @@ function(spanring_fuzz_target name)
 endfunction()
 
 spanring_fuzz_target(batch_decode spanring::store)
+spanring_fuzz_target(w3c spanring::spanring_static)
 include(${CMAKE_CURRENT_LIST_DIR}/ring.cmake OPTIONAL)

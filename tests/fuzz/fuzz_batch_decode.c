@@ -4,6 +4,8 @@
  * decode to itself.
  *
  *     input := spans attributes events text_bytes size[15] bytes of the columns     u32 each; what is missing is 0
+ *
+ * What is left after the first fifteen columns is the last one, the links.
  */
 #include "libstore/decode.h"
 #include "libstore/encode.h"
@@ -32,12 +34,14 @@ static uint32_t take_u32(const uint8_t **data, size_t *size) {
 static struct format_batch parse(const uint8_t *data, size_t size) {
 	struct format_batch encoded = {0};
 	uint32_t sizes[FORMAT_COLUMNS];
+	_Static_assert(FORMAT_COLUMN_LINKS == FORMAT_COLUMNS - 1, "the last column takes the rest");
 	encoded.span_count = take_u32(&data, &size);
 	encoded.attribute_count = take_u32(&data, &size);
 	encoded.event_count = take_u32(&data, &size);
 	encoded.text_bytes = take_u32(&data, &size);
-	for (int i = 0; i < FORMAT_COLUMNS; i++)
+	for (int i = 0; i < FORMAT_COLUMN_LINKS; i++)
 		sizes[i] = take_u32(&data, &size);
+	sizes[FORMAT_COLUMN_LINKS] = UINT32_MAX;
 	for (int i = 0; i < FORMAT_COLUMNS; i++) {
 		uint32_t bytes = sizes[i] < size ? sizes[i] : (uint32_t)size;
 		encoded.columns[i].data = data;
@@ -72,6 +76,8 @@ static void fill_batch(struct batch *batch, const struct store_columns *columns)
 	}
 	for (uint32_t i = 0; i < columns->event_count; i++)
 		batch_add_event(batch, &columns->events[i]);
+	for (uint32_t i = 0; i < columns->link_count; i++)
+		batch_add_link(batch, &columns->links[i]);
 }
 
 /* Sums that do not depend on the order of rows. */
@@ -88,6 +94,11 @@ static uint64_t sum_of(const struct store_columns *columns) {
 		       UINT64_C(0xbf58476d1ce4e5b9);
 	for (uint32_t i = 0; i < columns->event_count; i++)
 		sum += (columns->events[i].trace_lo ^ columns->events[i].time_ns * 3) * UINT64_C(0x94d049bb133111eb);
+	for (uint32_t i = 0; i < columns->link_count; i++)
+		sum += (columns->links[i].trace_lo ^ columns->links[i].span_id * 3 ^
+		        columns->links[i].linked_trace_hi * 5 ^ columns->links[i].linked_trace_lo * 7 ^
+		        columns->links[i].linked_span_id * 11) *
+		       UINT64_C(0xd6e8feb86659fd93);
 	return sum;
 }
 

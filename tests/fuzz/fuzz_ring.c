@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program that writes anything it likes into its own ring. The input is laid over a sound ring: the moving words of
- * the header, the header's fixed part, then records from position 0 on. Whatever it holds: no fault, and everything
- * taken is a row, a rejection or a THREAD record.
+ * the header, the header's fixed part, then records from position 0 on, and the same bytes over the stack of open spans.
+ * Whatever it holds: no fault, everything taken is a row, a rejection or a THREAD record, and no more rows of open spans
+ * come than the books call open.
  *
  *     0    8 bytes   head        16   8 bytes   begun_open
  *     8    8 bytes   tail        24   8 bytes   owner word, state
@@ -11,6 +12,7 @@
  */
 #include "agent/intake.h"
 #include "agent/roster.h"
+#include "agent/unfinished.h"
 #include "agent_files.h"
 #include "libshm/fault_guard.h"
 #include "support/cmocka.h"
@@ -60,6 +62,11 @@ static void lay_over(const uint8_t *data, size_t bytes) {
 	memcpy(&header->state, input + 28, 4);
 	size_t at = WORDS_BYTES + 1 + fixed;
 	memcpy(target.files.records, input + at, sizeof(input) - at);
+	/* The stack of open spans: the same bytes again. */
+	memcpy((char *)header + SPANRING_RING_STACK_OFFSET, input + at,
+	       sizeof(input) - at < SPANRING_DEPTH_MAX * sizeof(struct spanring_open_span)
+	           ? sizeof(input) - at
+	           : SPANRING_DEPTH_MAX * sizeof(struct spanring_open_span));
 }
 
 static void take_all(struct producer *producer, struct feed *feed) {
@@ -88,6 +95,11 @@ static void take_all(struct producer *producer, struct feed *feed) {
 	assert_int_equal(row.stored_spans, target.sink.batch->span_count);
 	assert_int_equal(row.stored_attributes, target.sink.batch->attribute_count);
 	assert_true(feed->taken - before <= AGENT_FILES_CAPACITY);
+	uint64_t open_rows = 0;
+	uint32_t spans = target.sink.batch->span_count;
+	(void)unfinished_close(feed, &target.sink, &open_rows);
+	assert_true(open_rows <= row.open);
+	assert_int_equal(target.sink.batch->span_count, spans + open_rows);
 	intake_done(&intake);
 	roster_done(&roster);
 }

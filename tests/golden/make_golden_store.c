@@ -28,7 +28,7 @@ static struct catalog *make_catalog(void) {
 	check(catalog_new(&catalog), "catalog");
 	for (size_t i = 0; i < sizeof(golden_names) / sizeof(golden_names[0]); i++)
 		check(catalog_string(catalog, golden_names[i], strlen(golden_names[i]), &id), "string");
-	const struct store_site sites[] = {{2, 4, 10, 1}, {3, 4, 20, 2}};
+	const struct store_site sites[] = {{2, 4, 10, 1, 0, 0}, {3, 4, 20, 2, 0, 0}};
 	for (size_t i = 0; i < 2; i++)
 		check(catalog_site(catalog, &sites[i], &id), "site");
 	const struct store_process process = {.instance = "golden instance",

@@ -3,17 +3,33 @@ add_executable(spanring-test-producer integration/producer.c)
 target_link_libraries(spanring-test-producer PRIVATE spanring::spanring_static Threads::Threads)
 spanring_target(spanring-test-producer)
 
+add_executable(spanring-test-context integration/context_program.c)
+target_link_libraries(spanring-test-context PRIVATE spanring::spanring_static)
+spanring_target(spanring-test-context)
+
 add_library(spanring_test_session STATIC
   support/clock_wait.h support/session.c support/session.h support/stored.c support/stored.h)
 target_link_libraries(spanring_test_session PUBLIC spanring::test_support spanring::store spanring::headers)
 spanring_target(spanring_test_session)
 
-foreach(story IN ITEMS end_to_end producer_killed agent_killed overflow command_line record)
+foreach(story IN ITEMS end_to_end producer_killed agent_killed unfinished overflow command_line record context)
   add_executable(test_${story} integration/test_${story}.c)
   target_link_libraries(test_${story} PRIVATE spanring_test_session)
   spanring_target(test_${story})
-  add_dependencies(test_${story} spanring-test-producer spanring-agent spanring-analyze)
+  add_dependencies(test_${story} spanring-test-producer spanring-test-context spanring-agent spanring-analyze)
   add_test(NAME integration.${story} COMMAND test_${story})
   set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 900
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 endforeach()
+
+# A sanitizer brings an allocator of its own: nothing to count.
+if(NOT SPANRING_SANITIZE)
+  add_executable(test_record_heap integration/test_record_heap.c)
+  target_link_libraries(test_record_heap PRIVATE spanring_test_session)
+  target_compile_definitions(test_record_heap PRIVATE SPANRING_TEST_FOLDER="${PROJECT_SOURCE_DIR}/docs")
+  spanring_target(test_record_heap)
+  add_dependencies(test_record_heap spanring-test-heap-static heap_plugin indexer spanring-agent spanring-analyze)
+  add_test(NAME integration.record_heap COMMAND test_record_heap)
+  set_tests_properties(integration.record_heap PROPERTIES LABELS integration TIMEOUT 300
+    ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+endif()

@@ -4,10 +4,12 @@
  * with the attribute "seq" = process << 56 | thread << 48 | n, n counting the spans of the thread in the order in which they begin.
  * After each end the thread counts it in the acknowledgement file, so that a test knows what was finished before a kill.
  *
- *     producer --process P --threads T --trees N [--ack FILE] [--flush-every ENDS] [--wait]
+ *     producer --process P --threads T --trees N [--ack FILE] [--flush-every ENDS] [--wait] [--hang-depth N]
  *
  * --flush-every waits for the agent to store what was written, so that nothing is dropped, whatever happens to the agent.
  * --wait keeps the process alive, rings and all, until standard input ends. N 0 means for ever.
+ * --hang-depth N: after its trees the main thread opens N nested spans "hung", each with "seq" = 255 << 56 | its depth, counts them in
+ * the last word of the acknowledgement file, and waits for SIGUSR1; then it ends them.
  * Prints the library's counters as "begun ended open dropped_full dropped_depth dropped_no_ring reason".
  */
 #include <spanring/spanring.h>
@@ -15,6 +17,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +26,8 @@
 #include <unistd.h>
 
 #define THREADS_MAX 16
+#define HANG_DEPTH_MAX 128
+#define HANG_PROCESS UINT64_C(255)
 #define INNER_PER_TREE 4
 #define FLUSH_STEP_NS 1000000000u
 
@@ -32,6 +37,7 @@ struct plan {
 	uint64_t flush_every;
 	int threads;
 	int wait;
+	int hang_depth;
 	uint64_t *acknowledged; /* one word per thread, shared with the test; NULL: none */
 };
 
@@ -102,6 +108,8 @@ static struct plan read_plan(int argc, char **argv) {
 			plan.wait = 1;
 		else if (strcmp(argv[i], "--process") == 0 && i + 1 < argc)
 			plan.process = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--hang-depth") == 0 && i + 1 < argc)
+			plan.hang_depth = atoi(argv[++i]);
 		else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc)
 			plan.threads = atoi(argv[++i]);
 		else if (strcmp(argv[i], "--trees") == 0 && i + 1 < argc)
@@ -113,9 +121,24 @@ static struct plan read_plan(int argc, char **argv) {
 		else
 			exit(2);
 	}
-	if (plan.threads < 1 || plan.threads > THREADS_MAX)
+	if (plan.threads < 1 || plan.threads > THREADS_MAX || plan.hang_depth < 0 || plan.hang_depth > HANG_DEPTH_MAX)
 		exit(2);
 	return plan;
+}
+
+static void hang(const struct plan *plan, const sigset_t *release) {
+	struct spanring_span spans[HANG_DEPTH_MAX];
+	int signal_number;
+	for (int i = 0; i < plan->hang_depth; i++) {
+		SPANRING_BEGIN(span, "hung");
+		SPANRING_SET_U64(span, "seq", HANG_PROCESS << 56 | (uint64_t)i);
+		spans[i] = span;
+		if (plan->acknowledged)
+			__atomic_store_n(&plan->acknowledged[THREADS_MAX - 1], (uint64_t)i + 1, __ATOMIC_RELEASE);
+	}
+	(void)sigwait(release, &signal_number);
+	for (int i = plan->hang_depth; i > 0; i--)
+		spanring_end(spans[i - 1]);
 }
 
 static void print_counters(void) {
@@ -131,6 +154,10 @@ int main(int argc, char **argv) {
 	struct plan plan = read_plan(argc, argv);
 	struct worker workers[THREADS_MAX] = {{0}};
 	pthread_t threads[THREADS_MAX];
+	sigset_t release;
+	(void)sigemptyset(&release);
+	(void)sigaddset(&release, SIGUSR1);
+	(void)pthread_sigmask(SIG_BLOCK, &release, NULL);
 	for (int i = 0; i < plan.threads; i++) {
 		workers[i].plan = &plan;
 		workers[i].thread = (uint64_t)i;
@@ -139,6 +166,8 @@ int main(int argc, char **argv) {
 	}
 	for (int i = 0; i < plan.threads; i++)
 		(void)pthread_join(threads[i], NULL);
+	if (plan.hang_depth > 0)
+		hang(&plan, &release);
 	print_counters();
 	char byte;
 	while (plan.wait && read(STDIN_FILENO, &byte, 1) > 0)

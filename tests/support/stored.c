@@ -42,7 +42,8 @@ static void take_spans(struct loading *loading, const struct store_columns *colu
 		assert_in_range(columns->site[i], 1, columns->segment->site_count);
 		const char *name = loading->overview->names[columns->segment->sites[columns->site[i]].name];
 		int outer = strcmp(name, "outer") == 0;
-		if (!outer)
+		int open = (columns->flags[i] & STORE_SPAN_OPEN) != 0;
+		if (!outer && strcmp(name, "hung") != 0)
 			assert_string_equal(name, "inner");
 		struct stored_span span = {
 		    .seq = UINT64_MAX,
@@ -54,6 +55,7 @@ static void take_spans(struct loading *loading, const struct store_columns *colu
 		    .duration_ns = columns->duration_ns[i],
 		    .outer = (uint32_t)outer,
 		    .kind = columns->kind[i],
+		    .open = (uint32_t)open,
 		};
 		stored->spans[stored->count++] = span;
 	}
@@ -89,8 +91,13 @@ static int by_span_id(const void *a, const void *b) {
 	return by_u64(((const struct stored_span *)a)->span_id, ((const struct stored_span *)b)->span_id);
 }
 
+/* Finished ones before those that are open. */
 static int by_seq(const void *a, const void *b) {
-	return by_u64(((const struct stored_span *)a)->seq, ((const struct stored_span *)b)->seq);
+	const struct stored_span *left = a;
+	const struct stored_span *right = b;
+	if (left->open != right->open)
+		return left->open < right->open ? -1 : 1;
+	return by_u64(left->seq, right->seq);
 }
 
 /* Both lists in order of span id: give each span its number, fail on a second one. */
@@ -130,8 +137,13 @@ void stored_load(const char *store, struct stored *ret_stored) {
 	if (damage_count > 0)
 		fail_msg("%s: %s", damage[0].file, damage[0].text);
 	ret_stored->attribute_count = loading.attribute_count;
+	size_t found = ret_stored->count;
 	if (ret_stored->count > 0)
 		join(&loading);
+	while (ret_stored->count > 0 && ret_stored->spans[ret_stored->count - 1].open)
+		ret_stored->count--;
+	ret_stored->open_count = found - ret_stored->count;
+	ret_stored->open = ret_stored->spans + ret_stored->count;
 	free(loading.attributes);
 	store_reader_close(reader);
 }

@@ -18,11 +18,14 @@ struct stored_span {
 	uint64_t duration_ns;
 	uint32_t outer; /* 1: named "outer", 0: named "inner" */
 	uint32_t kind;
+	uint32_t open; /* never ended: stored when its process died */
 };
 
 struct stored {
 	struct stored_span *spans; /* in order of seq */
 	size_t count;
+	struct stored_span *open; /* never ended, in order of seq; part of the same array */
+	size_t open_count;
 	size_t attribute_count;
 };
 

@@ -50,7 +50,7 @@ void store_fixture_catalog(struct store_fixture *fixture) {
 		uint32_t id = 0;
 		(void)snprintf(name, sizeof(name), "name %u", i);
 		assert_int_equal(catalog_string(fixture->catalog, name, strlen(name), &name_id), 0);
-		struct store_site site = {name_id, 0, i, 0};
+		struct store_site site = {name_id, 0, i, 0, 0, 0};
 		assert_int_equal(catalog_site(fixture->catalog, &site, &id), 0);
 		struct store_process process = {
 		    .instance = {(uint8_t)(1 + i % 2)}, .pid = 100 + i % 2, .service = name_id};

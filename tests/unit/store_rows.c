@@ -13,6 +13,7 @@ void store_rows_free(struct store_rows *rows) {
 	free(rows->spans);
 	free(rows->attributes);
 	free(rows->events);
+	free(rows->links);
 	free(rows->text);
 	memset(rows, 0, sizeof(*rows));
 }
@@ -42,12 +43,20 @@ static void add_extras(struct store_rows *rows, const struct store_attribute *at
 	rows->text_bytes += text_bytes;
 }
 
+static void add_links(struct store_rows *rows, const struct store_link *links, size_t count) {
+	rows->links = grow(rows->links, rows->link_count, count, sizeof(*rows->links));
+	if (count)
+		memcpy(rows->links + rows->link_count, links, sizeof(*links) * count);
+	rows->link_count += count;
+}
+
 void store_rows_add_batch(struct store_rows *rows, const struct batch *batch) {
 	rows->spans = grow(rows->spans, rows->span_count, batch->span_count, sizeof(*rows->spans));
 	memcpy(rows->spans + rows->span_count, batch->spans, sizeof(*rows->spans) * batch->span_count);
 	rows->span_count += batch->span_count;
 	add_extras(rows, batch->attributes, batch->attribute_count, batch->events, batch->event_count, batch->text,
 	           batch->text_bytes);
+	add_links(rows, batch->links, batch->link_count);
 }
 
 void store_rows_add_columns(struct store_rows *rows, const struct store_columns *columns) {
@@ -70,6 +79,7 @@ void store_rows_add_columns(struct store_rows *rows, const struct store_columns 
 	}
 	add_extras(rows, columns->attributes, columns->attribute_count, columns->events, columns->event_count,
 	           columns->text, columns->text_bytes);
+	add_links(rows, columns->links, columns->link_count);
 }
 
 int store_rows_collect(void *context, const struct store_columns *columns) {
@@ -83,6 +93,10 @@ static int compare_spans(const void *a, const void *b) {
 
 static int compare_events(const void *a, const void *b) {
 	return memcmp(a, b, sizeof(struct store_event));
+}
+
+static int compare_links(const void *a, const void *b) {
+	return memcmp(a, b, sizeof(struct store_link));
 }
 
 static int compare_attributes(const void *a, const void *b, void *context) {
@@ -120,8 +134,15 @@ static bool same_attributes(struct store_rows *a, struct store_rows *b) {
 }
 
 bool store_rows_equal(struct store_rows *a, struct store_rows *b) {
-	if (a->span_count != b->span_count || a->event_count != b->event_count || a->text_bytes != b->text_bytes)
+	if (a->span_count != b->span_count || a->event_count != b->event_count || a->text_bytes != b->text_bytes ||
+	    a->link_count != b->link_count)
 		return false;
+	if (a->link_count) {
+		qsort(a->links, a->link_count, sizeof(*a->links), compare_links);
+		qsort(b->links, b->link_count, sizeof(*b->links), compare_links);
+		if (memcmp(a->links, b->links, sizeof(*a->links) * a->link_count) != 0)
+			return false;
+	}
 	if (a->span_count) {
 		qsort(a->spans, a->span_count, sizeof(*a->spans), compare_spans);
 		qsort(b->spans, b->span_count, sizeof(*b->spans), compare_spans);
@@ -245,6 +266,13 @@ static void add_extra(struct batch *batch, struct seed *seed, enum store_shape s
 	                            .event_index = (uint32_t)seed_below(seed, 5)};
 	if (seed_below(seed, 2))
 		batch_add_event(batch, &event);
+	struct store_link link = {.trace_lo = trace_lo,
+	                          .span_id = span_id,
+	                          .linked_trace_hi = value(seed, shape, 64),
+	                          .linked_trace_lo = value(seed, shape, 64),
+	                          .linked_span_id = value(seed, shape, 64)};
+	if (seed_below(seed, 2))
+		batch_add_link(batch, &link);
 }
 
 void store_rows_fill(struct batch *batch, struct seed *seed, enum store_shape shape, uint32_t spans, uint32_t ids_max) {

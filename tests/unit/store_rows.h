@@ -19,10 +19,12 @@ struct store_rows {
 	struct store_span *spans;
 	struct store_attribute *attributes;
 	struct store_event *events;
+	struct store_link *links;
 	char *text;
 	size_t span_count;
 	size_t attribute_count;
 	size_t event_count;
+	size_t link_count;
 	size_t text_bytes;
 };
 

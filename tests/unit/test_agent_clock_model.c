@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/clock_model.h"
 #include "base/errs.h"
+#include "libshm/clock_model.h"
 #include "support/cmocka.h"
 #include "support/seed.h"
 

@@ -90,6 +90,27 @@ static void a_span_becomes_a_row(void **state) {
 	assert_int_equal(fixture->feed->taken, 1);
 }
 
+static union spanring_record link_record(void) {
+	union spanring_record record = {
+	    .link = {.span_id = 3, .trace_lo = 4, .linked_trace_lo = 5, .linked_span_id = 6}};
+	return record;
+}
+
+static void a_link_becomes_a_row(void **state) {
+	struct fixture *fixture = *state;
+	agent_files_put(&fixture->files, 0, link_record(), SPANRING_RECORD_LINK);
+	assert_int_equal(drain(fixture, 0, 1, false), DRAIN_DONE);
+	assert_int_equal(fixture->sink.batch->link_count, 1);
+	const struct store_link *row = &fixture->sink.batch->links[0];
+	assert_true(row->span_id == 3 && row->trace_lo == 4 && row->linked_trace_hi == 0);
+	assert_true(row->linked_trace_lo == 5 && row->linked_span_id == 6);
+	fixture->sink.batch->link_count = BATCH_LINKS_MAX;
+	agent_files_put(&fixture->files, 1, link_record(), SPANRING_RECORD_LINK);
+	assert_int_equal(drain(fixture, 1, 1, false), DRAIN_FULL);
+	assert_int_equal(fixture->feed->taken, 1);
+	assert_int_equal(fixture->feed->books.rejected_other, 0);
+}
+
 static void what_breaks_the_contract_is_counted_and_passed(void **state) {
 	struct fixture *fixture = *state;
 	struct store_cursor *books = &fixture->feed->books;
@@ -125,7 +146,10 @@ static void what_breaks_the_contract_is_counted_and_passed(void **state) {
 		assert_int_equal(books->rejected_other, ++others);                                                     \
 	} while (0)
 	BAD_OTHER(0, agent_files_span(3), span.parent_id, 0);
-	BAD_OTHER(SPANRING_RECORD_LINK, agent_files_span(3), span.parent_id, 0);
+	BAD_OTHER(SPANRING_RECORD_GAUGE, agent_files_span(3), span.parent_id, 0);
+	BAD_OTHER(SPANRING_RECORD_LINK, link_record(), link.span_id, 0);
+	BAD_OTHER(SPANRING_RECORD_LINK, link_record(), link.linked_span_id, 0);
+	BAD_OTHER(SPANRING_RECORD_LINK, link_record(), link.linked_trace_lo, 0);
 	BAD_OTHER(255, agent_files_span(3), span.parent_id, 0);
 	BAD_OTHER(SPANRING_RECORD_CONTINUATION, agent_files_span(3), span.parent_id, 0);
 	BAD_OTHER(SPANRING_RECORD_ATTRIBUTE, agent_files_string(3, "a", 1), attribute.span_id, 0);
@@ -414,6 +438,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_span_becomes_a_row),
+	    TEST(a_link_becomes_a_row),
 	    TEST(what_breaks_the_contract_is_counted_and_passed),
 	    TEST(strings_of_every_length_come_whole),
 	    TEST(a_group_cut_by_the_copy_waits_for_its_rest),

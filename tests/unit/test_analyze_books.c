@@ -96,6 +96,21 @@ static void sums_stay_balanced(void **state) {
 	assert_false(books_balanced(&sum));
 }
 
+static void open_rows_are_part_of_open(void **state) {
+	(void)state;
+	char problem[BOOKS_PROBLEM_BYTES];
+	struct store_cursor cursor = ring(STORE_RING_DIED, 100, 3, 97);
+	assert_true(books_of_open(&cursor, 0, problem));
+	assert_true(books_of_open(&cursor, 3, problem));
+	assert_string_equal(problem, "");
+	assert_false(books_of_open(&cursor, 4, problem));
+	assert_non_null(strstr(problem, "only 3 were open"));
+	cursor.state = STORE_RING_LIVE;
+	assert_true(books_of_open(&cursor, 0, problem));
+	assert_false(books_of_open(&cursor, 1, problem));
+	assert_non_null(strstr(problem, "has not died"));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_span_stored),
@@ -104,6 +119,7 @@ int main(void) {
 	    cmocka_unit_test(a_living_ring_explains_itself),
 	    cmocka_unit_test(lost_records_explain_no_more_than_they_are),
 	    cmocka_unit_test(sums_stay_balanced),
+	    cmocka_unit_test(open_rows_are_part_of_open),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static void the_same_thing_has_one_id(void **state) {
 		int length = snprintf(name, sizeof(name), "name %u", i);
 		assert_int_equal(catalog_string(catalog, name, (size_t)length, &id), 0);
 		assert_int_equal(id, i + 2);
-		struct store_site site = {id, 0, i, 0};
+		struct store_site site = {id, 0, i, 0, 0, 0};
 		assert_int_equal(catalog_site(catalog, &site, &id), 0);
 		assert_int_equal(id, i + 2);
 	}
@@ -69,7 +69,7 @@ static void full_tables_say_so(void **state) {
 	}
 	assert_int_equal(id, 1);
 	for (uint32_t i = 0; i < CATALOG_SITES_MAX + 10; i++) {
-		struct store_site site = {1, 1, i, 9};
+		struct store_site site = {1, 1, i, 9, 0, 0};
 		assert_int_equal(catalog_site(catalog, &site, &id), 0);
 	}
 	assert_int_equal(id, 1);

@@ -46,6 +46,8 @@ static void check_bloom(const struct format_batch *encoded, const struct batch *
 		assert_true(bloom_may_hold(encoded->bloom, encoded->bloom_bytes, batch->attributes[i].trace_lo));
 	for (uint32_t i = 0; i < batch->event_count; i++)
 		assert_true(bloom_may_hold(encoded->bloom, encoded->bloom_bytes, batch->events[i].trace_lo));
+	for (uint32_t i = 0; i < batch->link_count; i++)
+		assert_true(bloom_may_hold(encoded->bloom, encoded->bloom_bytes, batch->links[i].trace_lo));
 }
 
 static void check_round_trip(struct codec *codec, enum store_shape shape, uint32_t spans) {
@@ -96,7 +98,7 @@ static void columns_decode_alone(void **state) {
 	encode(codec->encoder, codec->batch, &encoded);
 	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMNS_ALL, &all), 0);
 	uint64_t sum_all = checksum64(all.duration_ns, 8000, checksum64(all.parent_id, 8000, 0));
-	for (uint32_t bit = 0; bit < 13; bit++) {
+	for (uint32_t bit = 0; bit < 14; bit++) {
 		struct format_batch needed = encoded;
 		uint32_t needs = decode_needs(1u << bit);
 		for (uint32_t i = 0; i < FORMAT_COLUMNS; i++)

@@ -38,7 +38,7 @@ static uint32_t string_of(struct making *making, const char *text) {
 }
 
 static uint32_t site_of(struct making *making, const char *name, uint32_t kind) {
-	struct store_site site = {string_of(making, name), string_of(making, "src/main.c"), 42, kind};
+	struct store_site site = {string_of(making, name), string_of(making, "src/main.c"), 42, kind, 0, 0};
 	uint32_t id = 0;
 	assert_int_equal(catalog_site(making->catalog, &site, &id), 0);
 	return id;

@@ -14,8 +14,8 @@
  *         |    __--                  what came before piece 0: its line prolonged
  *         +----------------------- ticks
  */
-#ifndef SPANRING_AGENT_CLOCK_MODEL_H
-#define SPANRING_AGENT_CLOCK_MODEL_H
+#ifndef SPANRING_LIBSHM_CLOCK_MODEL_H
+#define SPANRING_LIBSHM_CLOCK_MODEL_H
 
 #include <stdint.h>
 

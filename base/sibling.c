@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sibling.h"
+
+#include "errs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where CMake installs them; see base/CMakeLists.txt. */
+#ifndef SPANRING_LIBRARIES_FROM_PROGRAMS
+#define SPANRING_LIBRARIES_FROM_PROGRAMS "../lib"
+#endif
+
+static int look(const char *folder, const char *place, const char *name, char ret_path[PATH_MAX]) {
+	int bytes = snprintf(ret_path, PATH_MAX, "%s/%s/%s", folder, place, name);
+	if (bytes < 0 || bytes >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return access(ret_path, R_OK) == 0 ? 0 : -errno;
+}
+
+int sibling_library(const char *name, char ret_path[PATH_MAX]) {
+	static const char *const places[] = {SPANRING_LIBRARIES_FROM_PROGRAMS, "../lib", "."};
+	char folder[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
+	if (length < 0)
+		return -errno;
+	folder[length] = 0;
+	char *slash = strrchr(folder, '/');
+	if (!slash)
+		return -ENOENT;
+	*slash = 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int rc = look(folder, places[i], name, ret_path);
+		if (rc != -ENOENT)
+			return rc;
+	}
+	return look(folder, places[0], name, ret_path);
+}
