@@ -14,6 +14,6 @@ foreach(story IN ITEMS end_to_end producer_killed agent_killed overflow command_
   spanring_target(test_${story})
   add_dependencies(test_${story} spanring-test-producer spanring-agent spanring-analyze)
   add_test(NAME integration.${story} COMMAND test_${story})
-  set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 900
+  set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 1800
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 endforeach()

@@ -6,6 +6,8 @@
 #ifndef SPANRING_TESTS_UNIT_AGENT_FILES_H
 #define SPANRING_TESTS_UNIT_AGENT_FILES_H
 
+#include "support/scratch.h"
+
 #include <spanring/ring_abi.h>
 
 #define AGENT_FILES_NAME "000102030405060708090a0b0c0d0e0f"
@@ -17,7 +19,7 @@
 #define AGENT_FILES_SITE 2u
 
 struct agent_files {
-	char rings[512];
+	struct scratch scratch;
 	int rings_fd;
 	int directory_fd;
 	struct spanring_process_header *process; /* whole file, mapped */
