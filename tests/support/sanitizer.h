@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which sanitizer this build has, said alike by both compilers, and by how much a campaign is cut so that it takes its usual time. */
+/* Which sanitizer this build has, and by how much campaigns are cut there to take their usual time. */
 #ifndef SPANRING_TESTS_SUPPORT_SANITIZER_H
 #define SPANRING_TESTS_SUPPORT_SANITIZER_H
 

@@ -12,7 +12,7 @@
 
 #define FOLDERS_MAX 64u
 
-/* Folders not yet removed: those of a test that failed go when its process ends, those of a parent are not ours to remove. */
+/* Not yet removed: those of a failed test go when its process exits, those of a parent are not ours to remove. */
 static struct {
 	pid_t owner; /* 0: free */
 	char path[SCRATCH_PATH_BYTES];

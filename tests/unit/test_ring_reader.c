@@ -234,7 +234,7 @@ static void names_of_rings_are_four_digits_in_range(void **state) {
 		assert_false(ring_reader_index(wrong[i], &index));
 }
 
-/* In a build with ThreadSanitizer an atomic load is a call into its runtime, and a jump out of it keeps the runtime's locks held. */
+/* Under ThreadSanitizer an atomic load is a call into its runtime; a jump out of it leaves the runtime's locks held. */
 static void skip_where_atomics_take_locks(void) {
 	if (!SANITIZER_THREAD)
 		return;
