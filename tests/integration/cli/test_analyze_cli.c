@@ -506,8 +506,8 @@ static void output_that_cannot_be_written(void **state) {
 
 static void json_is_json(void **state) {
 	(void)state;
-	static const char *const commands[] = {"latency", "memory", "slowest",           "info",
-	                                       "audit",   "verify", ("trace " CLI_TRACE_A)};
+	static const char *const commands[] = {
+	    "latency", "memory", "slowest", "info", "audit", "verify", ("trace " CLI_TRACE_A)};
 	struct child_result python = run_shell("command -v python3 >/dev/null");
 	bool missing = python.exit_code != 0;
 	child_result_free(&python);
