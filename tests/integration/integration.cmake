@@ -8,7 +8,7 @@ add_library(spanring_test_session STATIC
 target_link_libraries(spanring_test_session PUBLIC spanring::test_support spanring::store spanring::headers)
 spanring_target(spanring_test_session)
 
-foreach(story IN ITEMS end_to_end producer_killed agent_killed overflow command_line record)
+foreach(story IN ITEMS end_to_end producer_killed agent_killed overflow ring_directory command_line record)
   add_executable(test_${story} integration/test_${story}.c)
   target_link_libraries(test_${story} PRIVATE spanring_test_session)
   spanring_target(test_${story})
