@@ -8,18 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* ThreadSanitizer runs every handler with all signals blocked, whatever its flags say; left by a jump, they would stay so. */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HANDLER_HAS_A_MASK 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__) && !defined(HANDLER_HAS_A_MASK)
-#define HANDLER_HAS_A_MASK 1
-#elif !defined(HANDLER_HAS_A_MASK)
-#define HANDLER_HAS_A_MASK 0
-#endif
-
 /*
  * A signal handler reaches nothing but what its thread owns: the one piece of state here that cannot hang off a
  * context.
@@ -50,7 +38,7 @@ int fault_guard_run(const void *base, size_t bytes, void (*touch)(void *context)
 	guard.base = (uintptr_t)base;
 	guard.bytes = bytes;
 	/* The mask is not saved (SA_NODEFER leaves it alone): that would be a system call per ring and look. */
-	if (sigsetjmp(guard.back, HANDLER_HAS_A_MASK) != 0) {
+	if (sigsetjmp(guard.back, 0) != 0) {
 		guard.armed = 0;
 		return ERR_GONE;
 	}

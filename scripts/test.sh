@@ -41,8 +41,7 @@ if ((quick == 0)); then
   export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
   export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
   run asan-ubsan -LE '^abi$'
-  # Left out: ring_reader and agent_unfinished take a SIGBUS on purpose and end in one here; the store tests are slow here (310 s and 45 s).
-  run tsan -L '^(unit|stress)$' -E '^unit\.(ring_reader|agent_unfinished|store_damage|store_full)$'
+  run tsan -L '^(unit|stress)$'
 fi
 
 for summary in "$work"/*.txt; do

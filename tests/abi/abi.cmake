@@ -36,7 +36,7 @@ if(NOT SPANRING_SANITIZE AND NOT SPANRING_COVERAGE)
   add_test(NAME abi.exports_heap COMMAND sh ${abi_dir}/check_exports.sh $<TARGET_FILE:spanring_heap>
     ${abi_dir}/../../libshm/libspanring_heap.map)
   set_tests_properties(abi.exports_heap PROPERTIES LABELS abi TIMEOUT 60 SKIP_RETURN_CODE 77)
-  add_test(NAME abi.consume COMMAND bash ${abi_dir}/consume.sh ${CMAKE_BINARY_DIR} ${CMAKE_C_COMPILER}
+  add_test(NAME abi.consume COMMAND bash ${abi_dir}/consume.sh ${CMAKE_BINARY_DIR} ${CMAKE_GENERATOR} ${CMAKE_C_COMPILER}
     ${CMAKE_CXX_COMPILER})
   set_tests_properties(abi.consume PROPERTIES LABELS abi TIMEOUT 300 SKIP_RETURN_CODE 77)
 endif()

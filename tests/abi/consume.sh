@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Goal: what is installed can be used: through find_package (shared and static) and through pkg-config, from C and from C++, with the
 # heap library and the C++ header.
-# usage: consume.sh BUILD_DIR C_COMPILER CXX_COMPILER    exit 77: cannot run here
+# usage: consume.sh BUILD_DIR GENERATOR C_COMPILER CXX_COMPILER    exit 77: cannot run here
 set -euo pipefail
 
 build=$1
-cc=$2
-cxx=$3
+generator=$2
+cc=$3
+cxx=$4
 work=$(mktemp -d "${TMPDIR:-/tmp}/spanring-consume.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 prefix=$work/installed
@@ -57,7 +58,7 @@ add_executable(app_hpp app_hpp.cpp)
 set_target_properties(app_hpp PROPERTIES CXX_STANDARD 17)
 target_link_libraries(app_hpp PRIVATE spanring::spanring_heap spanring::spanring)
 CMAKE
-cmake -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >/dev/null
+cmake -G "$generator" -S "$work" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" >/dev/null
 cmake --build "$work/build" >/dev/null
 
 libraries=$(dirname "$(find "$prefix" -name 'libspanring.so' | head -n 1)")

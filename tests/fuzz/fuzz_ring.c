@@ -144,7 +144,7 @@ static void mutations_of_a_sound_ring_are_survived(void **state) {
 	(void)state;
 	struct seed seed = seed_start("fuzz_ring");
 	uint8_t input[INPUT_BYTES_MAX];
-	for (uint32_t round = 0; round < ROUNDS * seed_scale(); round++) {
+	for (uint32_t round = 0; round < seed_rounds(ROUNDS); round++) {
 		size_t bytes = sound_input(input, &seed);
 		uint64_t flips = seed_below(&seed, 6);
 		for (uint64_t i = 0; i < flips; i++)

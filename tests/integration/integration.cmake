@@ -12,13 +12,14 @@ add_library(spanring_test_session STATIC
 target_link_libraries(spanring_test_session PUBLIC spanring::test_support spanring::store spanring::headers)
 spanring_target(spanring_test_session)
 
-foreach(story IN ITEMS end_to_end producer_killed agent_killed unfinished overflow command_line record context)
+foreach(story IN ITEMS end_to_end producer_killed agent_killed unfinished overflow ring_directory command_line record
+    context)
   add_executable(test_${story} integration/test_${story}.c)
   target_link_libraries(test_${story} PRIVATE spanring_test_session)
   spanring_target(test_${story})
   add_dependencies(test_${story} spanring-test-producer spanring-test-context spanring-agent spanring-analyze)
   add_test(NAME integration.${story} COMMAND test_${story})
-  set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 900
+  set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 1800
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 endforeach()
 

@@ -23,7 +23,7 @@ static void killed_at_random_points_under_load(void **state) {
 	struct session session;
 	struct child producers[PRODUCERS];
 	const uint64_t *acknowledged = NULL;
-	unsigned rounds = ROUNDS * seed_scale();
+	unsigned rounds = seed_rounds(ROUNDS);
 	/* Enough for all rounds to find the producers at work, and a bit more. */
 	uint64_t trees = (uint64_t)rounds * ENDS_PER_ROUND / STORED_SPANS_PER_TREE;
 	session_open(&session);

@@ -9,6 +9,8 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 
+#include <spanring/version.h>
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,14 +43,71 @@ static void usage_errors(void **state) {
 	const char *analyze = child_program("spanring-analyze");
 	const char *agent = child_program("spanring-agent");
 	const char *cases[][5] = {
-	    {"latency", analyze, "latancy", "x", NULL},  {"--json", analyze, "latency", "--jsn", "x"},
-	    {"nothex", analyze, "trace", "nothex", "x"}, {"run", agent, "rum", NULL, NULL},
-	    {"--stor", agent, "run", "--stor", NULL},    {"soon", agent, "run", "--flush-interval", "soon"},
+	    {"latency", analyze, "latancy", "x", NULL},
+	    {"--json", analyze, "latency", "--jsn", "x"},
+	    {"nothex", analyze, "trace", "nothex", "x"},
+	    {"run", agent, "rum", NULL, NULL},
+	    {"--stor", agent, "run", "--stor", NULL},
+	    {"full", agent, "run", "--durability", "some"},
+	    {"--memory-interval", agent, "run", "--memory-interval", "1ns"},
+	    {"no value", agent, "run", "--rings", NULL},
+	    {"unexpected", agent, "run", "there", NULL},
+	    {"--rings", agent, "run", "--rings", ""},
+	    {"no command", agent, "record", NULL, NULL},
+	    {"soon", agent, "run", "--flush-interval", "soon"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *argv[] = {cases[i][1], cases[i][2], cases[i][3], cases[i][4], NULL};
 		check_refusal(argv, EXIT_CODE_USAGE, cases[i][0]);
 	}
+}
+
+static void help_and_version(void **state) {
+	(void)state;
+	static const char *const programs[] = {"spanring-agent", "spanring-analyze"};
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		const char *help[] = {child_program(programs[i]), "--help", NULL};
+		const char *version[] = {child_program(programs[i]), "--version", NULL};
+		struct child_result result = child_run(help, NULL);
+		assert_int_equal(result.exit_code, 0);
+		assert_non_null(strstr(result.out, "exit"));
+		assert_string_equal(result.err, "");
+		child_result_free(&result);
+		result = child_run(version, NULL);
+		assert_int_equal(result.exit_code, 0);
+		assert_non_null(strstr(result.out, SPANRING_VERSION_STRING));
+		child_result_free(&result);
+	}
+}
+
+static void every_option_of_the_agent(void **state) {
+	(void)state;
+	struct session session;
+	const char *arguments[] = {"--trees", "100", NULL};
+	session_open(&session);
+	struct child producer = session_producer(&session, arguments);
+	(void)session_producer_finish(&producer);
+	const char *argv[] = {child_program("spanring-agent"),
+	                      "run",
+	                      "--durability",
+	                      "full",
+	                      "--flush-interval",
+	                      "5ms",
+	                      "--memory-interval",
+	                      "0",
+	                      "--store",
+	                      session.scratch.store,
+	                      NULL};
+	const char *environment[] = {session.environment, NULL};
+	session.agent = child_start(argv, environment);
+	child_wait_for_line(&session.agent, session.scratch.store);
+	session_stop_agent(&session);
+	session_check_audit(&session);
+	const char *info[] = {child_program("spanring-analyze"), "info", session.scratch.store, NULL};
+	struct child_result result = child_run(info, NULL);
+	assert_non_null(strstr(result.out, "500"));
+	child_result_free(&result);
+	session_close(&session);
 }
 
 static void a_missing_store(void **state) {
@@ -235,6 +294,8 @@ static void a_program_without_rings_runs_on(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(usage_errors),
+	    cmocka_unit_test(help_and_version),
+	    cmocka_unit_test(every_option_of_the_agent),
 	    cmocka_unit_test(a_missing_store),
 	    cmocka_unit_test(a_file_that_is_no_segment),
 	    cmocka_unit_test(damaged_segments),

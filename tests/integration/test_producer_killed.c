@@ -68,14 +68,14 @@ static void run_round(struct seed *seed, bool agent_first) {
 static void killed_at_random_points_beside_an_agent(void **state) {
 	(void)state;
 	struct seed seed = seed_start("producer_killed");
-	for (unsigned round = 0; round < ROUNDS / 2 * seed_scale(); round++)
+	for (unsigned round = 0; round < seed_rounds(ROUNDS / 2); round++)
 		run_round(&seed, true);
 }
 
 static void killed_at_random_points_before_the_agent_came(void **state) {
 	(void)state;
 	struct seed seed = seed_start("producer_killed_before_agent");
-	for (unsigned round = 0; round < ROUNDS / 2 * seed_scale(); round++)
+	for (unsigned round = 0; round < seed_rounds(ROUNDS / 2); round++)
 		run_round(&seed, false);
 }
 

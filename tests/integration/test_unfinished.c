@@ -190,7 +190,7 @@ static void let_agent_live(struct session *session, uint64_t life_ns) {
 static void the_agent_is_killed_at_random_points(void **state) {
 	(void)state;
 	struct seed seed = seed_start("unfinished");
-	for (unsigned round = 0; round < 10 * seed_scale(); round++) {
+	for (unsigned round = 0; round < seed_rounds(10); round++) {
 		struct scene scene;
 		session_open(&scene.session);
 		bool agent_first = seed_below(&seed, 2) == 0;

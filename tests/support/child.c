@@ -18,7 +18,8 @@
 
 /* Far above anything that happens on a slow machine under a sanitizer: it ends a hang, it measures nothing. */
 #define DEADLINE_NS (300 * NS_PER_S)
-#define PROGRAMS_MAX 32
+#define PROGRAMS_MAX 16u /* names given to child_program by one test */
+#define PATH_BYTES 1024u
 
 static void apply_environment(const char *const *environment) {
 	for (; environment && *environment; environment++) {
@@ -29,15 +30,29 @@ static void apply_environment(const char *const *environment) {
 	}
 }
 
+pid_t child_fork(void) {
+	static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS};
+	pid_t parent = getpid();
+	(void)fflush(NULL);
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
+	/* A parent that is gone by now sends no signal any more. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		_exit(127);
+	for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
+		(void)signal(crashes[i], SIG_DFL);
+	return 0;
+}
+
 struct child child_start(const char *const *argv, const char *const *environment) {
 	int out[2];
 	int err[2];
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)dup2(out[1], STDOUT_FILENO);
 		(void)dup2(err[1], STDERR_FILENO);
 		apply_environment(environment);
@@ -144,20 +159,16 @@ struct child_result child_run(const char *const *argv, const char *const *enviro
 }
 
 const char *child_program(const char *name) {
-	static struct {
-		const char *name;
-		char *path;
-	} kept[PROGRAMS_MAX]; /* until the test program ends */
+	static char paths[PROGRAMS_MAX][PATH_BYTES];
 	const char *folder = getenv("SPANRING_TEST_BIN");
-	size_t at = 0;
+	char path[PATH_BYTES];
 	if (!folder)
 		fail_msg("SPANRING_TEST_BIN is not set: run through ctest");
-	while (at < PROGRAMS_MAX && kept[at].name && strcmp(kept[at].name, name) != 0)
+	assert_true((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) < sizeof(path));
+	size_t at = 0;
+	while (at < PROGRAMS_MAX && paths[at][0] && strcmp(paths[at], path) != 0)
 		at++;
 	assert_true(at < PROGRAMS_MAX);
-	if (!kept[at].name) {
-		assert_true(asprintf(&kept[at].path, "%s/%s", folder, name) > 0);
-		kept[at].name = kept[at].path + strlen(folder) + 1;
-	}
-	return kept[at].path;
+	memcpy(paths[at], path, sizeof(path));
+	return paths[at];
 }

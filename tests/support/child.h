@@ -36,6 +36,12 @@ void child_result_free(struct child_result *result);
 /* Start and finish. */
 struct child_result child_run(const char *const *argv, const char *const *environment);
 
+/*
+ * fork(2) for a test that goes on in the child: it dies with the thread that made it, and its crashes are its own
+ * (cmocka would turn them into a jump back into its runner).
+ */
+pid_t child_fork(void);
+
 /* Path of a program of this build: <build>/bin/name, from SPANRING_TEST_BIN. The text lives as long as the test. */
 const char *child_program(const char *name);
 

@@ -11,7 +11,7 @@ struct scratch {
 	char store[SCRATCH_PATH_BYTES]; /* files/store, not made */
 };
 
-/* Fails the test when they cannot be made. */
+/* Fails the test when they cannot be made. What is not removed is removed when the process that made it exits. */
 void scratch_make(struct scratch *ret_scratch);
 /* Removes both with all that is in them. */
 void scratch_remove(const struct scratch *scratch);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "seed.h"
 
+#include "sanitizer.h"
+
 #include "cmocka.h"
 
 #include <inttypes.h>
@@ -30,8 +32,9 @@ uint64_t seed_below(struct seed *seed, uint64_t bound) {
 	return seed_next(seed) % bound;
 }
 
-unsigned seed_scale(void) {
-	const char *scale = getenv("SPANRING_TEST_SCALE");
-	unsigned long value = scale ? strtoul(scale, NULL, 10) : 1;
-	return value >= 1 && value <= 1000 ? (unsigned)value : 1;
+unsigned seed_rounds(unsigned rounds) {
+	const char *text = getenv("SPANRING_TEST_SCALE");
+	unsigned long scale = text ? strtoul(text, NULL, 10) : 1;
+	unsigned long scaled = rounds * (scale >= 1 && scale <= 1000 ? scale : 1) / SANITIZER_SLOWDOWN;
+	return scaled > 0 ? (unsigned)scaled : 1;
 }

@@ -16,7 +16,7 @@ uint64_t seed_next(struct seed *seed);
 /* Uniform enough in [0, bound); bound > 0. */
 uint64_t seed_below(struct seed *seed, uint64_t bound);
 
-/* SPANRING_TEST_SCALE, 1 unless set: rounds of a campaign are multiplied by it. */
-unsigned seed_scale(void);
+/* Rounds of a campaign: this many, times SPANRING_TEST_SCALE, by SANITIZER_SLOWDOWN; at least one. */
+unsigned seed_rounds(unsigned rounds);
 
 #endif

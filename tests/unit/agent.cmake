@@ -11,16 +11,3 @@ foreach(test IN ITEMS ring_reader agent_clock_model agent_sampler agent_drain ag
   add_test(NAME unit.${test} COMMAND test_${test})
   set_tests_properties(unit.${test} PROPERTIES LABELS unit)
 endforeach()
-
-# A hostile program's files. With SPANRING_FUZZ under libFuzzer; always as a test that replays mutations of a sound ring.
-add_executable(fuzz_ring fuzz/fuzz_ring.c)
-target_link_libraries(fuzz_ring PRIVATE spanring_test_agent_files spanring::agent_parts)
-spanring_target(fuzz_ring)
-if(SPANRING_FUZZ)
-  target_compile_options(fuzz_ring PRIVATE -fsanitize=fuzzer)
-  target_compile_definitions(fuzz_ring PRIVATE SPANRING_FUZZ)
-  target_link_options(fuzz_ring PRIVATE -fsanitize=fuzzer)
-else()
-  add_test(NAME fuzz.ring COMMAND fuzz_ring)
-  set_tests_properties(fuzz.ring PROPERTIES LABELS fuzz)
-endif()

@@ -3,10 +3,11 @@
 
 #include "ring_view.h"
 
+#include "support/child.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -216,20 +217,29 @@ size_t view_string_value(const struct view_instance *instance, const struct span
 	return bytes;
 }
 
-pid_t view_fork(void) {
-	/* cmocka turns a crash into a jump back into its runner, which the child must not become. */
-	static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS};
-	fflush(NULL);
-	pid_t pid = fork();
-	assert_true(pid >= 0);
-	for (unsigned i = 0; pid == 0 && i < sizeof(crashes) / sizeof(crashes[0]); i++)
-		(void)signal(crashes[i], SIG_DFL);
-	return pid;
+struct scratch view_scratch;
+
+int view_set_up(void **state) {
+	(void)state;
+	scratch_make(&view_scratch);
+	return 0;
+}
+
+int view_tear_down(void **state) {
+	(void)state;
+	scratch_remove(&view_scratch);
+	return 0;
+}
+
+void view_renew(void) {
+	scratch_remove(&view_scratch);
+	scratch_make(&view_scratch);
 }
 
 pid_t view_run(const char *directory, void (*scenario)(void), enum view_leave leave) {
 	int status;
-	pid_t pid = view_fork();
+	pid_t pid = child_fork();
+	assert_true(pid >= 0);
 	if (pid == 0) {
 		setenv("SPANRING_DIR", directory, 1);
 		scenario();

@@ -7,6 +7,8 @@
 #ifndef SPANRING_TESTS_UNIT_RING_VIEW_H
 #define SPANRING_TESTS_UNIT_RING_VIEW_H
 
+#include "support/scratch.h"
+
 #include <spanring/ring_abi.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -68,8 +70,13 @@ static inline unsigned view_status(const struct spanring_span_record *span) {
 	return (span->tail.bits >> SPANRING_BITS_STATUS_SHIFT) & SPANRING_BITS_STATUS_MASK;
 }
 
-/* fork(2) for a scenario: crashes of the child are its own, as without a test runner. */
-pid_t view_fork(void);
+/* The folders of the test that runs; made and removed around each VIEW_TEST. */
+extern struct scratch view_scratch;
+int view_set_up(void **state);
+int view_tear_down(void **state);
+/* Empty ones instead, between two rounds. */
+void view_renew(void);
+#define VIEW_TEST(test) cmocka_unit_test_setup_teardown(test, view_set_up, view_tear_down)
 
 enum view_leave { VIEW_EXIT, VIEW_LEAVE_AT_ONCE };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/sampler.h"
 #include "base/errs.h"
+#include "support/child.h"
 #include "support/cmocka.h"
 
 #include <stdio.h>
@@ -107,7 +108,7 @@ static void a_dead_process_is_dead_and_a_zombie_in_doubt(void **state) {
 	int hold[2];
 	char byte;
 	assert_int_equal(pipe(hold), 0);
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)close(hold[1]);

@@ -78,7 +78,7 @@ static void random_graphs(void **state) {
 	(void)state;
 	struct seed seed = seed_start("trace tree");
 	struct trace_tree_span spans[64];
-	for (unsigned round = 0; round < 2000 * seed_scale(); round++) {
+	for (unsigned round = 0; round < seed_rounds(2000); round++) {
 		uint32_t count = (uint32_t)seed_below(&seed, 65);
 		uint64_t ids = 1 + seed_below(&seed, 70); /* few ids: twins and circles */
 		for (uint32_t i = 0; i < count; i++) {

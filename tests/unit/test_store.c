@@ -3,6 +3,7 @@
  * What the writer is given comes out of the reader: through real files, over several segments and lives of the
  * writer.
  */
+#include "support/child.h"
 #include "support/cmocka.h"
 
 #include "store_fixture.h"
@@ -252,11 +253,11 @@ static void a_killed_writer_loses_no_commit(void **state) {
 	struct seed seed = seed_start("store killed");
 	uint64_t position = 0;
 	uint64_t committed = 0;
-	for (unsigned round = 0; round < 10 * seed_scale(); round++) {
+	for (unsigned round = 0; round < seed_rounds(10); round++) {
 		int pipes[2];
 		scratch_remove_tree(fixture->scratch.store);
 		assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-		pid_t child = fork();
+		pid_t child = child_fork();
 		assert_true(child >= 0);
 		if (child == 0)
 			commit_for_ever(fixture, pipes[1]);

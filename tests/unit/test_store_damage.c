@@ -83,7 +83,7 @@ static void flipped_bits_are_found(void **state) {
 	struct damage_state *damage = *state;
 	struct seed seed = seed_start("store flips");
 	unsigned named = 0;
-	unsigned flips = 4000 * seed_scale();
+	unsigned flips = seed_rounds(4000);
 	write_file(damage->broken, damage->bytes, damage->size);
 	int fd = open(damage->broken, O_WRONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
@@ -121,7 +121,7 @@ static void verify_finds_flipped_columns(void **state) {
 static void truncated_files_are_found(void **state) {
 	struct damage_state *damage = *state;
 	struct seed seed = seed_start("store truncated");
-	for (unsigned i = 0; i < 200 * seed_scale(); i++) {
+	for (unsigned i = 0; i < seed_rounds(200); i++) {
 		size_t size = (size_t)seed_below(&seed, damage->size);
 		if (i % 2)
 			size -= size % 4096;
@@ -136,7 +136,7 @@ static void noise_is_found(void **state) {
 	struct seed seed = seed_start("store noise");
 	uint8_t *copy = malloc(damage->size);
 	assert_non_null(copy);
-	for (unsigned i = 0; i < 200 * seed_scale(); i++) {
+	for (unsigned i = 0; i < seed_rounds(200); i++) {
 		memcpy(copy, damage->bytes, damage->size);
 		size_t at = (size_t)seed_below(&seed, damage->size - 512);
 		for (size_t k = 0; k < 512; k++)
@@ -192,8 +192,8 @@ static void newer_versions_are_named(void **state) {
 static void other_schemas_are_refused(void **state) {
 	struct damage_state *damage = *state;
 	static const char *const changes[] = {
-	    "DROP TABLE batch;CREATE VIEW batch AS WITH RECURSIVE c(id) AS (SELECT 1 UNION ALL SELECT id+1 FROM c) "
-	    "SELECT id FROM c",
+	    ("DROP TABLE batch;CREATE VIEW batch AS WITH RECURSIVE c(id) AS (SELECT 1 UNION ALL SELECT id+1 FROM c) "
+	     "SELECT id FROM c"),
 	    "DROP TABLE account",
 	    "ALTER TABLE string ADD COLUMN more GENERATED ALWAYS AS (hex(zeroblob(1000)))",
 	    "CREATE INDEX i ON string(length(text))",

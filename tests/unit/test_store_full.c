@@ -72,7 +72,7 @@ static void commit_in_little_room(struct store_fixture *fixture, struct seed *se
 static void a_failed_commit_can_be_repeated(void **state) {
 	(void)state;
 	struct seed seed = seed_start("store full");
-	for (unsigned round = 0; round < 3 * seed_scale(); round++) {
+	for (unsigned round = 0; round < seed_rounds(3); round++) {
 		struct store_fixture fixture;
 		struct rlimit before;
 		assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);

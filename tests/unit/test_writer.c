@@ -3,7 +3,6 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,20 +10,6 @@
 #include <spanring/spanring.h>
 #include <string.h>
 #include <sys/prctl.h>
-
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
 
 static void nested(void) {
 	SPANRING_SPAN_KIND(outer, "outer", SPANRING_KIND_SERVER);
@@ -40,7 +25,7 @@ static void nested(void) {
 
 static void test_nested_spans(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, nested, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, nested, VIEW_EXIT));
 	assert_non_null(view);
 	const struct spanring_span_record *outer = view_span(view, "outer");
 	const struct spanring_span_record *middle = view_span(view, "middle");
@@ -73,8 +58,8 @@ static void roots(void) {
 
 static void test_every_root_has_its_own_trace(void **state) {
 	(void)state;
-	pid_t pid = view_run(scratch.rings, roots, VIEW_EXIT);
-	struct view_instance *view = view_open(scratch.rings, pid);
+	pid_t pid = view_run(view_scratch.rings, roots, VIEW_EXIT);
+	struct view_instance *view = view_open(view_scratch.rings, pid);
 	for (unsigned i = 0; i < 100; i++)
 		for (unsigned j = 0; j < i; j++) {
 			const struct spanring_span_record *a = &view_record(view, SPANRING_RECORD_SPAN, i)->span;
@@ -105,7 +90,7 @@ static void statuses(void) {
 static void test_status(void **state) {
 	(void)state;
 	char value[SPANRING_STRING_VALUE_MAX];
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, statuses, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, statuses, VIEW_EXIT));
 	assert_int_equal(view_status(view_span(view, "ok")), SPANRING_STATUS_OK);
 	assert_int_equal(view_status(view_span(view, "bad")), SPANRING_STATUS_ERROR);
 	assert_int_equal(view_kind(view_span(view, "bad")), SPANRING_KIND_PRODUCER);
@@ -140,7 +125,8 @@ static uint64_t number(const struct view_instance *view, uint64_t span_id, const
 
 static void test_typed_attributes(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, typed_attributes, VIEW_EXIT));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, typed_attributes, VIEW_EXIT));
 	const struct spanring_span_record *span = view_span(view, "typed");
 	double f;
 	uint64_t bits = number(view, span->span_id, "f", SPANRING_VALUE_F64);
@@ -188,7 +174,7 @@ static void strings(void) {
 static void test_string_lengths(void **state) {
 	(void)state;
 	char value[SPANRING_STRING_VALUE_MAX], key[16];
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, strings, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, strings, VIEW_EXIT));
 	uint64_t span_id = view_span(view, "strings")->span_id;
 	for (unsigned n = 0; n < STRING_LENGTHS; n++) {
 		uint32_t length = string_lengths[n];
@@ -221,7 +207,7 @@ static void test_events(void **state) {
 		uint32_t index;
 	} wanted[] = {{"first", "events", 1}, {"child's", "child", 1}, {"second", "events", 2}};
 	char text[SPANRING_NAME_BYTES_MAX + 1];
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, events, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, events, VIEW_EXIT));
 	for (unsigned n = 0; n < 3; n++) {
 		const struct spanring_event_record *event = &view_record(view, SPANRING_RECORD_EVENT, n)->event;
 		const struct spanring_span_record *span = view_span(view, wanted[n].span);
@@ -268,7 +254,8 @@ static void test_out_of_order_and_stale(void **state) {
 	(void)state;
 	static const char *const order[] = {"b", "a", "c", "d"};
 	char text[SPANRING_NAME_BYTES_MAX + 1];
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, out_of_order, VIEW_EXIT));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, out_of_order, VIEW_EXIT));
 	assert_int_equal(view_count(view, SPANRING_RECORD_SPAN), 4);
 	for (unsigned n = 0; n < 4; n++) {
 		const struct spanring_span_record *span = &view_record(view, SPANRING_RECORD_SPAN, n)->span;
@@ -308,7 +295,8 @@ static void explicit_parents(void) {
 
 static void test_explicit_parents(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, explicit_parents, VIEW_EXIT));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, explicit_parents, VIEW_EXIT));
 	const struct spanring_span_record *local = view_span(view, "local"), *remote = view_span(view, "remote");
 	const struct spanring_span_record *below = view_span(view, "below"), *fresh = view_span(view, "fresh");
 	assert_int_equal(view->ring_count, 2);
@@ -341,7 +329,7 @@ static void published_lazily(void) {
 static void test_publication(void **state) {
 	(void)state;
 	struct view_instance *view =
-	    view_open(scratch.rings, view_run(scratch.rings, published_lazily, VIEW_LEAVE_AT_ONCE));
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, published_lazily, VIEW_LEAVE_AT_ONCE));
 	const struct view_ring *ring = &view->rings[0];
 	assert_int_equal(ring->count, 1 + 64 * 5 + 1);
 	assert_in_range(ring->header.head, 1 + 64 * 5, ring->count);
@@ -360,12 +348,12 @@ static void left_open(void) {
 
 static void test_exit_ends_open_spans(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, left_open, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, left_open, VIEW_EXIT));
 	assert_true(view_span(view, "inner")->tail.bits & SPANRING_BITS_UNFINISHED);
 	assert_true(view_span(view, "outer")->tail.bits & SPANRING_BITS_UNFINISHED);
 	assert_int_equal(view->rings[0].header.begun_open, UINT64_C(2) << SPANRING_BEGUN_SHIFT);
 	view_close(view);
-	view = view_open(scratch.rings, view_run(scratch.rings, left_open, VIEW_LEAVE_AT_ONCE));
+	view = view_open(view_scratch.rings, view_run(view_scratch.rings, left_open, VIEW_LEAVE_AT_ONCE));
 	assert_int_equal(view_count(view, SPANRING_RECORD_SPAN), 0);
 	assert_int_equal(view->rings[0].header.begun_open, (UINT64_C(2) << SPANRING_BEGUN_SHIFT) + 2);
 	assert_int_equal(view->rings[0].stack[1].parent_id, view->rings[0].stack[0].span_id);
@@ -395,7 +383,8 @@ static void shut_down(void) {
 
 static void test_shutdown(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, shut_down, VIEW_LEAVE_AT_ONCE));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, shut_down, VIEW_LEAVE_AT_ONCE));
 	assert_int_equal(view->header->state, SPANRING_PROCESS_EXITED);
 	assert_int_equal(view_count(view, SPANRING_RECORD_SPAN), 1);
 	assert_true(view_span(view, "before")->tail.bits & SPANRING_BITS_UNFINISHED);
@@ -411,7 +400,7 @@ static void flush_without_agent(void) {
 
 static void test_flush_without_agent(void **state) {
 	(void)state;
-	view_close(view_open(scratch.rings, view_run(scratch.rings, flush_without_agent, VIEW_EXIT)));
+	view_close(view_open(view_scratch.rings, view_run(view_scratch.rings, flush_without_agent, VIEW_EXIT)));
 }
 
 static void never_used(void) {
@@ -424,25 +413,25 @@ static void never_used(void) {
 
 static void test_unused_library_leaves_nothing(void **state) {
 	(void)state;
-	(void)view_run(scratch.rings, never_used, VIEW_EXIT);
-	assert_int_equal(view_count_instances(scratch.rings), 0);
+	(void)view_run(view_scratch.rings, never_used, VIEW_EXIT);
+	assert_int_equal(view_count_instances(view_scratch.rings), 0);
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_nested_spans, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_every_root_has_its_own_trace, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_status, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_typed_attributes, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_string_lengths, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_out_of_order_and_stale, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_explicit_parents, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_publication, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_exit_ends_open_spans, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_shutdown, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_flush_without_agent, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_unused_library_leaves_nothing, set_up, tear_down),
+	    VIEW_TEST(test_nested_spans),
+	    VIEW_TEST(test_every_root_has_its_own_trace),
+	    VIEW_TEST(test_status),
+	    VIEW_TEST(test_typed_attributes),
+	    VIEW_TEST(test_string_lengths),
+	    VIEW_TEST(test_events),
+	    VIEW_TEST(test_out_of_order_and_stale),
+	    VIEW_TEST(test_explicit_parents),
+	    VIEW_TEST(test_publication),
+	    VIEW_TEST(test_exit_ends_open_spans),
+	    VIEW_TEST(test_shutdown),
+	    VIEW_TEST(test_flush_without_agent),
+	    VIEW_TEST(test_unused_library_leaves_nothing),
 	};
 	return cmocka_run_group_tests_name("writer", tests, NULL, NULL);
 }

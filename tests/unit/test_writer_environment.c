@@ -7,7 +7,7 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
+#include "support/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,20 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static struct scratch scratch;
 static char path[2 * SCRATCH_PATH_BYTES];
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
 
 static const char *below(const char *directory, const char *name) {
 	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
@@ -83,18 +70,18 @@ static void expect_untraced(const char *directory, uint32_t reason) {
 static void test_bad_directories(void **state) {
 	(void)state;
 	char target[SCRATCH_PATH_BYTES + 16], longer[3000];
-	expect_untraced(below(scratch.rings, "missing/missing"), SPANRING_REASON_DIRECTORY);
-	int fd = open(below(scratch.rings, "file"), O_CREAT | O_WRONLY, 0600);
+	expect_untraced(below(view_scratch.rings, "missing/missing"), SPANRING_REASON_DIRECTORY);
+	int fd = open(below(view_scratch.rings, "file"), O_CREAT | O_WRONLY, 0600);
 	assert_true(fd >= 0);
 	close(fd);
 	expect_untraced(path, SPANRING_REASON_DIRECTORY);
-	(void)snprintf(target, sizeof(target), "%s/target", scratch.rings);
+	(void)snprintf(target, sizeof(target), "%s/target", view_scratch.rings);
 	assert_int_equal(mkdir(target, 0700), 0);
-	assert_int_equal(symlink(target, below(scratch.rings, "link")), 0);
+	assert_int_equal(symlink(target, below(view_scratch.rings, "link")), 0);
 	expect_untraced(path, SPANRING_REASON_DIRECTORY);
-	expect_untraced(below(scratch.rings, "link//"), SPANRING_REASON_DIRECTORY);
+	expect_untraced(below(view_scratch.rings, "link//"), SPANRING_REASON_DIRECTORY);
 	assert_int_equal(view_count_instances(target), 0);
-	assert_int_equal(mkdir(below(scratch.rings, "open to all"), 0700), 0);
+	assert_int_equal(mkdir(below(view_scratch.rings, "open to all"), 0700), 0);
 	assert_int_equal(chmod(path, 0777), 0);
 	expect_untraced(path, SPANRING_REASON_DIRECTORY);
 	memset(longer, 'd', sizeof(longer) - 1);
@@ -106,12 +93,12 @@ static void test_bad_directories(void **state) {
 static void test_directory_is_made(void **state) {
 	(void)state;
 	struct stat status;
-	view_close(view_open(scratch.rings, view_run(scratch.rings, traced, VIEW_EXIT)));
-	(void)view_run(below(scratch.rings, "made///"), traced, VIEW_EXIT);
-	assert_int_equal(stat(below(scratch.rings, "made"), &status), 0);
+	view_close(view_open(view_scratch.rings, view_run(view_scratch.rings, traced, VIEW_EXIT)));
+	(void)view_run(below(view_scratch.rings, "made///"), traced, VIEW_EXIT);
+	assert_int_equal(stat(below(view_scratch.rings, "made"), &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0700);
 	assert_int_equal(view_count_instances(path), 1);
-	assert_int_equal(stat(below(scratch.rings, "made/control"), &status), 0);
+	assert_int_equal(stat(below(view_scratch.rings, "made/control"), &status), 0);
 	assert_int_equal(status.st_size, sizeof(struct spanring_control));
 }
 
@@ -124,7 +111,7 @@ static void *traced_thread(void *argument) {
 
 static void relative(void) {
 	pthread_t thread;
-	CHECK(chdir(scratch.rings) == 0);
+	CHECK(chdir(view_scratch.rings) == 0);
 	setenv("SPANRING_DIR", "relative", 1);
 	SPANRING_BEGIN(span, "here");
 	CHECK(chdir("/") == 0);
@@ -134,28 +121,28 @@ static void relative(void) {
 
 static void test_relative_directory(void **state) {
 	(void)state;
-	pid_t pid = view_run(scratch.rings, relative, VIEW_EXIT);
-	struct view_instance *view = view_open(below(scratch.rings, "relative"), pid);
+	pid_t pid = view_run(view_scratch.rings, relative, VIEW_EXIT);
+	struct view_instance *view = view_open(below(view_scratch.rings, "relative"), pid);
 	assert_int_equal(view->ring_count, 2);
 	view_close(view);
 }
 
 static void test_foreign_control_file(void **state) {
 	(void)state;
-	int fd = open(below(scratch.rings, "control"), O_CREAT | O_WRONLY, 0600);
+	int fd = open(below(view_scratch.rings, "control"), O_CREAT | O_WRONLY, 0600);
 	assert_int_equal(write(fd, "not ours", 8), 8);
-	expect_untraced(scratch.rings, SPANRING_REASON_DIRECTORY);
+	expect_untraced(view_scratch.rings, SPANRING_REASON_DIRECTORY);
 	assert_int_equal(ftruncate(fd, 4096), 0);
-	expect_untraced(scratch.rings, SPANRING_REASON_DIRECTORY);
+	expect_untraced(view_scratch.rings, SPANRING_REASON_DIRECTORY);
 	close(fd);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	expect_untraced(scratch.rings, SPANRING_REASON_DIRECTORY);
+	expect_untraced(view_scratch.rings, SPANRING_REASON_DIRECTORY);
 }
 
 static int hold_agent_lock(void) {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int fd = open(below(scratch.rings, "control"), O_RDWR | O_CLOEXEC);
+	int fd = open(below(view_scratch.rings, "control"), O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	return fd;
@@ -164,32 +151,32 @@ static int hold_agent_lock(void) {
 static void test_unattended_instances(void **state) {
 	(void)state;
 	char name[40];
-	(void)view_run(scratch.rings, traced, VIEW_EXIT);
+	(void)view_run(view_scratch.rings, traced, VIEW_EXIT);
 	for (unsigned i = 0; i < 1000; i++) {
 		(void)snprintf(name, sizeof(name), "%032x", i);
-		assert_int_equal(mkdir(below(scratch.rings, name), 0700), 0);
+		assert_int_equal(mkdir(below(view_scratch.rings, name), 0700), 0);
 	}
-	expect_untraced(scratch.rings, SPANRING_REASON_LIMIT);
+	expect_untraced(view_scratch.rings, SPANRING_REASON_LIMIT);
 	int agent = hold_agent_lock();
-	(void)view_run(scratch.rings, traced, VIEW_EXIT);
+	(void)view_run(view_scratch.rings, traced, VIEW_EXIT);
 	close(agent);
-	expect_untraced(scratch.rings, SPANRING_REASON_LIMIT);
+	expect_untraced(view_scratch.rings, SPANRING_REASON_LIMIT);
 }
 
 static void test_unattended_bytes(void **state) {
 	(void)state;
-	assert_int_equal(mkdir(below(scratch.rings, "00000000000000000000000000000000"), 0700), 0);
-	int fd = open(below(scratch.rings, "00000000000000000000000000000000/ring-0000"), O_CREAT | O_RDWR, 0600);
+	assert_int_equal(mkdir(below(view_scratch.rings, "00000000000000000000000000000000"), 0700), 0);
+	int fd = open(below(view_scratch.rings, "00000000000000000000000000000000/ring-0000"), O_CREAT | O_RDWR, 0600);
 	if (posix_fallocate(fd, 0, 255 << 20) != 0) {
 		close(fd);
 		skip();
 	}
 	/* Room for the process file, not for a ring. */
 	wanted_reason = SPANRING_REASON_LIMIT;
-	(void)view_run(scratch.rings, untraced, VIEW_EXIT);
+	(void)view_run(view_scratch.rings, untraced, VIEW_EXIT);
 	assert_int_equal(posix_fallocate(fd, 0, 257 << 20), 0);
-	expect_untraced(scratch.rings, SPANRING_REASON_LIMIT);
-	assert_int_equal(view_count_instances(scratch.rings), 2);
+	expect_untraced(view_scratch.rings, SPANRING_REASON_LIMIT);
+	assert_int_equal(view_count_instances(view_scratch.rings), 2);
 	close(fd);
 }
 
@@ -211,11 +198,11 @@ static void few_descriptors(void) {
 static void test_resource_limits(void **state) {
 	(void)state;
 	wanted_reason = SPANRING_REASON_SPACE;
-	(void)view_run(scratch.rings, small_files, VIEW_LEAVE_AT_ONCE);
-	(void)view_run(scratch.rings, tiny_files, VIEW_LEAVE_AT_ONCE);
+	(void)view_run(view_scratch.rings, small_files, VIEW_LEAVE_AT_ONCE);
+	(void)view_run(view_scratch.rings, tiny_files, VIEW_LEAVE_AT_ONCE);
 	wanted_reason = SPANRING_REASON_SYSTEM;
-	(void)view_run(scratch.rings, few_descriptors, VIEW_LEAVE_AT_ONCE);
-	assert_int_equal(view_count_instances(scratch.rings), 0);
+	(void)view_run(view_scratch.rings, few_descriptors, VIEW_LEAVE_AT_ONCE);
+	assert_int_equal(view_count_instances(view_scratch.rings), 0);
 }
 
 static void write_text(const char *file, const char *text) {
@@ -240,9 +227,10 @@ static bool own_mounts(void) {
 
 static bool mounts_are_allowed(void) {
 	int status;
-	pid_t pid = view_fork();
+	pid_t pid = child_fork();
+	assert_true(pid >= 0);
 	if (pid == 0)
-		_exit(own_mounts() && mount("none", scratch.rings, "tmpfs", 0, "size=64k") == 0 ? 0 : 1);
+		_exit(own_mounts() && mount("none", view_scratch.rings, "tmpfs", 0, "size=64k") == 0 ? 0 : 1);
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
@@ -251,7 +239,7 @@ static unsigned long mount_flags;
 
 static void on_own_mount(void) {
 	CHECK(own_mounts());
-	CHECK(mount("none", scratch.rings, "tmpfs", mount_flags, mount_options) == 0);
+	CHECK(mount("none", view_scratch.rings, "tmpfs", mount_flags, mount_options) == 0);
 	untraced();
 }
 
@@ -274,7 +262,7 @@ static void test_file_system_limits(void **state) {
 		mount_options = cases[i].options;
 		mount_flags = cases[i].flags;
 		wanted_reason = cases[i].reason;
-		(void)view_run(scratch.rings, on_own_mount, VIEW_EXIT);
+		(void)view_run(view_scratch.rings, on_own_mount, VIEW_EXIT);
 	}
 }
 
@@ -293,12 +281,12 @@ static void test_default_directory(void **state) {
 	(void)state;
 	if (!mounts_are_allowed())
 		skip();
-	(void)view_run(scratch.rings, default_directory, VIEW_EXIT);
+	(void)view_run(view_scratch.rings, default_directory, VIEW_EXIT);
 }
 
 static struct view_instance *run_with(const char *name, const char *value) {
 	setenv(name, value, 1);
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, traced, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, traced, VIEW_EXIT));
 	unsetenv(name);
 	assert_non_null(view);
 	return view;
@@ -329,9 +317,9 @@ static void test_ring_bytes(void **state) {
 
 static void expect_disabled(const char *name, const char *value) {
 	setenv(name, value, 1);
-	expect_untraced(scratch.rings, SPANRING_REASON_DISABLED);
+	expect_untraced(view_scratch.rings, SPANRING_REASON_DISABLED);
 	unsetenv(name);
-	assert_int_equal(view_count_instances(scratch.rings), 0);
+	assert_int_equal(view_count_instances(view_scratch.rings), 0);
 }
 
 static void test_switched_off(void **state) {
@@ -400,27 +388,27 @@ static void switched(void) {
 
 static void test_enabled_word(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, switched, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, switched, VIEW_EXIT));
 	assert_int_equal(view_count(view, SPANRING_RECORD_SPAN), 2);
 	view_close(view);
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_bad_directories, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_directory_is_made, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_relative_directory, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_foreign_control_file, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_unattended_instances, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_unattended_bytes, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_resource_limits, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_file_system_limits, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_default_directory, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_ring_bytes, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_switched_off, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_clock, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_identity, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_enabled_word, set_up, tear_down),
+	    VIEW_TEST(test_bad_directories),
+	    VIEW_TEST(test_directory_is_made),
+	    VIEW_TEST(test_relative_directory),
+	    VIEW_TEST(test_foreign_control_file),
+	    VIEW_TEST(test_unattended_instances),
+	    VIEW_TEST(test_unattended_bytes),
+	    VIEW_TEST(test_resource_limits),
+	    VIEW_TEST(test_file_system_limits),
+	    VIEW_TEST(test_default_directory),
+	    VIEW_TEST(test_ring_bytes),
+	    VIEW_TEST(test_switched_off),
+	    VIEW_TEST(test_clock),
+	    VIEW_TEST(test_identity),
+	    VIEW_TEST(test_enabled_word),
 	};
 	return cmocka_run_group_tests_name("writer environment", tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
+#include "support/child.h"
 #include "support/seed.h"
 
 #include <errno.h>
@@ -19,22 +19,8 @@
 #define ROUNDS 100u
 #define DELAY_NS_MAX 3000000u
 
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
-
 static void work(int ready_fd) {
-	setenv("SPANRING_DIR", scratch.rings, 1);
+	setenv("SPANRING_DIR", view_scratch.rings, 1);
 	setenv("SPANRING_RING_BYTES", "1048576", 1);
 	for (unsigned i = 0;; i++) {
 		SPANRING_BEGIN(a, "a");
@@ -53,7 +39,8 @@ static pid_t start(void) {
 	int ready[2];
 	char byte;
 	assert_int_equal(pipe(ready), 0);
-	pid_t pid = view_fork();
+	pid_t pid = child_fork();
+	assert_true(pid >= 0);
 	if (pid == 0) {
 		close(ready[0]);
 		work(ready[1]);
@@ -100,25 +87,24 @@ static void check_ring(const struct view_ring *ring) {
 static void test_killed_anywhere(void **state) {
 	(void)state;
 	struct seed seed = seed_start("test_writer_killed");
-	for (unsigned round = 0; round < ROUNDS * seed_scale(); round++) {
+	for (unsigned round = 0; round < seed_rounds(ROUNDS); round++) {
 		struct timespec delay = {.tv_nsec = (long)seed_below(&seed, DELAY_NS_MAX)};
 		pid_t pid = start();
 		int status;
 		(void)nanosleep(&delay, NULL);
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
-		struct view_instance *view = view_open(scratch.rings, pid);
+		struct view_instance *view = view_open(view_scratch.rings, pid);
 		assert_non_null(view);
 		check_ring(&view->rings[0]);
 		view_close(view);
-		scratch_remove(&scratch);
-		scratch_make(&scratch);
+		view_renew();
 	}
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_killed_anywhere, set_up, tear_down),
+	    VIEW_TEST(test_killed_anywhere),
 	};
 	return cmocka_run_group_tests_name("writer killed", tests, NULL, NULL);
 }

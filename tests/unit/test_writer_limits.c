@@ -3,7 +3,6 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,20 +12,6 @@
 
 #define SMALL_RING_BYTES "65536"
 #define SMALL_RING_RECORDS 1024u
-
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
 
 static struct spanring_counters counters_now(void) {
 	struct spanring_counters counters;
@@ -53,7 +38,7 @@ static void deep(void) {
 
 static void test_depth(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, deep, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, deep, VIEW_EXIT));
 	assert_int_equal(view_count(view, SPANRING_RECORD_SPAN), SPANRING_DEPTH_MAX);
 	assert_int_equal(view->rings[0].header.dropped_depth, DEEP - SPANRING_DEPTH_MAX);
 	assert_int_equal(view->rings[0].header.begun_open, (uint64_t)DEEP << SPANRING_BEGUN_SHIFT);
@@ -77,7 +62,7 @@ static void overflow(void) {
 
 static void test_full_ring_drops_exactly(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, overflow, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, overflow, VIEW_EXIT));
 	const struct spanring_ring_header *header = &view->rings[0].header;
 	uint64_t stored = view_count(view, SPANRING_RECORD_SPAN);
 	assert_int_equal(header->capacity_records, SMALL_RING_RECORDS);
@@ -124,7 +109,7 @@ static void drained(void) {
 
 static void test_many_laps(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, drained, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, drained, VIEW_EXIT));
 	const struct view_ring *ring = &view->rings[0];
 	assert_int_equal(ring->header.head, 2 + LAPS * (SMALL_RING_RECORDS - 2) + SMALL_RING_RECORDS / 2);
 	assert_int_equal(ring->count, SMALL_RING_RECORDS / 2);
@@ -158,7 +143,7 @@ static void lying_agent(void) {
 
 static void test_lying_agent(void **state) {
 	(void)state;
-	(void)view_run(scratch.rings, lying_agent, VIEW_EXIT);
+	(void)view_run(view_scratch.rings, lying_agent, VIEW_EXIT);
 }
 
 /* A long string is written whole or not at all. */
@@ -175,7 +160,7 @@ static void test_attribute_groups(void **state) {
 	(void)state;
 	uint32_t group = 1 + spanring_continuation_count(SPANRING_STRING_VALUE_MAX);
 	uint32_t fit = (SMALL_RING_RECORDS - 1) / group;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, groups, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, groups, VIEW_EXIT));
 	assert_int_equal(view_count(view, SPANRING_RECORD_ATTRIBUTE), fit);
 	assert_int_equal(view_count(view, SPANRING_RECORD_CONTINUATION), fit * (group - 1));
 	assert_int_equal(view->rings[0].header.dropped_attributes, 20 - fit);
@@ -207,7 +192,7 @@ static void names(void) {
 static void test_names(void **state) {
 	(void)state;
 	char text[SPANRING_NAME_BYTES_MAX + 1];
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, names, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, names, VIEW_EXIT));
 	const struct spanring_span_record *huge = &view_record(view, SPANRING_RECORD_SPAN, 0)->span;
 	const struct spanring_span_record *odd = &view_record(view, SPANRING_RECORD_SPAN, 1)->span;
 	assert_int_equal(strlen(view_site_name(view, huge->tail.ref, text)), 254);
@@ -244,7 +229,8 @@ static void tables_overflow(void) {
 static void test_tables_overflow(void **state) {
 	(void)state;
 	char text[SPANRING_NAME_BYTES_MAX + 1];
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, tables_overflow, VIEW_EXIT));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, tables_overflow, VIEW_EXIT));
 	assert_int_equal(view->header->site_count, SPANRING_SITES_MAX);
 	assert_int_equal(view->header->sites_overflowed, MANY_SITES - (SPANRING_SITES_MAX - 1) + 1);
 	assert_int_equal(view->header->string_count, SPANRING_STRINGS_MAX);
@@ -286,7 +272,8 @@ static void too_many_threads(void) {
 
 static void test_too_many_threads(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, too_many_threads, VIEW_EXIT));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, too_many_threads, VIEW_EXIT));
 	assert_int_equal(view->ring_count, SPANRING_RINGS_MAX);
 	assert_int_equal(view_count(view, SPANRING_RECORD_SPAN), 3 * SPANRING_RINGS_MAX);
 	view_close(view);
@@ -294,14 +281,9 @@ static void test_too_many_threads(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_depth, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_full_ring_drops_exactly, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_many_laps, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_lying_agent, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_attribute_groups, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_tables_overflow, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_too_many_threads, set_up, tear_down),
+	    VIEW_TEST(test_depth),           VIEW_TEST(test_full_ring_drops_exactly), VIEW_TEST(test_many_laps),
+	    VIEW_TEST(test_lying_agent),     VIEW_TEST(test_attribute_groups),        VIEW_TEST(test_names),
+	    VIEW_TEST(test_tables_overflow), VIEW_TEST(test_too_many_threads),
 	};
 	return cmocka_run_group_tests_name("writer limits", tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
+#include "support/sanitizer.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -15,20 +15,6 @@
 #include <sys/syscall.h>
 
 #define SPANS 100000u
-
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
 
 static void one_round(void) {
 	SPANRING_SPAN_KIND(span, "quiet", SPANRING_KIND_SERVER);
@@ -63,15 +49,16 @@ static void filtered(void) {
 
 static void test_no_system_call_per_span(void **state) {
 	(void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	skip(); /* the sanitizers make system calls of their own */
-#endif
-	view_close(view_open(scratch.rings, view_run(scratch.rings, filtered, VIEW_LEAVE_AT_ONCE)));
+	view_close(view_open(view_scratch.rings, view_run(view_scratch.rings, filtered, VIEW_LEAVE_AT_ONCE)));
 }
 
 int main(void) {
+	if (SANITIZER_SLOWDOWN > 1) {
+		(void)printf("skipped: the sanitizers make system calls of their own\n");
+		return 77;
+	}
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_no_system_call_per_span, set_up, tear_down),
+	    VIEW_TEST(test_no_system_call_per_span),
 	};
 	return cmocka_run_group_tests_name("writer system calls", tests, NULL, NULL);
 }

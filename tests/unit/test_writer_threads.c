@@ -3,7 +3,8 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
+#include "support/child.h"
+#include "support/seed.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,20 +15,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
 
 #define SHORT_THREADS 500u
 #define SHORT_SPANS 50u
@@ -53,7 +40,8 @@ static void short_threads(void) {
 
 static void test_rings_are_reused(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, short_threads, VIEW_EXIT));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, short_threads, VIEW_EXIT));
 	/* A thread more may be on its way out while the next ones begin; full rings are left alone. */
 	assert_in_range(view->ring_count, 1, 3 * AT_ONCE);
 	assert_int_equal(view_count(view, SPANRING_RECORD_THREAD), SHORT_THREADS);
@@ -102,7 +90,7 @@ static void threads_with_open_spans(void) {
 static void test_thread_exit_ends_open_spans(void **state) {
 	(void)state;
 	struct view_instance *view =
-	    view_open(scratch.rings, view_run(scratch.rings, threads_with_open_spans, VIEW_LEAVE_AT_ONCE));
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, threads_with_open_spans, VIEW_LEAVE_AT_ONCE));
 	static const char *const names[] = {"inner", "outer", "cancelled"};
 	assert_int_equal(view->ring_count, 1);
 	for (unsigned i = 0; i < 3; i++)
@@ -135,12 +123,11 @@ static void test_exit_among_threads(void **state) {
 	(void)state;
 	for (int round = 0; round < 20; round++) {
 		struct view_instance *view =
-		    view_open(scratch.rings, view_run(scratch.rings, exit_among_threads, VIEW_EXIT));
+		    view_open(view_scratch.rings, view_run(view_scratch.rings, exit_among_threads, VIEW_EXIT));
 		assert_int_equal(view->header->state, SPANRING_PROCESS_EXITED);
 		assert_true(view_span(view, "main")->tail.bits & SPANRING_BITS_UNFINISHED);
 		view_close(view);
-		scratch_remove(&scratch);
-		scratch_make(&scratch);
+		view_renew();
 	}
 }
 
@@ -177,7 +164,7 @@ static void wait_for(pid_t pid) {
 static void forks(void) {
 	struct spanring_span open = spanring_begin(&shared_site);
 	spanring_set_u64(open, &shared_key, 0);
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
 		child_of_fork(open);
@@ -190,8 +177,8 @@ static void forks(void) {
 
 static void test_fork(void **state) {
 	(void)state;
-	struct view_instance *parent = view_open(scratch.rings, view_run(scratch.rings, forks, VIEW_EXIT));
-	struct view_instance *child = view_open(scratch.rings, shared->child);
+	struct view_instance *parent = view_open(view_scratch.rings, view_run(view_scratch.rings, forks, VIEW_EXIT));
+	struct view_instance *child = view_open(view_scratch.rings, shared->child);
 	assert_non_null(child);
 	assert_memory_not_equal(child->header->instance, parent->header->instance, SPANRING_INSTANCE_BYTES);
 	assert_int_equal(view_count(parent, SPANRING_RECORD_SPAN), 1);
@@ -233,8 +220,9 @@ static void raw_clones(void) {
 
 static void test_raw_clone(void **state) {
 	(void)state;
-	struct view_instance *parent = view_open(scratch.rings, view_run(scratch.rings, raw_clones, VIEW_EXIT));
-	struct view_instance *child = view_open(scratch.rings, shared->child);
+	struct view_instance *parent =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, raw_clones, VIEW_EXIT));
+	struct view_instance *child = view_open(view_scratch.rings, shared->child);
 	assert_int_equal(view_count(parent, SPANRING_RECORD_SPAN), 1);
 	assert_int_equal(parent->rings[0].count, 2);
 	assert_non_null(child);
@@ -243,11 +231,7 @@ static void test_raw_clone(void **state) {
 	view_close(child);
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define FORKS 5u /* seconds each there */
-#else
 #define FORKS 50u
-#endif
 
 static void *interns(void *argument) {
 	static struct spanring_site sites[512];
@@ -265,8 +249,8 @@ static void forks_among_threads(void) {
 	bool stop = false;
 	pthread_t thread;
 	CHECK(pthread_create(&thread, NULL, interns, &stop) == 0);
-	for (unsigned i = 0; i < FORKS; i++) {
-		pid_t pid = fork();
+	for (unsigned i = 0; i < seed_rounds(FORKS); i++) {
+		pid_t pid = child_fork();
 		CHECK(pid >= 0);
 		if (pid == 0) {
 			spanring_end(spanring_begin(&shared_site));
@@ -284,9 +268,9 @@ static void forks_among_threads(void) {
 static void test_fork_among_threads(void **state) {
 	(void)state;
 	setenv("SPANRING_RING_BYTES", "65536", 1);
-	view_close(view_open(scratch.rings, view_run(scratch.rings, forks_among_threads, VIEW_EXIT)));
+	view_close(view_open(view_scratch.rings, view_run(view_scratch.rings, forks_among_threads, VIEW_EXIT)));
 	unsetenv("SPANRING_RING_BYTES");
-	assert_int_equal(view_count_instances(scratch.rings), FORKS + 1);
+	assert_int_equal(view_count_instances(view_scratch.rings), seed_rounds(FORKS) + 1);
 }
 
 static void executes(void) {
@@ -299,8 +283,8 @@ static void executes(void) {
 
 static void test_exec_leaves_a_dead_ring(void **state) {
 	(void)state;
-	pid_t pid = view_run(scratch.rings, executes, VIEW_EXIT);
-	struct view_instance *view = view_open(scratch.rings, pid);
+	pid_t pid = view_run(view_scratch.rings, executes, VIEW_EXIT);
+	struct view_instance *view = view_open(view_scratch.rings, pid);
 	assert_int_equal(view_count(view, SPANRING_RECORD_SPAN), 1);
 	assert_int_equal(view->rings[0].header.begun_open & SPANRING_OPEN_MASK, 1);
 	assert_true(view->rings[0].owner_word & 0x40000000u);
@@ -309,13 +293,13 @@ static void test_exec_leaves_a_dead_ring(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_rings_are_reused, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_thread_exit_ends_open_spans, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_exit_among_threads, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_fork, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_raw_clone, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_fork_among_threads, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_exec_leaves_a_dead_ring, set_up, tear_down),
+	    VIEW_TEST(test_rings_are_reused),
+	    VIEW_TEST(test_thread_exit_ends_open_spans),
+	    VIEW_TEST(test_exit_among_threads),
+	    VIEW_TEST(test_fork),
+	    VIEW_TEST(test_raw_clone),
+	    VIEW_TEST(test_fork_among_threads),
+	    VIEW_TEST(test_exec_leaves_a_dead_ring),
 	};
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
