@@ -17,8 +17,8 @@
 #include "process.h"
 #include "control.h"
 #include "identity.h"
-#include "span_limits.h"
 #include "region.h"
+#include "span_limits.h"
 #include "thread_ring.h"
 #include <errno.h>
 #include <fcntl.h>

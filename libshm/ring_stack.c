@@ -2,6 +2,7 @@
 #include "ring_stack.h"
 
 #include "base/errs.h"
+#include "ring_order.h"
 #include "shared_file.h"
 
 #include <spanring/spanring.h>
@@ -30,8 +31,8 @@ static int copy_living(const struct ring_reader *reader, struct ring_stack *stac
 		int rc = copy_stack(reader, stack, &before);
 		if (rc < 0)
 			return rc;
-		/* The copy is complete before the word is looked at again. */
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		/* The copy is complete before the word is looked at again (pair STACK, as a sequence lock). */
+		ring_order_full_fence();
 		rc = ring_reader_begun_open(reader, &after);
 		if (rc < 0)
 			return rc;

@@ -38,7 +38,7 @@
 #define SPANRING_RECORD_EVENT 4u
 #define SPANRING_RECORD_THREAD 5u /* a thread takes the ring over; first record of every thread in a ring */
 #define SPANRING_RECORD_LINK 6u
-#define SPANRING_RECORD_GAUGE 7u  /* reserved */
+#define SPANRING_RECORD_GAUGE 7u /* reserved */
 
 /* `bits` of a SPAN record: kind in bits 0-2, status in bits 3-4, flags above. */
 #define SPANRING_BITS_KIND_MASK 0x07u
@@ -181,7 +181,8 @@ SPANRING_STATIC_ASSERT(offsetof(struct spanring_continuation_record, tail) == 56
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_event_record, time_ticks) == 16, "event time at 16");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_event_record, event_index) == 24, "event index at 24");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_event_record, tail) == 56, "tail at 56");
-SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, linked_trace_hi) == 16, "linked trace id, high half at 16");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, linked_trace_hi) == 16,
+                       "linked trace id, high half at 16");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, linked_trace_lo) == 24, "linked trace id, low half at 24");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, linked_span_id) == 32, "linked span id at 32");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_link_record, tail) == 56, "tail at 56");

@@ -195,7 +195,7 @@ struct spanring_open_span {
 	uint64_t trace_lo;
 	uint64_t start_ticks;
 	struct spanring_record_tail tail; /* as in the SPAN record to come: site, type, bits; lap 0 */
-	uint32_t event_count; /* these three are one word, zeroed together */
+	uint32_t event_count;             /* these three are one word, zeroed together */
 	uint16_t attribute_count;
 	uint16_t link_count;
 	uint64_t reserved2;

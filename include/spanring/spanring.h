@@ -87,8 +87,7 @@ struct spanring_site {
 	const struct spanring_scope *scope; /* NULL: none */
 };
 
-#define SPANRING_SITE_INIT(name_, kind_)                                                                               \
-	SPANRING_SITE_INIT_SCOPE(name_, kind_, SPANRING_SCOPE)
+#define SPANRING_SITE_INIT(name_, kind_) SPANRING_SITE_INIT_SCOPE(name_, kind_, SPANRING_SCOPE)
 #define SPANRING_SITE_INIT_SCOPE(name_, kind_, scope_)                                                                 \
 	{ (name_), __FILE__, (uint32_t)__LINE__, (uint8_t)(kind_), {0, 0, 0}, 0, 0, (scope_) }
 
