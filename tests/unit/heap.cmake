@@ -51,8 +51,18 @@ if(NOT SPANRING_SANITIZE)
   list(APPEND heap_tests heap heap_early heap_preload)
 endif()
 
+# LD_PRELOAD takes no path with a space or a colon in it, so in such a folder there is nothing to preload.
+set(heap_needs_plain_path "")
+if(CMAKE_BINARY_DIR MATCHES "[ :]")
+  message(STATUS "unit.heap_preload and integration.record_heap are left out: the build folder has a space or colon in its name")
+  set(heap_needs_plain_path ON)
+endif()
+
 foreach(name ${heap_tests})
   spanring_target(test_${name})
   add_test(NAME unit.${name} COMMAND test_${name})
   set_tests_properties(unit.${name} PROPERTIES LABELS unit TIMEOUT 120)
+  if(name STREQUAL "heap_preload" AND heap_needs_plain_path)
+    set_tests_properties(unit.${name} PROPERTIES DISABLED ON)
+  endif()
 endforeach()
