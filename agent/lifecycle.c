@@ -24,7 +24,7 @@ static void stop_signals(sigset_t *ret_set) {
 	(void)sigaddset(ret_set, SIGTERM);
 }
 
-int lifecycle_signals_open(int *ret_fd) {
+static int open_signals(int *ret_fd) {
 	sigset_t stops;
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	stop_signals(&stops);
@@ -56,11 +56,6 @@ int lifecycle_signals_take(int fd, bool *ret_from_terminal) {
 	return (int)info.ssi_signo;
 }
 
-void lifecycle_say_started(const struct agent *agent) {
-	log_info(agent->log, "version %s, pid %ld, rings %s, store %s, io_uring", SPANRING_VERSION_STRING,
-	         (long)getpid(), agent->config->rings, agent->config->store);
-}
-
 static int run_until_stopped(struct agent *agent, int signal_fd) {
 	for (;;) {
 		uint32_t ready;
@@ -72,9 +67,14 @@ static int run_until_stopped(struct agent *agent, int signal_fd) {
 	}
 }
 
-int lifecycle_run(const struct config *config, const struct log *log) {
+static void say_started(const struct agent *agent) {
+	log_info(agent->log, "version %s, pid %ld, rings %s, store %s, io_uring", SPANRING_VERSION_STRING,
+	         (long)getpid(), agent->config->rings, agent->config->store);
+}
+
+int lifecycle_start(const struct config *config, const struct log *log, int *ret_signal_fd, struct agent **ret_agent) {
 	CLEANUP_FD int signal_fd = FD_NONE;
-	int rc = lifecycle_signals_open(&signal_fd);
+	int rc = open_signals(&signal_fd);
 	if (rc < 0) {
 		log_error(log, "signals cannot be set up: %s", strerror(-rc));
 		return EXIT_CODE_FAILED;
@@ -84,7 +84,18 @@ int lifecycle_run(const struct config *config, const struct log *log) {
 	if (code != EXIT_CODE_OK)
 		return code;
 	loop_watch(agent->loop, LOOP_SIGNAL, signal_fd);
-	lifecycle_say_started(agent);
+	say_started(agent);
+	*ret_signal_fd = take_fd(&signal_fd);
+	*ret_agent = agent;
+	return EXIT_CODE_OK;
+}
+
+int lifecycle_run(const struct config *config, const struct log *log) {
+	CLEANUP_FD int signal_fd = FD_NONE;
+	struct agent *agent;
+	int code = lifecycle_start(config, log, &signal_fd, &agent);
+	if (code != EXIT_CODE_OK)
+		return code;
 	code = run_until_stopped(agent, signal_fd);
 	uint64_t spans = agent->figures.spans;
 	int closed = agent_close(agent);

@@ -11,10 +11,11 @@
 struct agent;
 
 /*
- * SIGINT and SIGTERM arrive through the descriptor; SIGHUP, SIGPIPE, SIGIO and SIGXFSZ are ignored. Before any thread
- * is started. 0 or negative errno.
+ * Signals, then the agent, then one line that says who, where, with what. SIGINT and SIGTERM arrive through the descriptor, which
+ * the agent's loop watches; SIGHUP, SIGPIPE, SIGIO and SIGXFSZ are ignored. Before any thread is started. An exit code;
+ * other than EXIT_CODE_OK after one line was logged.
  */
-int lifecycle_signals_open(int *ret_fd);
+int lifecycle_start(const struct config *config, const struct log *log, int *ret_signal_fd, struct agent **ret_agent);
 
 /* For a child: everything as it was given to us. Async-signal-safe. */
 void lifecycle_signals_restore(void);
@@ -24,9 +25,6 @@ void lifecycle_signals_restore(void);
  * it.
  */
 int lifecycle_signals_take(int fd, bool *ret_from_terminal);
-
-/* One line: who, where, with what. */
-void lifecycle_say_started(const struct agent *agent);
 
 /* The command. An exit code. */
 int lifecycle_run(const struct config *config, const struct log *log);

@@ -263,17 +263,10 @@ static int refuse_command(const struct config *config, const struct log *log, in
 static int record_with_rings(const struct config *config, const struct log *log, bool *ret_kept) {
 	CLEANUP_FD int signal_fd = FD_NONE;
 	CLEANUP_FD int pid_fd = FD_NONE;
-	int rc = lifecycle_signals_open(&signal_fd);
-	if (rc < 0) {
-		log_error(log, "signals cannot be set up: %s", strerror(-rc));
-		return EXIT_CODE_FAILED;
-	}
 	struct agent *agent;
-	int code = agent_open(config, log, &agent);
+	int code = lifecycle_start(config, log, &signal_fd, &agent);
 	if (code != EXIT_CODE_OK)
 		return code;
-	loop_watch(agent->loop, LOOP_SIGNAL, signal_fd);
-	lifecycle_say_started(agent);
 	struct child child = {.pid_fd = FD_NONE};
 	int error = start_command(config, &child);
 	if (error) {
