@@ -47,7 +47,9 @@ static int open_bell(struct agent *agent) {
 		          rc == ERR_NEWER ? "written by another version" : "not a control file");
 		return EXIT_CODE_OUTPUT;
 	}
-	log_error(agent->log, "%s/" SPANRING_CONTROL_NAME ": %s", agent->config->rings, strerror(-rc));
+	log_error(agent->log,
+	          "%s/" SPANRING_CONTROL_NAME ": %s; free some room there or give another directory with --rings DIR",
+	          agent->config->rings, strerror(-rc));
 	return EXIT_CODE_OUTPUT;
 }
 

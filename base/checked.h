@@ -6,14 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-static inline bool checked_add(uint64_t a, uint64_t b, uint64_t *ret_sum) {
-	return !__builtin_add_overflow(a, b, ret_sum);
-}
-
-static inline bool checked_mul(uint64_t a, uint64_t b, uint64_t *ret_product) {
-	return !__builtin_mul_overflow(a, b, ret_product);
-}
-
 /* [offset, offset + bytes) lies inside [0, limit). */
 static inline bool checked_range(uint64_t offset, uint64_t bytes, uint64_t limit) {
 	return offset <= limit && bytes <= limit - offset;

@@ -6,7 +6,7 @@
  * The thread's state is a page of its own that a forked child sees as zeros: `live` is then 0 and every function takes the
  * slow path. Nothing in it is read back from shared memory except the open-span entries, whose values are only copied.
  *
- * A span costs two readings of the counter and about seventy other instructions, and those are what can be saved. So the
+ * A span costs two readings of the counter and about a hundred other instructions, and those are what can be saved. So the
  * hot path asks one question where it could ask several: `live` says in one word that there is a ring and that the clock is the
  * counter; `stop` is the first position at which anything has to be thought about (the ring may be full, a lap ends, a group is
  * to be published); an entry of the stack holds the bytes of its record in their places.
@@ -123,10 +123,6 @@ static inline bool ring_writer_has_ring(const struct spanring__thread *self) {
 static inline struct spanring__thread *ring_writer_self(void) {
 	struct spanring__thread *self = spanring__self;
 	return likely(ring_writer_has_ring(self)) ? self : NULL;
-}
-
-static inline uint32_t ring_writer_depth(const struct spanring__thread *self) {
-	return (uint32_t)(self->top - self->stack);
 }
 
 static inline uint64_t ring_writer_tail_word(uint32_t ref, uint8_t type, uint8_t bits, uint16_t lap) {

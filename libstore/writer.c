@@ -43,7 +43,8 @@ static int make_directory(const char *directory, char *text, size_t text_bytes) 
 	struct stat status;
 	if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
 		int error = -errno;
-		(void)snprintf(text, text_bytes, "%.300s: cannot be made: %s", directory, strerror(-error));
+		(void)snprintf(text, text_bytes, "%.300s: cannot be made: %s; name another place for the store",
+		               directory, strerror(-error));
 		return error;
 	}
 	if (stat(directory, &status) < 0 || !S_ISDIR(status.st_mode)) {
@@ -85,7 +86,9 @@ static int take_lock(const char *directory, int *ret_fd, int *ret_holder_pid, ch
 	char digits[16];
 	int length = snprintf(digits, sizeof(digits), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, digits, (size_t)length, 0) != length) {
-		(void)snprintf(text, text_bytes, "%.300s: cannot be written: %s", path, strerror(errno));
+		(void)snprintf(text, text_bytes,
+		               "%.300s: cannot be written: %s; free some room there or name another store", path,
+		               strerror(errno));
 		return errno ? -errno : -EIO;
 	}
 	*ret_fd = take_fd(&fd);

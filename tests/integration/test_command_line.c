@@ -229,6 +229,59 @@ static void an_agent_that_cannot_write(void **state) {
 	session_close(&session);
 }
 
+/* Run a shell script with a full tmpfs of its own at $1; false: no such mounts here. */
+static bool run_on_full_folder(const struct session *session, const char *script, struct child_result *ret_result) {
+	char whole[2048];
+	(void)snprintf(whole, sizeof(whole),
+	               "mount -t tmpfs -o size=64k,mode=0700 none \"$1\" || exit 77\n"
+	               "mkdir -m 0700 \"$1/rings\"\n"
+	               "dd if=/dev/zero of=\"$1/fill\" bs=4k 2>/dev/null\n%s",
+	               script);
+	const char *argv[] = {"/usr/bin/unshare",
+	                      "-m",
+	                      "/bin/sh",
+	                      "-c",
+	                      whole,
+	                      child_program("spanring-agent"),
+	                      session->scratch.rings,
+	                      session->scratch.files,
+	                      NULL};
+	*ret_result = child_run(argv, NULL);
+	bool possible =
+	    ret_result->exit_code != 77 && ret_result->exit_code != 127 && !strstr(ret_result->err, "unshare");
+	if (!possible)
+		child_result_free(ret_result);
+	return possible;
+}
+
+static void full_folders(void **state) {
+	(void)state;
+	static const char *const scripts[] = {
+	    "exec \"$0\" run --rings \"$1/rings\" --store \"$2/store\"",
+	    "exec \"$0\" run --rings \"$2\" --store \"$1/store\"",
+	    "exec \"$0\" record -o \"$1/store\" -- /bin/echo hello",
+	};
+	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+		struct session session;
+		struct child_result result;
+		session_open(&session);
+		bool possible = run_on_full_folder(&session, scripts[i], &result);
+		if (possible) {
+			assert_int_equal(result.exit_code, EXIT_CODE_OUTPUT);
+			assert_non_null(strstr(result.err, session.scratch.rings));
+			assert_non_null(strstr(result.err, "free some room"));
+			assert_int_equal(line_count(result.err), 1);
+			assert_string_equal(result.out, "");
+			child_result_free(&result);
+		}
+		session_close(&session);
+		if (!possible) {
+			print_message("skipped: no mounts of one's own here\n");
+			skip();
+		}
+	}
+}
+
 static void a_second_agent(void **state) {
 	(void)state;
 	struct session session;
@@ -301,6 +354,7 @@ int main(void) {
 	    cmocka_unit_test(damaged_segments),
 	    cmocka_unit_test(a_store_of_a_newer_version),
 	    cmocka_unit_test(an_agent_that_cannot_write),
+	    cmocka_unit_test(full_folders),
 	    cmocka_unit_test(a_second_agent),
 	    cmocka_unit_test(status_with_and_without_an_agent),
 	    cmocka_unit_test(a_program_without_rings_runs_on),

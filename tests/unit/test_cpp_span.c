@@ -4,27 +4,12 @@
 
 #include "cpp_scenarios.h"
 #include "ring_view.h"
-#include "support/scratch.h"
 
 #include <spanring/spanring.h>
 #include <string.h>
 
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
-
 static struct view_instance *run(void (*scenario)(void)) {
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, scenario, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, scenario, VIEW_EXIT));
 	assert_non_null(view);
 	return view;
 }
@@ -115,16 +100,14 @@ static void parents_are_explicit(void **state) {
 
 static void an_empty_span_does_nothing(void **state) {
 	(void)state;
-	(void)view_run(scratch.rings, cpp_empty, VIEW_EXIT);
+	(void)view_run(view_scratch.rings, cpp_empty, VIEW_EXIT);
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(a_span_ends_with_its_scope, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(a_moved_span_ends_once, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(the_value_chooses_the_type, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(parents_are_explicit, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(an_empty_span_does_nothing, set_up, tear_down),
+	    VIEW_TEST(a_span_ends_with_its_scope), VIEW_TEST(a_moved_span_ends_once),
+	    VIEW_TEST(the_value_chooses_the_type), VIEW_TEST(parents_are_explicit),
+	    VIEW_TEST(an_empty_span_does_nothing),
 	};
 	return cmocka_run_group_tests_name("cpp_span", tests, NULL, NULL);
 }

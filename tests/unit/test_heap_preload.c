@@ -4,25 +4,10 @@
 
 #include "ring_view.h"
 #include "support/child.h"
-#include "support/scratch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
 
 struct expected {
 	uint64_t allocated_bytes;
@@ -31,7 +16,7 @@ struct expected {
 
 static struct view_instance *run(const char *program, const char *preload, struct expected *ret_expected) {
 	char rings[SCRATCH_PATH_BYTES + 16], preloaded[1024];
-	(void)snprintf(rings, sizeof(rings), "SPANRING_DIR=%s", scratch.rings);
+	(void)snprintf(rings, sizeof(rings), "SPANRING_DIR=%s", view_scratch.rings);
 	(void)snprintf(preloaded, sizeof(preloaded), "LD_PRELOAD=%s", preload);
 	const char *argv[] = {program, SPANRING_TEST_PLUGIN, NULL};
 	const char *environment[] = {rings, preloaded, NULL};
@@ -43,7 +28,7 @@ static struct view_instance *run(const char *program, const char *preload, struc
 	assert_int_equal(
 	    sscanf(result.out, "%" SCNu64 " %" SCNd64, &ret_expected->allocated_bytes, &ret_expected->net_bytes), 2);
 	child_result_free(&result);
-	struct view_instance *view = view_open(scratch.rings, pid);
+	struct view_instance *view = view_open(view_scratch.rings, pid);
 	assert_non_null(view);
 	return view;
 }
@@ -98,11 +83,11 @@ static void a_library_behind_another_allocator_says_so(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(a_preloaded_library_counts, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(with_the_shared_libspanring_too, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(a_linked_library_counts, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(without_it_no_span_has_heap_bytes, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(a_library_behind_another_allocator_says_so, set_up, tear_down),
+	    VIEW_TEST(a_preloaded_library_counts),
+	    VIEW_TEST(with_the_shared_libspanring_too),
+	    VIEW_TEST(a_linked_library_counts),
+	    VIEW_TEST(without_it_no_span_has_heap_bytes),
+	    VIEW_TEST(a_library_behind_another_allocator_says_so),
 	};
 	return cmocka_run_group_tests_name("heap_preload", tests, NULL, NULL);
 }

@@ -3,14 +3,12 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
 
 #include <pthread.h>
 #include <spanring/heap.h>
 #include <spanring/spanring.h>
 #include <string.h>
 
-static struct scratch scratch;
 static __thread struct spanring_heap_totals counters;
 static bool is_absent;
 
@@ -18,20 +16,8 @@ const struct spanring_heap_totals *spanring_heap_counters(void) {
 	return is_absent ? NULL : &counters;
 }
 
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
-
 static struct view_instance *run(void (*scenario)(void)) {
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, scenario, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, scenario, VIEW_EXIT));
 	assert_non_null(view);
 	return view;
 }
@@ -202,12 +188,12 @@ static void without_counters_nothing_is_said(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(children_count_in_their_parent, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(units_are_rounded_and_saturate, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(bytes_stay_with_a_span_that_ends_out_of_order, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(every_thread_has_its_own, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(any_clock_will_do, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(without_counters_nothing_is_said, set_up, tear_down),
+	    VIEW_TEST(children_count_in_their_parent),
+	    VIEW_TEST(units_are_rounded_and_saturate),
+	    VIEW_TEST(bytes_stay_with_a_span_that_ends_out_of_order),
+	    VIEW_TEST(every_thread_has_its_own),
+	    VIEW_TEST(any_clock_will_do),
+	    VIEW_TEST(without_counters_nothing_is_said),
 	};
 	return cmocka_run_group_tests_name("span_heap", tests, NULL, NULL);
 }

@@ -3,7 +3,6 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -13,20 +12,6 @@
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 #define SPAN "00f067aa0ba902b7"
 #define PARENT "00-" TRACE "-" SPAN "-01"
-
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
 
 static uint64_t malformed(void) {
 	struct spanring_counters counters;
@@ -345,7 +330,7 @@ static void log_lines(void) {
 
 static void ids_for_log_lines(void **state) {
 	(void)state;
-	view_close(view_open(scratch.rings, view_run(scratch.rings, log_lines, VIEW_EXIT)));
+	view_close(view_open(view_scratch.rings, view_run(view_scratch.rings, log_lines, VIEW_EXIT)));
 }
 
 static void continue_trace(void) {
@@ -374,7 +359,8 @@ static void the_environment_carries_a_context(void **state) {
 	assert_int_equal(setenv("TRACEPARENT", PARENT, 1), 0);
 	assert_int_equal(setenv("TRACESTATE", "vendor=1", 1), 0);
 	assert_int_equal(setenv("BAGGAGE", "user=7", 1), 0);
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, continue_trace, VIEW_EXIT));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, continue_trace, VIEW_EXIT));
 	const struct spanring_span_record *span = view_span(view, "continued");
 	assert_true(span->trace_hi == UINT64_C(0x4bf92f3577b34da6) && span->parent_id == UINT64_C(0x00f067aa0ba902b7));
 	assert_true(span->tail.bits & SPANRING_BITS_REMOTE_PARENT);
@@ -396,8 +382,8 @@ int main(void) {
 	    cmocka_unit_test(malformed_baggage),
 	    cmocka_unit_test(baggage_is_set),
 	    cmocka_unit_test(baggage_limits),
-	    cmocka_unit_test_setup_teardown(ids_for_log_lines, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(the_environment_carries_a_context, set_up, tear_down),
+	    VIEW_TEST(ids_for_log_lines),
+	    VIEW_TEST(the_environment_carries_a_context),
 	};
 	return cmocka_run_group_tests_name("context", tests, NULL, NULL);
 }

@@ -4,25 +4,11 @@
 #include "support/cmocka.h"
 
 #include "ring_view.h"
-#include "support/scratch.h"
 
 #include <spanring/spanring.h>
 #include <string.h>
 
 static const struct spanring_scope model_scope = {"test.model", "1.2.3"};
-static struct scratch scratch;
-
-static int set_up(void **state) {
-	(void)state;
-	scratch_make(&scratch);
-	return 0;
-}
-
-static int tear_down(void **state) {
-	(void)state;
-	scratch_remove(&scratch);
-	return 0;
-}
 
 static struct spanring_counters counters_now(void) {
 	struct spanring_counters counters;
@@ -47,7 +33,7 @@ static void links(void) {
 
 static void test_links(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, links, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, links, VIEW_EXIT));
 	const struct spanring_span_record *span = view_span(view, "linked");
 	const union spanring_record *record = view_record(view, SPANRING_RECORD_LINK, 0);
 	assert_int_equal(view_count(view, SPANRING_RECORD_LINK), 1);
@@ -91,7 +77,7 @@ static uint64_t number_of(const struct view_instance *view, uint64_t span_id, co
 static void test_arrays(void **state) {
 	(void)state;
 	char text[SPANRING_STRING_VALUE_MAX];
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, arrays, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, arrays, VIEW_EXIT));
 	uint64_t span = view_span(view, "array")->span_id;
 	double ratio = 0.5;
 	uint64_t ratio_word;
@@ -119,7 +105,7 @@ static void events(void) {
 
 static void test_events_with_attributes(void **state) {
 	(void)state;
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, events, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, events, VIEW_EXIT));
 	uint64_t span = view_span(view, "eventful")->span_id;
 	assert_int_equal(view_count(view, SPANRING_RECORD_EVENT), 3);
 	assert_int_equal(view_record(view, SPANRING_RECORD_EVENT, 2)->event.event_index, 3);
@@ -147,7 +133,7 @@ static void lazy(void) {
 
 static void test_values_are_evaluated_for_recorded_spans_only(void **state) {
 	(void)state;
-	view_close(view_open(scratch.rings, view_run(scratch.rings, lazy, VIEW_EXIT)));
+	view_close(view_open(view_scratch.rings, view_run(view_scratch.rings, lazy, VIEW_EXIT)));
 }
 
 static void scoped(void) {
@@ -169,7 +155,7 @@ static struct spanring_site_entry site_of(const struct view_instance *view, cons
 static void test_scope(void **state) {
 	(void)state;
 	char text[256];
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, scoped, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, scoped, VIEW_EXIT));
 	(void)view_text(view, site_of(view, "scoped").scope_name, text);
 	assert_string_equal(text, "test.model");
 	(void)view_text(view, site_of(view, "scoped").scope_version, text);
@@ -187,7 +173,7 @@ static void one_span(void) {
 
 static void check_resource(const char *variable, const char *expected, uint32_t left_out) {
 	assert_int_equal(setenv("OTEL_RESOURCE_ATTRIBUTES", variable, 1), 0);
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, one_span, VIEW_EXIT));
+	struct view_instance *view = view_open(view_scratch.rings, view_run(view_scratch.rings, one_span, VIEW_EXIT));
 	assert_string_equal(view->header->resource, expected);
 	assert_int_equal(view->header->resource_left_out, left_out);
 	assert_int_equal(unsetenv("OTEL_RESOURCE_ATTRIBUTES"), 0);
@@ -257,7 +243,8 @@ static void test_limits(void **state) {
 	                                  NULL};
 	char text[SPANRING_STRING_VALUE_MAX];
 	set_limits(low);
-	struct view_instance *view = view_open(scratch.rings, view_run(scratch.rings, over_limits, VIEW_EXIT));
+	struct view_instance *view =
+	    view_open(view_scratch.rings, view_run(view_scratch.rings, over_limits, VIEW_EXIT));
 	for (size_t i = 0; low[i]; i += 2)
 		assert_int_equal(unsetenv(low[i]), 0);
 	uint64_t span = view_span(view, "limited")->span_id;
@@ -294,7 +281,7 @@ static void none(void) {
 static void check_attribute_limit(const char *value, void (*scenario)(void)) {
 	assert_int_equal(setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", value, 1), 0);
 	assert_int_equal(setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", value, 1), 0);
-	view_close(view_open(scratch.rings, view_run(scratch.rings, scenario, VIEW_EXIT)));
+	view_close(view_open(view_scratch.rings, view_run(view_scratch.rings, scenario, VIEW_EXIT)));
 	assert_int_equal(unsetenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"), 0);
 	assert_int_equal(unsetenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT"), 0);
 }
@@ -321,22 +308,22 @@ static void test_links_that_find_no_room(void **state) {
 	(void)state;
 	assert_int_equal(setenv("SPANRING_RING_BYTES", "65536", 1), 0);
 	assert_int_equal(setenv("OTEL_SPAN_LINK_COUNT_LIMIT", "1000000", 1), 0);
-	view_close(view_open(scratch.rings, view_run(scratch.rings, links_in_a_full_ring, VIEW_EXIT)));
+	view_close(view_open(view_scratch.rings, view_run(view_scratch.rings, links_in_a_full_ring, VIEW_EXIT)));
 	assert_int_equal(unsetenv("SPANRING_RING_BYTES"), 0);
 	assert_int_equal(unsetenv("OTEL_SPAN_LINK_COUNT_LIMIT"), 0);
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_arrays, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_events_with_attributes, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_values_are_evaluated_for_recorded_spans_only, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_scope, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_resource, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_limits, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_limits_that_make_no_sense, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(test_links_that_find_no_room, set_up, tear_down),
+	    VIEW_TEST(test_links),
+	    VIEW_TEST(test_arrays),
+	    VIEW_TEST(test_events_with_attributes),
+	    VIEW_TEST(test_values_are_evaluated_for_recorded_spans_only),
+	    VIEW_TEST(test_scope),
+	    VIEW_TEST(test_resource),
+	    VIEW_TEST(test_limits),
+	    VIEW_TEST(test_limits_that_make_no_sense),
+	    VIEW_TEST(test_links_that_find_no_room),
 	};
 	return cmocka_run_group_tests_name("writer model", tests, NULL, NULL);
 }
