@@ -105,9 +105,31 @@ static uint32_t lock_word(const struct spanring_ring_header *header, uint32_t of
 }
 
 /*
- * Where the C library keeps the lock word: where our thread id shows up once we hold the lock. It does not in a child of a raw
- * clone(2), which the C library still takes for its parent; the kernel would not tell of its death, so it gets no ring.
+ * A child of a raw clone(2) is still its parent in the eyes of the C library: it goes by the parent's thread id, and its list of
+ * robust mutexes ends in the parent's ring, which is not mapped here, so that merely locking another one would crash. The
+ * kernel would not tell of its death either. An ordinary mutex that knows its owner gives the child away, at no risk.
  */
+static bool is_known_to_libc(void) {
+	pthread_mutexattr_t attributes;
+	union {
+		pthread_mutex_t mutex;
+		uint32_t words[OWNER_WORD_SEARCH_BYTES / sizeof(uint32_t)];
+	} probe;
+	bool is_known = false;
+	if (pthread_mutexattr_init(&attributes) != 0)
+		return false;
+	memset(&probe, 0, sizeof(probe));
+	(void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+	if (pthread_mutex_init(&probe.mutex, &attributes) == 0 && pthread_mutex_trylock(&probe.mutex) == 0) {
+		for (size_t i = 0; i < sizeof(probe.words) / sizeof(probe.words[0]); i++)
+			is_known = is_known || probe.words[i] == (uint32_t)gettid();
+		(void)pthread_mutex_unlock(&probe.mutex);
+	}
+	(void)pthread_mutexattr_destroy(&attributes);
+	return is_known;
+}
+
+/* Where the C library keeps the lock word: where our thread id shows up once we hold the lock. */
 static int find_owner_word(struct spanring_ring_header *header) {
 	uint32_t first = (uint32_t)offsetof(struct spanring_ring_header, owner_mutex);
 	uint32_t offset = first;
@@ -257,6 +279,8 @@ static uint32_t live_kind(struct spanring__thread *thread) {
 }
 
 static int take_ring(struct spanring__process *process) {
+	if (!is_known_to_libc())
+		return -ESRCH;
 	struct spanring__thread *thread = take_free(process);
 	if (!thread) {
 		int rc = make_thread(process, &thread);
