@@ -117,6 +117,7 @@ static void process_fill(struct feeder *feeder, unsigned number) {
 	header->string_index_offset = SPANRING_STRING_INDEX_OFFSET;
 	header->string_arena_offset = SPANRING_STRING_ARENA_OFFSET;
 	header->string_arena_bytes = SPANRING_STRING_ARENA_BYTES;
+	header->site_control_offset = SPANRING_SITE_CONTROL_OFFSET;
 	(void)snprintf(header->executable, sizeof(header->executable), "spanring-bench");
 	(void)snprintf(header->command, sizeof(header->command), "spanring-bench ingest");
 	(void)snprintf(header->service, sizeof(header->service), "service-%u", number);

@@ -142,6 +142,7 @@ static void fill_header(struct spanring__process *process, struct spanring_proce
 	header->string_index_offset = SPANRING_STRING_INDEX_OFFSET;
 	header->string_arena_offset = SPANRING_STRING_ARENA_OFFSET;
 	header->string_arena_bytes = SPANRING_STRING_ARENA_BYTES;
+	header->site_control_offset = SPANRING_SITE_CONTROL_OFFSET;
 	spanring__identity_fill(header);
 	spanring__tables_publish_all(process->tables, header);
 	spanring__ticks_anchor_take(process->clock_kind, &anchor);

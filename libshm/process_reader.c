@@ -24,6 +24,7 @@ static int check_header(const struct spanring_process_header *header, const uint
 	             header->site_table_offset == SPANRING_SITE_TABLE_OFFSET &&
 	             header->string_index_offset == SPANRING_STRING_INDEX_OFFSET &&
 	             header->string_arena_offset == SPANRING_STRING_ARENA_OFFSET &&
+	             header->site_control_offset == SPANRING_SITE_CONTROL_OFFSET &&
 	             header->string_arena_bytes == SPANRING_STRING_ARENA_BYTES &&
 	             header->clock_kind >= SPANRING_CLOCK_MONOTONIC && header->clock_kind <= SPANRING_CLOCK_CNTVCT;
 	return sound ? 0 : ERR_DAMAGED;

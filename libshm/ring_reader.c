@@ -53,7 +53,7 @@ static bool geometry_is_sound(const struct spanring_ring_header *header, uint64_
 	    capacity > SPANRING_RING_BYTES_MAX / SPANRING_RECORD_BYTES || (capacity & (capacity - 1)) != 0)
 		return false;
 	uint64_t data_end = SPANRING_RING_DATA_OFFSET + capacity * SPANRING_RECORD_BYTES;
-	if (header->statistics_offset == 0 ? file_bytes != data_end : file_bytes < data_end)
+	if (file_bytes != data_end)
 		return false;
 	uint64_t owner_at = header->owner_word_offset - offsetof(struct spanring_ring_header, owner_mutex);
 	return owner_at % sizeof(uint32_t) == 0 && owner_at < sizeof(header->owner_mutex);

@@ -204,7 +204,7 @@ void spanring_end_span(struct spanring_span span) {
 }
 
 struct spanring_context spanring_context_of(struct spanring_span span) {
-	struct spanring_context context = {0, 0, 0};
+	struct spanring_context context = {0, 0, 0, 0, 0};
 	struct spanring__thread *self;
 	const struct spanring_open_span *entry = spanring__writer_find(span, &self);
 	if (entry) {
@@ -216,7 +216,7 @@ struct spanring_context spanring_context_of(struct spanring_span span) {
 }
 
 struct spanring_context spanring_context_current(void) {
-	struct spanring_context context = {0, 0, 0};
+	struct spanring_context context = {0, 0, 0, 0, 0};
 	struct spanring__thread *self = ring_writer_self();
 	if (self && self->top != self->stack) {
 		const struct spanring_open_span *top = self->top - 1;

@@ -8,6 +8,7 @@
  *     <32 hex digits>/                one life of one process ("instance"), named by its random 128-bit id
  *         process                     identity, clock, site and string tables, counters   (PROCESS FILE)
  *         ring-0000, ring-0001, ...   one per thread: header, open-span stack, records     (RING FILE)
+ *         statistics-0000, ...        beside the ring of the same number, if any             (statistics_abi.h)
  *
  * Every name appears by rename, complete: a directory <hex>.tmp becomes <hex>, a file ring-0000.tmp becomes ring-0000.
  * A reader ignores every other name. Files have their final size and all their blocks (posix_fallocate) before they
@@ -40,7 +41,7 @@
  *
  * ACCOUNTING. One word holds spans begun and spans open, so that it is never torn:
  *     begun_open = begun << 16 | open                 begun - open = ended, by construction
- *     ended = SPAN records written + dropped_full + dropped_depth
+ *     ended = SPAN records written + dropped_full + dropped_depth + sampled_out + sampled_out_short
  * A thread killed between "record written (or drop counted)" and "word stored" shows ended one short; the span on top of its
  * stack is then the one that ended.
  *
@@ -100,6 +101,20 @@
 #define SPANRING_RING_ACTIVE 1u
 #define SPANRING_RING_RETIRED 2u
 
+/* Samplers of a trace's first span; the numbers are part of the ABI. */
+#define SPANRING_SAMPLER_ALWAYS_ON 0u
+#define SPANRING_SAMPLER_ALWAYS_OFF 1u
+#define SPANRING_SAMPLER_TRACEIDRATIO 2u
+
+/* process.control_flags */
+#define SPANRING_CONTROL_PARENT_BASED                                                                                  \
+	1u /* a span with a remote parent follows the parent's sampled flag, not the sampler */
+#define SPANRING_CONTROL_STATISTICS 2u /* update the statistics of each site at every span end (statistics_abi.h) */
+#define SPANRING_CONTROL_SITES 4u      /* some site control is not zero: look at the table */
+
+/* site_control.flags */
+#define SPANRING_SITE_DISABLED 1u /* begin no spans there; their children belong to the parent */
+
 /* First entries of the tables: where everything goes that no longer fits. */
 #define SPANRING_STRING_OVERFLOW 1u
 #define SPANRING_SITE_OVERFLOW 1u
@@ -118,6 +133,13 @@ struct spanring_site_entry {
 struct spanring_string_entry {
 	uint32_t offset; /* in the arena */
 	uint32_t bytes;
+};
+
+/* What `spanring-agent ctl` asks of one site; entry n - 1 is site n's. Under the same lock as the control words. */
+struct spanring_site_control {
+	uint32_t flags;
+	uint32_t reserved;
+	uint64_t duration_min_ns; /* in place of the process's, if not 0 */
 };
 
 /* PROCESS FILE. Header, then the tables at the offsets it states. Ids count from 1: id n is entry n - 1. */
@@ -144,7 +166,8 @@ struct spanring_process_header {
 	uint64_t string_index_offset;
 	uint64_t string_arena_offset;
 	uint64_t string_arena_bytes;
-	uint8_t reserved0[104];
+	uint64_t site_control_offset;
+	uint8_t reserved0[96];
 	char executable[256]; /* NUL-terminated, cut */
 	char command[512];    /* arguments joined by spaces, NUL-terminated, cut */
 	char service
@@ -163,9 +186,18 @@ struct spanring_process_header {
 	uint32_t string_arena_used;
 	uint8_t reserved2[116];
 
-	/* Line of the control words; written by the agent, read by the program at every begin. */
-	uint32_t enabled; /* 1: record spans */
-	uint8_t reserved3[124];
+	/*
+	 * Line of the control words: set at attach from the environment, changed by `spanring-agent ctl`, which holds a write
+	 * lock (F_OFD_SETLKW) on the process file while it stores the words and then, with release, a new `enabled`. A program reads
+	 * `enabled` at every begin and takes a copy of the others when it differs from what that thread saw last (pair CONTROL).
+	 */
+	uint32_t enabled;       /* 0: record nothing. Else on; every change of a word below gives it another value. */
+	uint32_t sampler;       /* SPANRING_SAMPLER_*: for spans that begin a trace */
+	uint32_t control_flags; /* SPANRING_CONTROL_* */
+	uint32_t reserved3;
+	uint64_t sampler_threshold; /* TRACEIDRATIO: the trace is kept if (trace_lo >> 1) is below; at most 2^63 */
+	uint64_t duration_min_ns;   /* spans shorter than this get no record, only statistics; 0: none are left out */
+	uint8_t reserved6[96];
 
 	/* Line of the counters; written by the program with atomic adds, off the hot path. */
 	uint32_t state;
@@ -183,7 +215,9 @@ struct spanring_process_header {
 	uint64_t values_cut; /* those of names_cut that were values */
 	uint64_t dropped_links;
 	uint64_t contexts_malformed; /* traceparent, tracestate or baggage that broke its grammar */
-	uint8_t reserved4[24];
+	uint64_t
+	    statistics_overflowed; /* sites of a thread that share its SPANRING_SITE_OVERFLOW block, and threads without any */
+	uint8_t reserved4[16];
 	uint8_t reserved5[1664];
 };
 
@@ -214,8 +248,7 @@ struct spanring_ring_header {
 	uint64_t stack_offset;
 	uint64_t data_offset;
 	uint64_t capacity_records;
-	uint64_t statistics_offset; /* 0: this ring has no statistics table */
-	uint64_t statistics_bytes;
+	uint64_t reserved6[2];
 	uint32_t owner_word_offset; /* where the lock word of the robust mutex lies in this file */
 	uint32_t reserved0;
 	uint8_t reserved1[160];
@@ -237,9 +270,11 @@ struct spanring_ring_header {
 	uint64_t first_drop_ticks; /* 0: no drop yet */
 	uint64_t last_drop_ticks;
 	uint32_t state;
-	uint32_t tid;          /* of the thread that holds or last held the ring */
-	uint64_t flush_wanted; /* position that the thread waits to see stored (spanring_flush): commit soon */
-	uint8_t reserved4[56];
+	uint32_t tid;               /* of the thread that holds or last held the ring */
+	uint64_t flush_wanted;      /* position that the thread waits to see stored (spanring_flush): commit soon */
+	uint64_t sampled_out;       /* spans ended in a trace that the sampler does not keep */
+	uint64_t sampled_out_short; /* spans ended before their minimum duration */
+	uint8_t reserved4[40];
 
 	/* Owner line: robust mutex. */
 	uint8_t owner_mutex[SPANRING_LINE_BYTES];
@@ -266,13 +301,17 @@ struct spanring_control {
 #define SPANRING_SITE_TABLE_OFFSET 4096u
 #define SPANRING_STRING_INDEX_OFFSET (SPANRING_SITE_TABLE_OFFSET + SPANRING_SITES_MAX * 24u)
 #define SPANRING_STRING_ARENA_OFFSET (SPANRING_STRING_INDEX_OFFSET + SPANRING_STRINGS_MAX * 8u)
-#define SPANRING_PROCESS_FILE_BYTES (SPANRING_STRING_ARENA_OFFSET + SPANRING_STRING_ARENA_BYTES)
+#define SPANRING_SITE_CONTROL_OFFSET (SPANRING_STRING_ARENA_OFFSET + SPANRING_STRING_ARENA_BYTES)
+#define SPANRING_PROCESS_FILE_BYTES (SPANRING_SITE_CONTROL_OFFSET + SPANRING_SITES_MAX * 16u)
 
 #define SPANRING_BEGUN_SHIFT 16u
 #define SPANRING_OPEN_MASK 0xffffu
 
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_site_entry) == 24, "site entry");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_string_entry) == 8, "string entry");
+SPANRING_STATIC_ASSERT(sizeof(struct spanring_site_control) == 16, "site control");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_process_header, sampler_threshold) == 2192, "process: threshold");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_ring_header, sampled_out) == 584, "ring: sampled out");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_open_span) == 64, "open span is one line");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_open_span, event_count) == 48, "open span: counts");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_process_header, resource) == 1152, "process: resource");

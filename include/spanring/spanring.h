@@ -111,7 +111,11 @@ struct spanring_context {
 	uint64_t trace_hi;
 	uint64_t trace_lo;
 	uint64_t span_id;
+	uint32_t flags; /* SPANRING_CONTEXT_*; others are ignored */
+	uint32_t reserved;
 };
+
+#define SPANRING_CONTEXT_UNSAMPLED 1u /* the parent's trace is not kept: W3C's sampled flag is 0 */
 
 /* Options of spanring_begin_with; zero-initialise, then set what is wanted. */
 struct spanring_begin_options {

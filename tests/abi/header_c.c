@@ -38,7 +38,7 @@ static int contexts(void) {
 	struct spanring_environment environment;
 	char parent[SPANRING_TRACEPARENT_BYTES], log[SPANRING_LOG_TEXT_BYTES], value[8];
 	char trace[SPANRING_TRACE_ID_BYTES], span[SPANRING_SPAN_ID_BYTES];
-	const struct spanring_context context = {1, 2, 3};
+	const struct spanring_context context = {1, 2, 3, 0, 0};
 	int failed = spanring_traceparent_inject(&context, SPANRING_FLAG_SAMPLED, parent) != 55;
 	failed |= !spanring_remote_extract(parent, "a=1", &remote) || remote.context.span_id != 3;
 	failed |= spanring_context_from_environment(&remote, NULL) && remote.context.span_id == 0;

@@ -28,7 +28,7 @@ static int child(void) {
 	spanring_event_with(span, &retry, attributes, 1);
 	spanring_event_with(span, &retry, attributes, 1); /* over the limit that the test sets */
 	spanring_link(span, &remote.context);
-	const struct spanring_context elsewhere = {7, 8, 9};
+	const struct spanring_context elsewhere = {7, 8, 9, 0, 0};
 	spanring_link(span, &elsewhere);
 	return 0;
 }

@@ -54,6 +54,7 @@ static void fill_process(struct spanring_process_header *header) {
 	                                           .string_index_offset = SPANRING_STRING_INDEX_OFFSET,
 	                                           .string_arena_offset = SPANRING_STRING_ARENA_OFFSET,
 	                                           .string_arena_bytes = SPANRING_STRING_ARENA_BYTES,
+	                                           .site_control_offset = SPANRING_SITE_CONTROL_OFFSET,
 	                                           .service = "test",
 	                                           .enabled = 1,
 	                                           .state = SPANRING_PROCESS_RUNNING,

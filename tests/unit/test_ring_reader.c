@@ -112,7 +112,6 @@ static void each_wrong_header_field_is_refused(void **state) {
 	REFUSED(capacity_records, AGENT_FILES_CAPACITY + 1, ERR_DAMAGED);
 	REFUSED(capacity_records, AGENT_FILES_CAPACITY * 2, ERR_DAMAGED);
 	REFUSED(capacity_records, UINT64_C(1) << 63, ERR_DAMAGED);
-	REFUSED(statistics_offset, RING_FILE_BYTES - 1, 0);
 	REFUSED(owner_word_offset, 0, ERR_DAMAGED);
 	REFUSED(owner_word_offset, 641, ERR_DAMAGED);
 	REFUSED(owner_word_offset, UINT32_MAX - 3, ERR_DAMAGED);

@@ -323,7 +323,7 @@ static void log_lines(void) {
 	struct sigaction action = {.sa_handler = on_signal};
 	CHECK(sigaction(SIGUSR1, &action, NULL) == 0 && raise(SIGUSR1) == 0);
 	CHECK(strcmp(handler_text, expected) == 0);
-	const struct spanring_context none = {0, 0, 0};
+	const struct spanring_context none = {0, 0, 0, 0, 0};
 	CHECK(spanring_trace_id_text(&none, trace) == 0 && trace[0] == '\0');
 	CHECK(spanring_span_id_text(&none, id) == 0 && id[0] == '\0');
 }
@@ -346,7 +346,7 @@ static void continue_trace(void) {
 	CHECK(strncmp(environment.traceparent, "TRACEPARENT=00-" TRACE "-", 48) == 0);
 	CHECK(strcmp(environment.tracestate, "TRACESTATE=vendor=1") == 0);
 	CHECK(strcmp(environment.baggage, "BAGGAGE=user=7") == 0);
-	const struct spanring_context none = {0, 0, 0};
+	const struct spanring_context none = {0, 0, 0, 0, 0};
 	CHECK(spanring_context_to_environment(&none, "vendor=1", NULL, &environment) == 0);
 	CHECK(environment.traceparent[0] == '\0' && environment.tracestate[0] == '\0');
 	/* No parent: a new trace. */

@@ -17,7 +17,7 @@ static struct spanring_counters counters_now(void) {
 }
 
 static void links(void) {
-	const struct spanring_context linked = {1, 2, 3};
+	const struct spanring_context linked = {1, 2, 3, 0, 0};
 	const struct spanring_context no_span = {1, 2, 0};
 	const struct spanring_context no_trace = {0, 0, 3};
 	SPANRING_SPAN(span, "linked");
@@ -199,7 +199,7 @@ static void test_resource(void **state) {
 
 static void over_limits(void) {
 	static struct spanring_key key = SPANRING_KEY_INIT("key");
-	const struct spanring_context linked = {1, 2, 3};
+	const struct spanring_context linked = {1, 2, 3, 0, 0};
 	const struct spanring_attribute four[] = {spanring_attribute_u64(&key, 1), spanring_attribute_u64(&key, 2),
 	                                          spanring_attribute_u64(&key, 3), spanring_attribute_u64(&key, 4)};
 	SPANRING_SPAN(outer, "outer");
@@ -297,7 +297,7 @@ static void test_limits_that_make_no_sense(void **state) {
 #define SMALL_RING_RECORDS 1024u
 
 static void links_in_a_full_ring(void) {
-	const struct spanring_context linked = {1, 2, 3};
+	const struct spanring_context linked = {1, 2, 3, 0, 0};
 	SPANRING_SPAN(span, "full");
 	for (unsigned i = 0; i < SMALL_RING_RECORDS + 5; i++)
 		spanring_link(span, &linked);
