@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
+#include "base/units.h"
 #include "handover.h"
 #include "status.h"
 
@@ -19,7 +20,6 @@
 #define BELL_UNSURE_NS NS_PER_MS
 #define IDLE_RINGS_MAX 16u /* a bell that rings more often than that for nothing is heard once in a millisecond */
 #define FLUSH_WANTED_NS (10 * NS_PER_MS) /* between two commits made because a program waits for one */
-#define SAMPLES_MAX 65536u               /* of one job, so that a store that fails for long costs no more than this */
 /* Turns in one step before other duties have their turn, too. */
 #define TURNS_MAX 16u
 #define DRAIN_GIVE_UP_NS (5 * NS_PER_S) /* how long a stop waits for a store that fails */
@@ -39,7 +39,7 @@ static void take_sample(struct agent *agent, struct producer *producer) {
 	struct store_memory_sample sample;
 	uint32_t id;
 	producer->sample_at_ns = agent->now_ns + agent->config->memory_interval_ns;
-	if (agent->open_job->sample_count >= SAMPLES_MAX || !producer->same_namespace ||
+	if (agent->open_job->sample_count >= agent->memory.rows || !producer->same_namespace ||
 	    sampler_take(&producer->target, &sample) < 0 || producer_process_id(producer, &agent->sink, &id) < 0)
 		return;
 	sample.process = id;
@@ -60,8 +60,31 @@ static void take_samples(struct agent *agent) {
 	}
 }
 
+static void check_memory(struct agent *agent) {
+	char has[UNITS_TEXT_BYTES];
+	char may[UNITS_TEXT_BYTES];
+	if (memory_cap_look(&agent->memory) && agent->memory.times_over == 1)
+		log_warning(agent->log,
+		            "has %s of memory, more than the cap of %s: batches shrink until it fits; raise --memory-cap if "
+		            "status shows this often",
+		            units_format_bytes((double)agent->memory.own_bytes, has),
+		            units_format_bytes((double)agent->memory.cap_bytes, may));
+	agent->intake.room_records =
+	    agent->memory.rows < INTAKE_BUFFER_RECORDS ? agent->memory.rows : INTAKE_BUFFER_RECORDS;
+}
+
+/* Programs that came, and those that could not be told before. */
+static void give_ratio(struct agent *agent) {
+	if (!agent->roster.has_new && agent->now_ns < agent->life_at_ns)
+		return;
+	preset_ratio_apply(agent->config->ratio, &agent->roster, agent->log, &agent->ratio);
+	if (agent->config->memory_interval_ns == 0)
+		agent->roster.has_new = false;
+}
+
 static void check_life(struct agent *agent) {
 	agent->life_at_ns = agent->now_ns + LIFE_CHECK_NS;
+	check_memory(agent);
 	agent->discovery.hint_closed = false;
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
 		struct producer *producer = agent->roster.producers[i];
@@ -72,6 +95,7 @@ static void check_life(struct agent *agent) {
 		producer->phase = PRODUCER_ENDING;
 		producer->gone_ns = clock_monotonic_ns();
 		producer->dry = false;
+		statistics_last_round(producer);
 	}
 }
 
@@ -84,10 +108,10 @@ static bool any_ring_half_full(const struct agent *agent) {
 	return false;
 }
 
-static bool any_producer_ending(const struct agent *agent, bool and_dry) {
+static bool any_producer_ending(const struct agent *agent, bool and_settled) {
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
 		const struct producer *producer = agent->roster.producers[i];
-		if (producer->phase == PRODUCER_ENDING && (!and_dry || producer->dry))
+		if (and_settled ? producer_is_settled(producer) : producer->phase == PRODUCER_ENDING)
 			return true;
 	}
 	return false;
@@ -101,23 +125,62 @@ static bool flush_is_wanted(const struct agent *agent) {
 	return false;
 }
 
-/* Is there a reason not to let the open job wait? */
-static bool handover_is_due(const struct agent *agent) {
+/* Half of it may pass before a span is noticed (wake_at, take_turn), half until it is handed over. */
+static uint64_t half_wait_ns(const struct agent *agent) {
+	return agent->config->max_wait_ns / 2;
+}
+
+/* The reason not to let the open job wait, the first that holds; AGENT_HANDOVER_COUNT: there is none. */
+static enum agent_handover handover_reason(const struct agent *agent) {
+	if (agent->full || agent->sink.catalog_full)
+		return AGENT_HANDOVER_FULL;
+	if (agent->open_job->batch->span_count >= agent->config->batch_spans)
+		return AGENT_HANDOVER_BATCH_SIZE;
 	if (agent->now_ns >= agent->handed_ns + FLUSH_WANTED_NS && flush_is_wanted(agent))
-		return true;
-	return agent->full || agent->now_ns >= agent->flush_at_ns || agent->sink.catalog_full ||
-	       any_producer_ending(agent, true) || any_ring_half_full(agent);
+		return AGENT_HANDOVER_WANTED;
+	if (agent->oldest_ns != 0 && agent->now_ns >= agent->oldest_ns + half_wait_ns(agent))
+		return AGENT_HANDOVER_MAX_WAIT;
+	if (agent->now_ns >= agent->flush_at_ns)
+		return AGENT_HANDOVER_FLUSH_INTERVAL;
+	if (any_producer_ending(agent, true))
+		return AGENT_HANDOVER_ENDED;
+	return any_ring_half_full(agent) ? AGENT_HANDOVER_HALF_RING : AGENT_HANDOVER_COUNT;
+}
+
+static void hand_over(struct agent *agent, enum agent_handover reason) {
+	uint64_t sequence = agent->sequence;
+	agent->open_job->oldest_ns = agent->oldest_ns;
+	handover_send(agent);
+	agent->handed_ns = agent->now_ns;
+	agent->flush_at_ns = agent->now_ns + agent->config->flush_interval_ns;
+	if (agent->sequence == sequence)
+		return; /* there was nothing to send, or no memory for it */
+	agent->figures.handovers[reason]++;
+	agent->oldest_ns = 0;
+	memory_cap_shape(&agent->memory, agent->open_job->batch);
 }
 
 static enum intake_end take_turn(struct agent *agent) {
 	if (agent->full)
 		return INTAKE_FULL;
 	enum intake_end end = intake_published(&agent->intake, &agent->sink);
-	bool living = agent->now_ns >= agent->flush_at_ns;
+	bool living = agent->now_ns >= agent->flush_at_ns || agent->now_ns >= agent->behind_at_ns;
+	if (living)
+		agent->behind_at_ns = agent->now_ns + half_wait_ns(agent);
 	if (end == INTAKE_FULL || (!living && !any_producer_ending(agent, false)))
 		return end;
 	enum intake_end more = intake_behind(&agent->intake, &agent->sink, living);
 	return more == INTAKE_IDLE ? end : more;
+}
+
+/* A turn's worth. What is due is noticed here: an idle agent without programs does not wake up for it. */
+static void read_statistics(struct agent *agent) {
+	if (agent->now_ns >= agent->statistics_at_ns) {
+		statistics_round(&agent->roster);
+		agent->round_ns = agent->now_ns;
+		agent->statistics_at_ns = agent->now_ns + agent->config->statistics_interval_ns;
+	}
+	agent->reading = statistics_turn(&agent->statistics, &agent->roster, agent->now_ns);
 }
 
 /* One turn through the rings, and another each time a full job could be handed over. */
@@ -128,11 +191,12 @@ static bool take_records(struct agent *agent) {
 		took = took || end != INTAKE_IDLE;
 		agent->full = end == INTAKE_FULL;
 		bool again = agent->full;
-		if (handover_possible(agent) && handover_is_due(agent)) {
-			handover_send(agent);
-			agent->handed_ns = agent->now_ns;
-			agent->flush_at_ns = agent->now_ns + agent->config->flush_interval_ns;
-		}
+		if (agent->oldest_ns == 0 && agent->open_job->batch->span_count > 0)
+			agent->oldest_ns = agent->now_ns;
+		enum agent_handover reason =
+		    handover_possible(agent) ? handover_reason(agent) : AGENT_HANDOVER_COUNT;
+		if (reason != AGENT_HANDOVER_COUNT)
+			hand_over(agent, reason);
 		if (!again || agent->full)
 			break;
 	}
@@ -142,7 +206,7 @@ static bool take_records(struct agent *agent) {
 }
 
 /*
- * The second look of the pair BELL. A writer rings when its head passes a quarter of its ring; one that passed it since
+ * The second look of the pair BELL. A writer rings when its head passes a half of its ring; one that passed it since
  * we took records, and saw us awake, will not ring again soon. A head that has not moved since the look before is one
  * that waits for the rest of a group.
  */
@@ -152,10 +216,10 @@ static bool heads_moved(struct agent *agent) {
 		struct feed *feed = agent->roster.feeds[i];
 		if (feed->quarantine)
 			continue;
-		uint64_t quarter = feed->reader.capacity / 4;
+		uint64_t half = feed->reader.capacity / 2;
 		uint32_t ready = feed_ready(feed);
 		uint64_t head = feed->look.head;
-		moved = moved || (ready > 0 && head != feed->bell_head && head / quarter != feed->taken / quarter);
+		moved = moved || (ready > 0 && head != feed->bell_head && head / half != feed->taken / half);
 		feed->bell_head = head;
 	}
 	return moved;
@@ -165,12 +229,18 @@ static uint64_t wake_at(const struct agent *agent) {
 	uint64_t now = agent->now_ns;
 	uint64_t at = earliest(agent->clock_at_ns, agent->rescan_at_ns);
 	bool busy = agent->busy_ns + NS_PER_S > now;
-	at = earliest(at, now + (busy ? BACKSTOP_BUSY_NS : BACKSTOP_QUIET_NS));
+	at = earliest(at, now + earliest(busy ? BACKSTOP_BUSY_NS : BACKSTOP_QUIET_NS, half_wait_ns(agent)));
 	/* With both jobs away, time alone changes nothing. */
 	if (handover_possible(agent))
 		at = earliest(at, flush_is_wanted(agent) ? agent->handed_ns + FLUSH_WANTED_NS : agent->flush_at_ns);
+	if (handover_possible(agent) && agent->oldest_ns != 0)
+		at = earliest(at, agent->oldest_ns + half_wait_ns(agent));
 	if (agent->failed_job)
 		at = earliest(at, agent->retry_at_ns);
+	if (agent->reading)
+		return now;
+	if (agent->roster.producer_count)
+		at = earliest(at, agent->statistics_at_ns);
 	if (agent->config->memory_interval_ns && agent->roster.producer_count)
 		at = earliest(at, agent->sample_at_ns);
 	return at;
@@ -213,6 +283,8 @@ static void serve_timers(struct agent *agent) {
 	if (agent->now_ns >= agent->clock_at_ns)
 		renew_clock(agent);
 	handover_retry(agent, false);
+	if (config_has_ratio(agent->config))
+		give_ratio(agent);
 	if (agent->now_ns >= agent->rescan_at_ns) {
 		agent->rescan_at_ns = agent->now_ns + DISCOVERY_RESCAN_NS;
 		discovery_rescan(&agent->discovery);
@@ -226,6 +298,7 @@ static void serve_timers(struct agent *agent) {
 int agent_step(struct agent *agent, uint64_t until_ns, uint32_t *ret_ready) {
 	agent->now_ns = clock_monotonic_ns();
 	serve_timers(agent);
+	read_statistics(agent);
 	bool took = take_records(agent);
 	uint32_t ready = 0;
 	if (took)
@@ -253,6 +326,15 @@ static bool stop_is_reached(struct agent *agent) {
 	return true;
 }
 
+/* All that is due, or a round of its own. */
+static void read_all_statistics(struct agent *agent, bool round) {
+	if (round)
+		statistics_round(&agent->roster);
+	do
+		read_statistics(agent);
+	while (agent->reading);
+}
+
 int agent_drain(struct agent *agent) {
 	discovery_events(&agent->discovery);
 	discovery_rescan(&agent->discovery);
@@ -264,10 +346,13 @@ int agent_drain(struct agent *agent) {
 		agent->now_ns = clock_monotonic_ns();
 		agent->flush_at_ns = agent->now_ns; /* everything is due */
 		if (!last) {
+			read_all_statistics(agent, false);
 			bool took = take_records(agent);
 			last = !agent->full && (!took || stop_is_reached(agent)) && handover_possible(agent);
-			if (last)
+			if (last) {
+				read_all_statistics(agent, true);
 				handover_send(agent); /* rows of the last turn, and the books as they are now */
+			}
 		}
 		if (last && flush_is_idle(agent->flush) && !agent->failed_job)
 			return EXIT_CODE_OK;

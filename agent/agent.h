@@ -2,7 +2,7 @@
 /*
  * The agent: what it owns, and one step of its life.
  *
- *     wait ─> results of the store ─> new instances ─> timers ─> take records ─> hand over
+ *     wait ─> results of the store ─> new instances ─> timers ─> statistics ─> take records ─> hand over
  *
  * Two threads work: this one, and the store thread behind flush.h. Two jobs go round between them: one is filled here
  * while the other is committed there. A third thread only turns the bell's futex into an event (doorbell.h).
@@ -16,12 +16,27 @@
 #include "flush.h"
 #include "intake.h"
 #include "loop.h"
+#include "memory_cap.h"
+#include "preset_ratio.h"
 #include "roster.h"
+#include "statistics.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define AGENT_CLOCK_RENEW_NS UINT64_C(1000000000)
+
+/* Why a job was given to the store. */
+enum agent_handover {
+	AGENT_HANDOVER_FULL,           /* no room in the batch or the catalog */
+	AGENT_HANDOVER_BATCH_SIZE,     /* batch-size spans */
+	AGENT_HANDOVER_WANTED,         /* a program waits */
+	AGENT_HANDOVER_MAX_WAIT,       /* the oldest span has waited long enough */
+	AGENT_HANDOVER_FLUSH_INTERVAL, /* time */
+	AGENT_HANDOVER_ENDED,          /* a process has ended */
+	AGENT_HANDOVER_HALF_RING,      /* a ring is half taken and not stored */
+	AGENT_HANDOVER_COUNT
+};
 
 /* Since the start of this agent. */
 struct agent_figures {
@@ -38,6 +53,8 @@ struct agent_figures {
 	uint64_t commit_ns;
 	uint64_t commit_ns_max;
 	uint64_t producers_ended;
+	uint64_t commits_late; /* later than max-wait after the first of their spans was taken */
+	uint64_t handovers[AGENT_HANDOVER_COUNT];
 };
 
 struct agent {
@@ -53,6 +70,7 @@ struct agent {
 	struct intake intake;
 	struct clock_model clock;
 	struct producer_sink sink;
+	struct statistics_room statistics;
 	struct flush_job *open_job;   /* being filled */
 	struct flush_job *spare_job;  /* NULL while it is with the store thread or failed */
 	struct flush_job *failed_job; /* to be given again at retry_at_ns */
@@ -70,9 +88,16 @@ struct agent {
 	uint64_t clock_at_ns;
 	uint64_t life_at_ns;
 	uint64_t rescan_at_ns;
-	uint64_t busy_ns;    /* when records were last taken */
-	bool rang;           /* the bell ended the last wait */
-	uint32_t idle_rings; /* rings of the bell in a row that brought nothing */
+	uint64_t busy_ns;          /* when records were last taken */
+	uint64_t statistics_at_ns; /* next round */
+	uint64_t round_ns;         /* when the last one began */
+	bool reading;              /* of statistics: there is more to do */
+	bool rang;                 /* the bell ended the last wait */
+	uint32_t idle_rings;       /* rings of the bell in a row that brought nothing */
+	struct memory_cap memory;
+	struct preset_ratio_figures ratio;
+	uint64_t oldest_ns; /* when the first span of the open job was taken; 0: there is none */
+	uint64_t behind_at_ns; /* look behind quiet heads again, for max-wait */
 	struct agent_figures figures;
 };
 

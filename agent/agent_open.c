@@ -85,6 +85,8 @@ static int open_store(struct agent *agent) {
 	rc = store_writer_cursors(writer, &cursors, &count);
 	if (rc == 0)
 		rc = roster_keep_resumes(&agent->roster, agent->rings_fd, cursors, count);
+	if (rc == 0)
+		rc = statistics_keep_resumes(&agent->statistics, writer, &agent->roster);
 	if (rc < 0) {
 		(void)snprintf(text, sizeof(text), "%s", store_writer_error(writer));
 		(void)store_writer_close(writer);
@@ -97,6 +99,8 @@ static int open_store(struct agent *agent) {
 static int open_memory(struct agent *agent) {
 	int rc = roster_init(&agent->roster);
 	if (rc == 0)
+		rc = statistics_init(&agent->statistics, agent->log);
+	if (rc == 0)
 		rc = intake_init(&agent->intake, agent->loop, &agent->roster);
 	if (rc == 0)
 		rc = flush_job_new(&agent->open_job);
@@ -108,6 +112,9 @@ static int open_memory(struct agent *agent) {
 		log_error(agent->log, "not enough memory to start");
 		return EXIT_CODE_FAILED;
 	}
+	memory_cap_init(&agent->memory, agent->config->memory_cap_bytes);
+	memory_cap_shape(&agent->memory, agent->open_job->batch);
+	memory_cap_shape(&agent->memory, agent->spare_job->batch);
 	agent->sink.batch = agent->open_job->batch;
 	agent->sink.generation = 1;
 	agent->sink.clock = &agent->clock;
@@ -216,6 +223,7 @@ int agent_close(struct agent *agent) {
 	flush_job_free(agent->failed_job);
 	catalog_free(agent->sink.catalog);
 	roster_done(&agent->roster);
+	statistics_done(&agent->statistics);
 	if (agent->rings_fd >= 0)
 		(void)close(agent->rings_fd);
 	free(agent);

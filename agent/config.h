@@ -1,42 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the command line and the environment ask for. Every limit of an option is checked here and nowhere else. */
+/*
+ * What the agent was asked for, of each value where it comes from:
+ *
+ *     default < preset < configuration file < environment < flag
+ *
+ * Everything is read and checked before anything else is touched, also what a higher source overrules: a mistyped name or value
+ * anywhere stops the start with one line. What there is to set, and within which bounds, stands in options.c and nowhere else.
+ */
 #ifndef SPANRING_AGENT_CONFIG_H
 #define SPANRING_AGENT_CONFIG_H
 
 #include "base/log.h"
 #include "libstore/writer.h"
+#include "options.h"
+#include "preset.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONFIG_FLUSH_INTERVAL_NS_MIN UINT64_C(1000000)
-#define CONFIG_FLUSH_INTERVAL_NS_MAX UINT64_C(60000000000)
-#define CONFIG_MEMORY_INTERVAL_NS_MIN UINT64_C(10000000)
-#define CONFIG_MEMORY_INTERVAL_NS_MAX UINT64_C(3600000000000)
+#define CONFIG_FILE_DEFAULT "/etc/spanring/agent.conf"
+
+enum config_command { CONFIG_RUN, CONFIG_RECORD, CONFIG_STATUS, CONFIG_PS, CONFIG_CTL, CONFIG_CONFIG };
 
 struct config {
 	char rings[PATH_MAX]; /* record: empty if none was named */
 	char store[PATH_MAX];
+	char file[PATH_MAX];    /* the configuration file that was read; empty: none */
 	bool rings_are_default; /* made if missing; a directory that was named must exist, or its parent */
+	enum preset_id preset;
+	uint64_t memory_cap_bytes;
+	uint64_t batch_spans;
 	uint64_t flush_interval_ns;
+	uint64_t max_wait_ns;
 	uint64_t memory_interval_ns; /* 0: no samples */
+	uint64_t statistics_interval_ns;
 	enum store_durability durability;
+	char ratio[OPTIONS_RATIO_BYTES];
 	bool quiet;
 	bool json;
-	bool heap;              /* record: preload the library that counts the heap */
-	char preload[PATH_MAX]; /* record: LD_PRELOAD of the command; empty: as ours */
-	char **command;         /* record: what follows "--" */
+	bool heap;                     /* record: preload the library that counts the heap */
+	char preload[PATH_MAX];        /* record: LD_PRELOAD of the command; empty: as ours */
+	char **command;                /* record: what follows "--" */
+	char **words;                  /* ctl: what is no option */
+	enum config_command asked_for; /* config: the command whose values are wanted */
+	uint32_t word_count;
+	struct options_origin origins[OPTIONS_COUNT];
 };
 
-enum config_command { CONFIG_RUN, CONFIG_RECORD, CONFIG_STATUS };
-
 /*
- * Read the options of one command (argv[0] is the command's word). 0; -EINVAL after one line was logged; 1 when help
- * was asked for. Paths not named come from SPANRING_DIR and SPANRING_STORE, then from the defaults in config_help.
+ * Read options (argv[0] is the command's word), environment and file for one command. 0; -EINVAL after one line was logged; 1 when
+ * help was asked for. Paths not named anywhere get the defaults that the help tells.
  */
 int config_parse(enum config_command command, int argc, char **argv, const struct log *log, struct config *ret_config);
 
-const char *config_help(void);
+/* Do programs that chose no sampler get one? */
+static inline bool config_has_ratio(const struct config *config) {
+	return config->ratio[0] != OPTIONS_RATIO_OWN[0];
+}
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discovery.h"
 
+#include "async.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
@@ -116,8 +117,25 @@ static void refuse_instance(struct discovery *discovery, const char *name, int r
 	say_refused(discovery, name, "", rc);
 }
 
+static void take_async(struct discovery *discovery, struct producer *producer) {
+	int rc = async_open(producer, discovery->roster);
+	if (rc < 0 && !refused_for_good(rc))
+		log_debug(discovery->log, "%s/" SPANRING_ASYNC_NAME ": %s; tried again later", producer->name,
+		          strerror(-rc));
+	if (rc == 0 || !refused_for_good(rc))
+		return;
+	producer->async_refused = true;
+	producer->refused_count++;
+	producer->newer = producer->newer || rc == ERR_NEWER;
+	say_refused(discovery, producer->name, SPANRING_ASYNC_NAME, rc);
+}
+
 static void take_ring(struct discovery *discovery, struct producer *producer, const char *name) {
 	uint32_t index;
+	if (strcmp(name, SPANRING_ASYNC_NAME) == 0) {
+		take_async(discovery, producer);
+		return;
+	}
 	if (!ring_reader_index(name, &index) || (producer->refused[index / 8] & (1u << (index % 8))))
 		return;
 	for (uint32_t i = 0; i < producer->feed_count; i++)
@@ -226,7 +244,7 @@ static void sweep_unfinished(struct discovery *discovery, const char *name) {
 		return;
 	}
 	const struct dirent *entry;
-	for (uint32_t i = 0; i < SPANRING_RINGS_MAX + 8 && (entry = readdir(directory)); i++)
+	for (uint32_t i = 0; i < 2 * SPANRING_RINGS_MAX + 8 && (entry = readdir(directory)); i++)
 		if (entry->d_name[0] != '.' && is_abandoned(dirfd(directory), entry->d_name))
 			(void)unlinkat(dirfd(directory), entry->d_name, 0);
 	(void)unlinkat(discovery->rings_fd, name, AT_REMOVEDIR);
@@ -289,7 +307,7 @@ void discovery_remove_files(const struct discovery *discovery, const struct prod
 	if (producer->newer)
 		return;
 	/*
-	 * Rings, then the process file, then the directory: killed in between, the next agent still understands the
+	 * Rings and their like, then the process file, then the directory: killed in between, the next agent still understands the
 	 * rest.
 	 */
 	int fd = openat(producer->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -297,8 +315,11 @@ void discovery_remove_files(const struct discovery *discovery, const struct prod
 	const struct dirent *entry;
 	/* By prefix: also a ring that its thread did not live to finish. */
 	for (uint32_t i = 0; directory && i < NAMES_MAX && (entry = readdir(directory)); i++)
-		if (strncmp(entry->d_name, SPANRING_RING_PREFIX, sizeof(SPANRING_RING_PREFIX) - 1) == 0)
+		if (strncmp(entry->d_name, SPANRING_RING_PREFIX, sizeof(SPANRING_RING_PREFIX) - 1) == 0 ||
+		    strncmp(entry->d_name, SPANRING_STATISTICS_PREFIX, sizeof(SPANRING_STATISTICS_PREFIX) - 1) == 0)
 			(void)unlinkat(producer->directory_fd, entry->d_name, 0);
+	(void)unlinkat(producer->directory_fd, SPANRING_ASYNC_NAME, 0);
+	(void)unlinkat(producer->directory_fd, SPANRING_ASYNC_NAME SPANRING_TMP_SUFFIX, 0);
 	(void)unlinkat(producer->directory_fd, SPANRING_PROCESS_NAME, 0);
 	if (unlinkat(discovery->rings_fd, producer->name, AT_REMOVEDIR) < 0)
 		log_debug(discovery->log, "%s: not empty after clearing up; left alone", producer->name);

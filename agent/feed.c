@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/errs.h"
+#include "libshm/ring_stack.h"
 #include "producer.h"
 
 #include <string.h>
@@ -107,10 +108,34 @@ void feed_quarantine(struct feed *feed, int error) {
 	feed->books.reason = (uint32_t)-error;
 }
 
+/*
+ * An attached context is counted as begun and open, and is neither. Of a living thread the stack is looked at only when the word
+ * has moved since, and a number that could not be had is the last one: begun and open may then be off by the same.
+ */
+static int take_contexts_out(struct feed *feed) {
+	struct ring_reader_look *look = &feed->look;
+	bool living = feed->producer->phase == PRODUCER_LIVE;
+	bool moved = look->begun != feed->contexts_begun || look->open != feed->contexts_open;
+	int rc = 0;
+	feed->contexts_begun = look->begun;
+	feed->contexts_open = look->open;
+	if (look->open == 0)
+		feed->contexts = 0;
+	else if (moved || !living)
+		rc = ring_stack_contexts(&feed->reader, living, &feed->contexts);
+	if (feed->contexts > look->open)
+		feed->contexts = (uint32_t)look->open;
+	look->begun -= feed->contexts;
+	look->open -= feed->contexts;
+	return rc == -EAGAIN ? 0 : rc;
+}
+
 int feed_look(struct feed *feed) {
 	if (feed->quarantine)
 		return feed->quarantine;
 	int rc = ring_reader_look(&feed->reader, &feed->look);
+	if (rc == 0)
+		rc = take_contexts_out(feed);
 	if (rc < 0)
 		feed_quarantine(feed, rc);
 	return rc;
@@ -141,7 +166,8 @@ static uint64_t spans_seen(const struct feed *feed) {
 
 bool feed_hides_records(const struct feed *feed) {
 	const struct ring_reader_look *look = &feed->look;
-	return look->begun - look->open > look->dropped_full + look->dropped_depth + spans_seen(feed);
+	return look->begun - look->open > look->dropped_full + look->dropped_depth + look->sampled_out +
+	                                      look->sampled_out_short + spans_seen(feed);
 }
 
 uint32_t feed_room_behind(const struct feed *feed) {
@@ -150,16 +176,17 @@ uint32_t feed_room_behind(const struct feed *feed) {
 }
 
 static uint64_t spans_found(const struct store_cursor *row) {
-	return row->stored_spans + row->rejected_spans + row->dropped_full + row->dropped_depth;
+	return row->stored_spans + row->rejected_spans + row->dropped_full + row->dropped_depth + row->sampled_out +
+	       row->sampled_out_short;
 }
 
 /*
- * The last books of a ring whose process is gone. A thread killed between "record written (or drop counted)" and "word
+ * The last books of a ring whose process is gone. A thread killed between "record written (or counted as left out)" and "word
  * stored" has ended one span more than its word says: the one on top of its stack; or, where none is open, one begun
- * and dropped in the same call. And a SPAN record that was written over is rejected as a record of some kind; that it
+ * and dropped in the same call; or, if it was at work on one, an async span, which the word counts when it ends. And a SPAN record that was written over is rejected as a record of some kind; that it
  * was a span shows only here.
  */
-static void settle(struct store_cursor *row) {
+static void settle(struct store_cursor *row, uint32_t contexts, bool ended_async) {
 	uint64_t ended = row->begun - row->open;
 	uint64_t found = spans_found(row);
 	if (row->lost_records != 0)
@@ -171,7 +198,7 @@ static void settle(struct store_cursor *row) {
 	}
 	if (found != ended + 1)
 		return;
-	if (row->open == SPANRING_DEPTH_MAX || row->open == 0)
+	if (ended_async || row->open + contexts == SPANRING_DEPTH_MAX || row->open == 0)
 		row->begun++;
 	else
 		row->open--;
@@ -210,10 +237,12 @@ void feed_cursor(const struct feed *feed, bool ended, struct store_cursor *ret_c
 	row.dropped_depth = look->dropped_depth;
 	row.dropped_attributes = look->dropped_attributes;
 	row.dropped_events = look->dropped_events;
+	row.sampled_out = look->sampled_out;
+	row.sampled_out_short = look->sampled_out_short;
 	if (feed->quarantine)
 		settle_quarantined(&row);
 	else if (ended)
-		settle(&row);
+		settle(&row, feed->contexts, feed->ended_async);
 	*ret_cursor = row;
 }
 

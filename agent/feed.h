@@ -30,13 +30,17 @@ struct feed_thread {
 struct feed {
 	struct ring_reader reader;
 	struct producer *producer;
-	struct ring_reader_look look; /* newest */
+	struct ring_reader_look look; /* newest; begun and open without the contexts */
+	uint32_t contexts;            /* attached ones on the stack, as last counted */
+	uint64_t contexts_begun;      /* begun and open in the ring when they were counted */
+	uint64_t contexts_open;
 	struct store_cursor books;  /* running; position, the program's books and state are filled in by feed_cursor */
 	struct store_cursor handed; /* last row given to the store */
 	uint64_t taken;
 	uint64_t stored;
 	uint64_t bell_head; /* head at the last look before sleeping */
 	uint32_t jobs;      /* jobs under way that hold a cursor of this feed */
+	bool ended_async; /* its thread was killed while it ended an async span (async.h) */
 	bool closed; /* its open spans are in the store or in a job with `last` (unfinished.h); not read any more */
 	struct store_cursor last; /* closed: the cursor for good */
 	int quarantine;           /* why it is no longer read: negative errno; 0 it is */

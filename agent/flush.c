@@ -45,6 +45,9 @@ void flush_job_free(struct flush_job *job) {
 	free(job->feeds);
 	free(job->accounts);
 	free(job->samples);
+	flush_job_clear_rollups(job);
+	free(job->rollups);
+	free(job->rollup_totals);
 	free(job);
 }
 
@@ -53,11 +56,14 @@ void flush_job_clear(struct flush_job *job) {
 	job->cursor_count = 0;
 	job->account_count = 0;
 	job->sample_count = 0;
+	flush_job_clear_rollups(job);
 	job->unfinished_spans = 0;
+	job->oldest_ns = 0;
 }
 
 bool flush_job_empty(const struct flush_job *job) {
-	return batch_empty(job->batch) && job->cursor_count == 0 && job->account_count == 0 && job->sample_count == 0;
+	return batch_empty(job->batch) && job->cursor_count == 0 && job->account_count == 0 && job->sample_count == 0 &&
+	       job->rollup_count == 0 && job->rollup_total_count == 0;
 }
 
 /* A list with room for one more element of that size; NULL when there is no memory, then the old one stays. */
@@ -106,6 +112,50 @@ int flush_job_add_sample(struct flush_job *job, const struct store_memory_sample
 	return 0;
 }
 
+void flush_job_clear_rollups(struct flush_job *job) {
+	for (size_t i = 0; i < job->rollup_count; i++)
+		free((void *)(uintptr_t)job->rollups[i].bins);
+	for (size_t i = 0; i < job->rollup_total_count; i++)
+		free((void *)(uintptr_t)job->rollup_totals[i].bins);
+	job->rollup_count = 0;
+	job->rollup_total_count = 0;
+}
+
+/* A copy; at least one byte, so that only a failure gives NULL. */
+static struct store_rollup_bin *copy_bins(const struct store_rollup_bin *bins, uint32_t count) {
+	struct store_rollup_bin *copy = malloc(((size_t)count + 1) * sizeof(*copy));
+	if (copy && count > 0)
+		memcpy(copy, bins, count * sizeof(*copy));
+	return copy;
+}
+
+int flush_job_add_rollup(struct flush_job *job, const struct store_rollup *rollup) {
+	struct store_rollup *rollups = reserve(job->rollups, &job->rollup_room, job->rollup_count, sizeof(*rollups));
+	if (!rollups)
+		return -ENOMEM;
+	job->rollups = rollups;
+	struct store_rollup_bin *bins = copy_bins(rollup->bins, rollup->bin_count);
+	if (!bins)
+		return -ENOMEM;
+	rollups[job->rollup_count] = *rollup;
+	rollups[job->rollup_count++].bins = bins;
+	return 0;
+}
+
+int flush_job_add_rollup_total(struct flush_job *job, const struct store_rollup_total *total) {
+	struct store_rollup_total *totals =
+	    reserve(job->rollup_totals, &job->rollup_total_room, job->rollup_total_count, sizeof(*totals));
+	if (!totals)
+		return -ENOMEM;
+	job->rollup_totals = totals;
+	struct store_rollup_bin *bins = copy_bins(total->bins, total->bin_count);
+	if (!bins)
+		return -ENOMEM;
+	totals[job->rollup_total_count] = *total;
+	totals[job->rollup_total_count++].bins = bins;
+	return 0;
+}
+
 static void commit(struct flush *flush, const struct flush_job *job, struct flush_result *ret_result) {
 	struct store_commit commit = {.catalog = job->catalog,
 	                              .batch = job->batch,
@@ -114,7 +164,11 @@ static void commit(struct flush *flush, const struct flush_job *job, struct flus
 	                              .accounts = job->accounts,
 	                              .account_count = job->account_count,
 	                              .samples = job->samples,
-	                              .sample_count = job->sample_count};
+	                              .sample_count = job->sample_count,
+	                              .rollups = job->rollups,
+	                              .rollup_count = job->rollup_count,
+	                              .rollup_totals = job->rollup_totals,
+	                              .rollup_total_count = job->rollup_total_count};
 	*ret_result = (struct flush_result){0};
 	store_writer_set_wall_offset(flush->writer, job->wall_offset_ns);
 	ret_result->error = store_writer_commit(flush->writer, &commit, &ret_result->receipt);

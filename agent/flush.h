@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The store thread: takes one finished job at a time, encodes and commits it while the loop thread fills the next one.
- * A job is one transaction: rows, cursors, accounts and samples. A commit that failed leaves the job as it is, to be
+ * A job is one transaction: rows, cursors, accounts, samples and rollups. A commit that failed leaves the job as it is, to be
  * given again.
  */
 #ifndef SPANRING_AGENT_FLUSH_H
@@ -21,7 +21,7 @@ struct flush_job {
 	struct batch *batch;
 	struct catalog *catalog;
 	struct store_cursor *cursors;
-	struct feed **feeds; /* whose cursors these are */
+	struct feed **feeds; /* whose cursors these are; NULL: no ring's (async.h) */
 	size_t cursor_count;
 	size_t cursor_room;
 	struct store_process_account *accounts;
@@ -30,7 +30,14 @@ struct flush_job {
 	struct store_memory_sample *samples;
 	size_t sample_count;
 	size_t sample_room;
+	struct store_rollup *rollups; /* with bins of their own */
+	size_t rollup_count;
+	size_t rollup_room;
+	struct store_rollup_total *rollup_totals; /* the same */
+	size_t rollup_total_count;
+	size_t rollup_total_room;
 	uint64_t wall_offset_ns;
+	uint64_t oldest_ns;        /* when the first of its spans was taken; 0: there is none */
 	uint64_t unfinished_spans; /* rows of the batch that are spans that never ended */
 };
 
@@ -42,6 +49,11 @@ bool flush_job_empty(const struct flush_job *job);
 int flush_job_add_cursor(struct flush_job *job, const struct store_cursor *cursor, struct feed *feed);
 int flush_job_add_account(struct flush_job *job, const struct store_process_account *account);
 int flush_job_add_sample(struct flush_job *job, const struct store_memory_sample *sample);
+/* The bins are copied. */
+int flush_job_add_rollup(struct flush_job *job, const struct store_rollup *rollup);
+int flush_job_add_rollup_total(struct flush_job *job, const struct store_rollup_total *total);
+/* Take back all rollups and totals. */
+void flush_job_clear_rollups(struct flush_job *job);
 
 struct flush_result {
 	int error;

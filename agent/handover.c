@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "handover.h"
 
+#include "async.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
@@ -37,9 +38,12 @@ static int add_feed(struct agent *agent, struct feed *feed, bool ended) {
 }
 
 static int add_producer(struct agent *agent, struct producer *producer) {
-	bool ended = producer->phase == PRODUCER_ENDING && producer->dry;
+	bool ended = producer_is_settled(producer);
 	struct flush_job *job = agent->open_job;
 	size_t cursors = job->cursor_count;
+	async_look(producer, agent->now_ns);
+	if (ended)
+		async_settle(producer);
 	for (uint32_t i = 0; i < producer->feed_count; i++) {
 		int rc = add_feed(agent, producer->feeds[i], ended);
 		if (rc == ERR_FULL)
@@ -47,13 +51,23 @@ static int add_producer(struct agent *agent, struct producer *producer) {
 		else if (rc < 0)
 			return rc;
 	}
+	int rc = async_add(producer, &agent->sink, job, ended, agent->carry_all);
+	if (rc == ERR_FULL)
+		producer->dry = false;
+	else if (rc < 0)
+		return rc;
+	rc = statistics_hand_over(&agent->statistics, producer, &agent->sink, job, agent->carry_all);
+	if (rc == ERR_FULL)
+		producer->dry = false;
+	else if (rc < 0)
+		return rc;
 	ended = ended && producer->dry;
 	struct store_process_account row;
 	producer_account(producer, ended, &row);
 	bool changed = ended || agent->carry_all || account_changed(&row, &producer->handed);
 	if (changed) {
 		row.time_ns = agent->now_ns;
-		int rc = flush_job_add_account(job, &row);
+		rc = flush_job_add_account(job, &row);
 		if (rc < 0)
 			return rc;
 	}
@@ -70,15 +84,22 @@ static int add_producer(struct agent *agent, struct producer *producer) {
 /* Remember what went, and who waits for it. */
 static void note_sent(struct agent *agent, const struct flush_job *job) {
 	for (size_t i = 0; i < job->cursor_count; i++) {
+		if (!job->feeds[i])
+			continue;
 		job->feeds[i]->handed = job->cursors[i];
 		job->feeds[i]->jobs++;
 	}
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
 		struct producer *producer = agent->roster.producers[i];
-		if (producer->phase == PRODUCER_ENDING && producer->dry) {
+		statistics_sent(&agent->statistics, producer);
+		if (producer_is_settled(producer)) {
 			producer->phase = PRODUCER_ENDED;
 			producer->last_job = job->sequence;
 		}
+		for (size_t c = 0; producer->async && c < job->cursor_count; c++)
+			if (!job->feeds[c] &&
+			    memcmp(job->cursors[c].instance, producer->instance, SPANRING_INSTANCE_BYTES) == 0)
+				async_note_sent(producer, &job->cursors[c]);
 		for (size_t a = 0; a < job->account_count; a++)
 			if (memcmp(job->accounts[a].instance, producer->instance, SPANRING_INSTANCE_BYTES) == 0)
 				producer->handed = job->accounts[a];
@@ -101,6 +122,7 @@ void handover_send(struct agent *agent) {
 	struct flush_job *job = agent->open_job;
 	job->cursor_count = 0;
 	job->account_count = 0;
+	flush_job_clear_rollups(job);
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
 		struct producer *producer = agent->roster.producers[i];
 		if (producer->phase != PRODUCER_ENDED && add_producer(agent, producer) < 0)
@@ -145,6 +167,8 @@ static void count_commit(struct agent *agent, const struct flush_job *job, const
 	figures->commit_ns += receipt->commit_ns;
 	if (receipt->commit_ns > figures->commit_ns_max)
 		figures->commit_ns_max = receipt->commit_ns;
+	if (job->oldest_ns != 0 && clock_monotonic_ns() > job->oldest_ns + agent->config->max_wait_ns)
+		figures->commits_late++;
 }
 
 static void receive_failed(struct agent *agent, struct flush_job *job, const struct flush_result *result) {
@@ -180,14 +204,19 @@ void handover_receive(struct agent *agent) {
 	count_commit(agent, job, &result.receipt);
 	for (size_t i = 0; i < job->cursor_count; i++) {
 		struct feed *feed = job->feeds[i];
+		if (!feed)
+			continue;
 		feed->jobs--;
 		if (job->cursors[i].position > feed->stored)
 			feed_stored(feed, job->cursors[i].position);
 	}
 	clear_ended(agent, job->sequence);
 	if (result.receipt.segment_spans >= STORE_SEGMENT_SPANS_MAX ||
-	    result.receipt.segment_age_ns >= STORE_SEGMENT_AGE_NS_MAX)
+	    result.receipt.segment_age_ns >= STORE_SEGMENT_AGE_NS_MAX) {
 		agent->new_segment = job->catalog == agent->sink.catalog;
+		/* What the spans of a segment were is told in it, too, as far as a second allows. */
+		agent->statistics_at_ns = agent->round_ns + STATISTICS_PAUSE_NS_MIN;
+	}
 	if (job->catalog != agent->sink.catalog)
 		catalog_free(job->catalog);
 	flush_job_clear(job);

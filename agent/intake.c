@@ -20,7 +20,7 @@ struct plan {
 };
 
 int intake_init(struct intake *intake, struct loop *loop, struct roster *roster) {
-	*intake = (struct intake){.loop = loop, .roster = roster};
+	*intake = (struct intake){.loop = loop, .roster = roster, .room_records = INTAKE_BUFFER_RECORDS};
 	intake->records = malloc((size_t)INTAKE_BUFFER_RECORDS * SPANRING_RECORD_BYTES);
 	return intake->records ? 0 : -ENOMEM;
 }
@@ -36,12 +36,12 @@ static void make_plan(struct intake *intake, struct plan *plan, uint32_t *visite
 	plan->count = 0;
 	plan->records = 0;
 	while (*visited < roster->feed_count && plan->count < PLAN_FEEDS_MAX &&
-	       INTAKE_BUFFER_RECORDS - plan->records >= DRAIN_GROUP_RECORDS_MAX) {
+	       intake->room_records - plan->records >= DRAIN_GROUP_RECORDS_MAX) {
 		roster->next = roster->next + 1 < roster->feed_count ? roster->next + 1 : 0;
 		(*visited)++;
 		struct feed *feed = roster->feeds[roster->next];
 		uint32_t ready = feed_ready(feed);
-		uint32_t room = INTAKE_BUFFER_RECORDS - plan->records;
+		uint32_t room = intake->room_records - plan->records;
 		if (ready == 0)
 			continue;
 		intake->cut = intake->cut || ready > room;
@@ -146,7 +146,7 @@ enum intake_end intake_published(struct intake *intake, struct producer_sink *si
 
 static enum intake_end take_behind(struct intake *intake, struct producer_sink *sink, struct feed *feed, bool living) {
 	uint32_t room = feed_room_behind(feed);
-	uint32_t limit = living ? BEHIND_RECORDS : INTAKE_BUFFER_RECORDS;
+	uint32_t limit = living ? BEHIND_RECORDS : intake->room_records;
 	uint32_t count = room < limit ? room : limit;
 	if (count == 0)
 		return INTAKE_IDLE;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/errs.h"
 #include "config.h"
+#include "config_help.h"
+#include "config_show.h"
+#include "ctl.h"
 #include "lifecycle.h"
+#include "ps.h"
 #include "record.h"
 #include "status.h"
 
@@ -17,26 +21,46 @@ static int command_status(struct config *config, const struct log *log) {
 	return status_command(config, log);
 }
 
+static int command_ctl(struct config *config, const struct log *log) {
+	return ctl_command(config, log);
+}
+
+static int command_ps(struct config *config, const struct log *log) {
+	return ps_command(config, log);
+}
+
+static int command_config(struct config *config, const struct log *log) {
+	return config_show(config, log);
+}
+
 static const struct command {
 	const char *word;
 	enum config_command id;
 	int (*run)(struct config *config, const struct log *log);
 } commands[] = {{"run", CONFIG_RUN, command_run},
                 {"record", CONFIG_RECORD, record_command},
-                {"status", CONFIG_STATUS, command_status}};
+                {"config", CONFIG_CONFIG, command_config},
+                {"status", CONFIG_STATUS, command_status},
+                {"ps", CONFIG_PS, command_ps},
+                {"ctl", CONFIG_CTL, command_ctl}};
 
 static int say(const char *text) {
 	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_CODE_OUTPUT : EXIT_CODE_OK;
 }
 
+static int say_help(void) {
+	config_help_print(stdout);
+	return say("");
+}
+
 int main(int argc, char **argv) {
 	struct log log = {.program = "spanring-agent", .level = LOG_LEVEL_INFO};
 	if (argc < 2) {
-		log_error(&log, "no command; give run, record or status, or see spanring-agent --help");
+		log_error(&log, "no command; give run, record, config, status, ps or ctl, or see spanring-agent --help");
 		return EXIT_CODE_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
-		return say(config_help());
+		return say_help();
 	if (strcmp(argv[1], "--version") == 0)
 		return say("spanring-agent " SPANRING_VERSION_STRING "\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -45,11 +69,14 @@ int main(int argc, char **argv) {
 		static struct config config; /* large: two paths */
 		int rc = config_parse(commands[i].id, argc - 1, argv + 1, &log, &config);
 		if (rc != 0)
-			return rc > 0 ? say(config_help()) : EXIT_CODE_USAGE;
+			return rc < 0                           ? EXIT_CODE_USAGE
+			       : commands[i].id == CONFIG_CTL ? say(ctl_help())
+			                                      : say_help();
 		if (config.quiet)
 			log.level = LOG_LEVEL_WARNING;
 		return commands[i].run(&config, &log);
 	}
-	log_error(&log, "unknown command \"%s\"; give run, record or status, or see spanring-agent --help", argv[1]);
+	log_error(&log, "unknown command \"%s\"; give run, record, config, status, ps or ctl, or see spanring-agent --help",
+	          argv[1]);
 	return EXIT_CODE_USAGE;
 }

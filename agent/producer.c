@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "producer.h"
 
+#include "async.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
@@ -71,9 +72,11 @@ void producer_free(struct producer *producer) {
 		return;
 	for (uint32_t i = 0; i < producer->feed_count; i++)
 		feed_free(producer->feeds[i]);
+	async_free(producer->async);
 	process_reader_close(&producer->reader);
 	if (producer->directory_fd >= 0)
 		(void)close(producer->directory_fd);
+	statistics_free(&producer->statistics);
 	free(producer->feeds);
 	free(producer->identity);
 	free(producer->site_ids);
@@ -246,6 +249,16 @@ uint64_t producer_ns(const struct producer *producer, const struct producer_sink
 	return clock_model_ns_before(sink->clock, anchor, ticks);
 }
 
+uint64_t producer_scale(const struct producer *producer, const struct producer_sink *sink) {
+	if (producer->identity->clock_kind == SPANRING_CLOCK_MONOTONIC)
+		return UINT64_C(1) << ROLLUP_SCALE_BITS;
+	return clock_model_scale_q32(sink->clock);
+}
+
+bool producer_is_settled(const struct producer *producer) {
+	return producer->phase == PRODUCER_ENDING && producer->dry && statistics_is_final(producer);
+}
+
 bool producer_is_gone(struct producer *producer) {
 	if (process_reader_counters(&producer->reader, &producer->counters) == 0)
 		producer->exited = producer->counters.state == SPANRING_PROCESS_EXITED;
@@ -255,11 +268,9 @@ bool producer_is_gone(struct producer *producer) {
 		if (feed_look(feed) == 0 && ring_reader_life(&feed->look) == RING_READER_LIVE)
 			return false;
 	}
-	if (producer->same_namespace) {
-		enum sampler_life life = sampler_life(&producer->target);
-		if (life != SAMPLER_UNKNOWN)
-			return life == SAMPLER_DEAD;
-	}
+	/* Alive says little: after exec, or where a pid was given again within one clock tick, it is another program. */
+	if (producer->same_namespace && sampler_life(&producer->target) == SAMPLER_DEAD)
+		return true;
 	return process_reader_mapped(&producer->reader) == 0;
 }
 
@@ -282,6 +293,8 @@ void producer_account(struct producer *producer, bool ended, struct store_proces
 	                                              .dropped_links = counters->dropped_links,
 	                                              .contexts_malformed = counters->contexts_malformed}};
 	memcpy(ret_account->instance, producer->instance, sizeof(ret_account->instance));
+	ret_account->statistics = statistics_state(producer);
+	ret_account->statistics_overflowed = counters->statistics_overflowed;
 	if (producer->exited)
 		ret_account->state = STORE_PROCESS_EXITED;
 	else

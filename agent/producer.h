@@ -17,11 +17,14 @@
 #include "libstore/batch.h"
 #include "libstore/catalog.h"
 #include "sampler.h"
+#include "statistics.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #define PRODUCER_NAME_BYTES (2 * SPANRING_INSTANCE_BYTES + 1)
+
+struct async_spans;
 
 enum producer_phase { PRODUCER_LIVE, PRODUCER_ENDING, PRODUCER_ENDED };
 
@@ -46,18 +49,22 @@ struct producer {
 	bool dry;             /* ENDING: nothing is left to take */
 	uint64_t last_job;    /* ENDED: the job that holds its last rows */
 	bool exited;          /* said goodbye */
+	bool ratio_settled;   /* it has its share of traces, or keeps its own (preset_ratio.h) */
 	bool newer;           /* holds a ring of a later format: its files are not ours to remove */
 	struct process_reader reader;
 	struct process_reader_identity *identity;
 	struct process_reader_counters counters; /* newest */
 	struct sampler_target target;
-	uint64_t sample_at_ns; /* 0: not sampled yet */
-	bool same_namespace;   /* its pid means something here */
-	struct feed **feeds;   /* of this producer */
+	uint64_t sample_at_ns;     /* 0: not sampled yet */
+	bool same_namespace;       /* its pid means something here */
+	struct async_spans *async; /* NULL: it began none yet */
+	bool async_refused;        /* its file is none */
+	struct feed **feeds;       /* of this producer */
 	uint32_t feed_count;
 	uint32_t refused_count; /* rings that are none */
 	uint8_t refused[SPANRING_RINGS_MAX / 8];
 	struct store_process_account handed; /* last row given to the store */
+	struct statistics statistics;        /* given back with statistics_free */
 	uint32_t generation;                 /* of the ids below */
 	uint32_t process_id;
 	uint32_t *site_ids;   /* by the program's id, grown as needed; 0 not asked for yet */
@@ -85,6 +92,12 @@ void producer_thread_begins(struct producer *producer, struct feed *feed, const 
 
 /* Ticks of its clock in nanoseconds of CLOCK_MONOTONIC. */
 uint64_t producer_ns(const struct producer *producer, const struct producer_sink *sink, uint64_t ticks);
+
+/* Nanoseconds per 2^32 ticks of its clock, as of now; never 0. */
+uint64_t producer_scale(const struct producer *producer, const struct producer_sink *sink);
+
+/* ENDING, and nothing is left to take or to read: its last books can be given. */
+bool producer_is_settled(const struct producer *producer);
 
 /* Is the process gone for sure? Looks at all its rings. */
 bool producer_is_gone(struct producer *producer);

@@ -128,10 +128,21 @@ static void start_in_child(char **command, int error_fd) {
 	_exit(EXIT_NOT_FOUND);
 }
 
+/* From its first trace on, unless it was told something else; the agent would come a moment later. */
+static int set_ratio(const struct config *config) {
+	if (!config_has_ratio(config) || getenv("OTEL_TRACES_SAMPLER"))
+		return 0;
+	return setenv("OTEL_TRACES_SAMPLER", PRESET_RATIO_SAMPLER, 1) < 0 ||
+	               setenv("OTEL_TRACES_SAMPLER_ARG", config->ratio, 1) < 0
+	           ? -1
+	           : 0;
+}
+
 /* 0, or the errno of what failed. */
 static int start_command(const struct config *config, struct child *child) {
 	int pipe_fds[2];
-	if (setenv("SPANRING_DIR", config->rings, 1) < 0 || set_preload(config) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
+	if (setenv("SPANRING_DIR", config->rings, 1) < 0 || set_ratio(config) < 0 || set_preload(config) < 0 ||
+	    pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return errno;
 	CLEANUP_FD int read_fd = pipe_fds[0];
 	CLEANUP_FD int write_fd = pipe_fds[1];

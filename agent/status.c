@@ -2,6 +2,7 @@
 #include "status.h"
 
 #include "agent.h"
+#include "async.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
@@ -44,7 +45,7 @@ void status_close(int rings_fd, int status_fd) {
 }
 
 struct sums {
-	uint64_t begun, open, dropped, stored, rejected, waiting, lost;
+	uint64_t begun, open, async_open, dropped, sampled_out, sampled_out_short, stored, rejected, waiting, lost;
 	uint32_t rings, quarantined;
 };
 
@@ -55,10 +56,19 @@ static void add_feed(const struct feed *feed, struct sums *sums) {
 	sums->begun += look->begun;
 	sums->open += look->open;
 	sums->dropped += look->dropped_full + look->dropped_depth;
+	sums->sampled_out += look->sampled_out + look->sampled_out_short;
+	sums->sampled_out_short += look->sampled_out_short;
 	sums->stored += feed->handed.stored_spans;
 	sums->rejected += feed->books.rejected_spans;
 	sums->lost += feed->books.lost_records;
 	sums->waiting += look->head > feed->stored ? look->head - feed->stored : 0;
+}
+
+static void add_async(struct producer *producer, struct sums *sums) {
+	uint64_t open = producer->async ? producer->async->open : 0;
+	sums->begun += open;
+	sums->open += open;
+	sums->async_open += open;
 }
 
 static void write_sums(struct json *json, const struct sums *sums) {
@@ -66,7 +76,10 @@ static void write_sums(struct json *json, const struct sums *sums) {
 	json_u64(json, "rings_quarantined", sums->quarantined);
 	json_u64(json, "begun", sums->begun);
 	json_u64(json, "open", sums->open);
+	json_u64(json, "open_async", sums->async_open);
 	json_u64(json, "dropped", sums->dropped);
+	json_u64(json, "sampled_out", sums->sampled_out);
+	json_u64(json, "sampled_out_short", sums->sampled_out_short);
 	json_u64(json, "stored", sums->stored);
 	json_u64(json, "rejected", sums->rejected);
 	json_u64(json, "lost_records", sums->lost);
@@ -80,6 +93,9 @@ static void write_process(struct json *json, struct producer *producer, struct s
 		add_feed(producer->feeds[i], &sums);
 		add_feed(producer->feeds[i], total);
 	}
+	async_look(producer, clock_monotonic_ns());
+	add_async(producer, &sums);
+	add_async(producer, total);
 	if (!json)
 		return;
 	const struct process_reader_identity *identity = producer->identity;
@@ -94,6 +110,35 @@ static void write_process(struct json *json, struct producer *producer, struct s
 	json_close(json);
 }
 
+/* What was asked for, and what it leads to. */
+static void write_policy(struct json *json, const struct agent *agent) {
+	static const char *const reasons[AGENT_HANDOVER_COUNT] = {[AGENT_HANDOVER_FULL] = "full",
+	                                                          [AGENT_HANDOVER_BATCH_SIZE] = "batch_size",
+	                                                          [AGENT_HANDOVER_WANTED] = "program_waits",
+	                                                          [AGENT_HANDOVER_MAX_WAIT] = "max_wait",
+	                                                          [AGENT_HANDOVER_FLUSH_INTERVAL] = "flush_interval",
+	                                                          [AGENT_HANDOVER_ENDED] = "process_ended",
+	                                                          [AGENT_HANDOVER_HALF_RING] = "ring_half_full"};
+	const struct config *config = agent->config;
+	json_text(json, "preset", preset_names[config->preset]);
+	json_u64(json, "batch_size", config->batch_spans);
+	json_u64(json, "flush_interval_ns", config->flush_interval_ns);
+	json_u64(json, "max_wait_ns", config->max_wait_ns);
+	json_open(json, "handovers", '{');
+	for (uint32_t i = 0; i < AGENT_HANDOVER_COUNT; i++)
+		json_u64(json, reasons[i], agent->figures.handovers[i]);
+	json_close(json);
+	json_u64(json, "commits_late", agent->figures.commits_late);
+	json_u64(json, "memory_cap_bytes", agent->memory.cap_bytes);
+	json_u64(json, "memory_bytes", memory_cap_own_bytes());
+	json_text(json, "memory_state", agent->memory.over ? "over" : "ok");
+	json_u64(json, "memory_times_over", agent->memory.times_over);
+	json_u64(json, "batch_room_spans", agent->memory.rows);
+	json_text(json, "ratio", config->ratio);
+	json_u64(json, "ratio_given", agent->ratio.given);
+	json_u64(json, "ratio_refused", agent->ratio.refused);
+}
+
 static void write_agent(struct json *json, const struct agent *agent) {
 	const struct agent_figures *figures = &agent->figures;
 	json_text(json, "schema", "status/1");
@@ -105,6 +150,7 @@ static void write_agent(struct json *json, const struct agent *agent) {
 	json_u64(json, "uptime_ns", clock_monotonic_ns() - figures->started_ns);
 	json_text(json, "store_state", agent->retry_ns ? "failing" : "ok");
 	json_text(json, "store_error", agent->store_error);
+	write_policy(json, agent);
 	json_u64(json, "commits", figures->commits);
 	json_u64(json, "commits_failed", figures->commits_failed);
 	json_u64(json, "committed_spans", figures->spans);
@@ -119,6 +165,11 @@ static void write_agent(struct json *json, const struct agent *agent) {
 	json_u64(json, "agent_cpu_ns", clock_process_cpu_ns());
 	json_u64(json, "times_clamped", agent->sink.clamped);
 	json_u64(json, "bulk_reads", agent->intake.bulk_reads);
+	json_u64(json, "rollup_rows", agent->statistics.figures.rows);
+	json_u64(json, "statistics_blocks_read", agent->statistics.figures.blocks_read);
+	json_u64(json, "statistics_threads_broken", agent->statistics.figures.broken_rings);
+	json_u64(json, "statistics_processes_given_up", agent->statistics.figures.given_up);
+	json_u64(json, "statistics_bytes", agent->statistics.bytes);
 	json_u64(json, "processes_ended", figures->producers_ended);
 	json_u64(json, "names_refused", agent->roster.refused);
 	json_u64(json, "rings_over_limit", agent->roster.rings_over_limit);

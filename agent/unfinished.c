@@ -13,10 +13,8 @@ static uint64_t death_ns(const struct producer *producer) {
 	return producer->gone_ns > producer->last_end_ns ? producer->gone_ns : producer->last_end_ns;
 }
 
-/* ERR_FULL: not now; any other failure is the entry's own. */
-static int make_row(struct feed *feed, struct producer_sink *sink, const struct spanring_open_span *span,
-                    struct store_span *row) {
-	struct producer *producer = feed->producer;
+int unfinished_row(struct producer *producer, struct producer_sink *sink, const struct spanring_open_span *span,
+                   struct store_span *row) {
 	*row = (struct store_span){.trace_hi = span->trace_hi,
 	                           .trace_lo = span->trace_lo,
 	                           .span_id = span->span_id,
@@ -34,12 +32,19 @@ static int make_row(struct feed *feed, struct producer_sink *sink, const struct 
 	else
 		sink->clamped++;
 	int rc = producer_site_id(producer, sink, span->tail.ref, &row->site);
-	if (rc == 0)
-		rc = producer_thread_id(producer, sink, feed, &row->thread);
 	return rc == -ENOMEM ? ERR_FULL : rc;
 }
 
-/* The rows of one ring, all of them or none; at most `open`, the outermost. */
+/* ERR_FULL: not now; any other failure is the entry's own. */
+static int make_row(struct feed *feed, struct producer_sink *sink, const struct spanring_open_span *span,
+                    struct store_span *row) {
+	int rc = unfinished_row(feed->producer, sink, span, row);
+	if (rc == 0)
+		rc = producer_thread_id(feed->producer, sink, feed, &row->thread);
+	return rc == -ENOMEM ? ERR_FULL : rc;
+}
+
+/* The rows of one ring, all of them or none; of the `open` outermost entries of its stack. */
 static int make_rows(struct feed *feed, struct producer_sink *sink, uint64_t open, struct rows *ret_rows) {
 	struct ring_stack stack;
 	int rc = ring_stack_read(&feed->reader, false, feed->taken, &stack);
@@ -47,7 +52,7 @@ static int make_rows(struct feed *feed, struct producer_sink *sink, uint64_t ope
 		feed_quarantine(feed, rc);
 		return 0;
 	}
-	for (uint32_t i = 0; i < stack.count && ret_rows->count < open; i++) {
+	for (uint32_t i = 0; i < stack.count && stack.places[i] < open; i++) {
 		rc = make_row(feed, sink, &stack.spans[i], &ret_rows->spans[ret_rows->count]);
 		if (rc == ERR_FULL)
 			return rc;
@@ -64,7 +69,7 @@ int unfinished_close(struct feed *feed, struct producer_sink *sink, uint64_t *ro
 	feed_cursor(feed, true, &last);
 	/* Rows go with a cursor that says DIED, or not at all: a ring that calls itself retired has none. */
 	if (last.state == STORE_RING_DIED && !feed->producer->exited && last.open > 0) {
-		int rc = make_rows(feed, sink, last.open, &made);
+		int rc = make_rows(feed, sink, last.open + feed->contexts, &made);
 		if (rc < 0)
 			return rc;
 		if (feed->quarantine)

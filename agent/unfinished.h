@@ -17,6 +17,13 @@
 #include "producer.h"
 
 /*
+ * The row of a span that was open when its process ended, but for its thread. 0, ERR_FULL (not now), or what is wrong with the
+ * entry.
+ */
+int unfinished_row(struct producer *producer, struct producer_sink *sink, const struct spanring_open_span *span,
+                   struct store_span *ret_row);
+
+/*
  * Close a ring from which all is taken, of a process that is gone: settle its last cursor, add the rows. A process that
  * said goodbye has none, nor does a ring in quarantine. Adds the number of rows to *rows. 0 (also when it is closed
  * already), or ERR_FULL: the batch or the catalog has no room, close it with the next job.

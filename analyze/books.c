@@ -50,14 +50,19 @@ bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, struct book
 	    .stored = rows,
 	    .dropped_full = cursor->dropped_full,
 	    .dropped_depth = cursor->dropped_depth,
+	    .sampled_out = saturating_add(cursor->sampled_out, cursor->sampled_out_short),
+	    .sampled_out_short = cursor->sampled_out_short,
 	    .rejected_contract = cursor->rejected_spans,
 	    .dropped_attributes = cursor->dropped_attributes,
 	    .dropped_events = cursor->dropped_events,
 	};
 	ret_problem[0] = 0;
-	if (cursor->state == STORE_RING_LIVE && books.open > 0 && accounted(&books) == books.ended + 1) {
+	if (cursor->state == STORE_RING_LIVE && accounted(&books) == books.ended + 1) {
 		books.ended++;
-		books.open--;
+		if (books.open > 0)
+			books.open--;
+		else
+			books.begun++;
 	}
 	uint64_t missing = books.ended - smaller(books.ended, accounted(&books));
 	books.lost_skipped = smaller(missing, cursor->lost_records);
@@ -94,6 +99,19 @@ bool books_of_open(const struct store_cursor *cursor, uint64_t open_rows, char r
 	return true;
 }
 
+bool books_of_statistics(const struct books *books, uint64_t statistics_spans, uint64_t killed,
+                         char ret_problem[BOOKS_PROBLEM_BYTES]) {
+	uint64_t without = saturating_add(books->dropped_depth, books->dropped_no_ring);
+	uint64_t ended = books->ended - smaller(without, books->ended);
+	ret_problem[0] = 0;
+	if (statistics_spans > saturating_add(ended, killed))
+		return gap(ret_problem, "statistics count %" PRIu64 " spans more than ended", statistics_spans - ended);
+	if (ended > saturating_add(statistics_spans, killed))
+		return gap(ret_problem, "statistics count %" PRIu64 " spans fewer than ended",
+		           ended - statistics_spans);
+	return true;
+}
+
 void books_add(struct books *sum, const struct books *books) {
 	sum->begun = saturating_add(sum->begun, books->begun);
 	sum->ended = saturating_add(sum->ended, books->ended);
@@ -103,6 +121,7 @@ void books_add(struct books *sum, const struct books *books) {
 	sum->dropped_depth = saturating_add(sum->dropped_depth, books->dropped_depth);
 	sum->dropped_no_ring = saturating_add(sum->dropped_no_ring, books->dropped_no_ring);
 	sum->sampled_out = saturating_add(sum->sampled_out, books->sampled_out);
+	sum->sampled_out_short = saturating_add(sum->sampled_out_short, books->sampled_out_short);
 	sum->rejected_contract = saturating_add(sum->rejected_contract, books->rejected_contract);
 	sum->lost_skipped = saturating_add(sum->lost_skipped, books->lost_skipped);
 	sum->lost_quarantined = saturating_add(sum->lost_quarantined, books->lost_quarantined);

@@ -11,7 +11,8 @@
  *     lost records   the agent skipped records without knowing their type: the missing spans are among them, at most that many
  *     quarantined    the agent stopped reading a ring that broke its contract: what it did not read is lost
  *     live ring      ended, still in the ring at the last commit (in_ring). A thread may stand between writing the record and counting it:
- *                    the ring then shows ended one short, and the span on top of its stack is the one that ended
+ *                    the ring then shows ended one short, and the span on top of its stack is the one that ended;
+ *                    or an async span has, which is counted when it ends, and begun is one short as well
  *     anything else  a gap: not balanced
  */
 #ifndef SPANRING_ANALYZE_BOOKS_H
@@ -33,7 +34,8 @@ struct books {
 	uint64_t dropped_full;
 	uint64_t dropped_depth;
 	uint64_t dropped_no_ring;
-	uint64_t sampled_out;
+	uint64_t sampled_out;       /* for either reason */
+	uint64_t sampled_out_short; /* of these: ended before their minimum duration */
 	uint64_t rejected_contract;
 	uint64_t lost_skipped;
 	uint64_t lost_quarantined;
@@ -53,6 +55,14 @@ bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, struct book
  * ring whose process is gone. Likewise false with a text.
  */
 bool books_of_open(const struct store_cursor *cursor, uint64_t open_rows, char ret_problem[BOOKS_PROBLEM_BYTES]);
+
+/*
+ * The spans of a process that its statistics counted, beside those that ended in its rings; a span that was too deep has no duration
+ * and is in neither. One whose thread was killed while it ended it may be missing from its statistics, or there without its
+ * record: one for each of the `killed` rings. Likewise false with a text.
+ */
+bool books_of_statistics(const struct books *books, uint64_t statistics_spans, uint64_t killed,
+                         char ret_problem[BOOKS_PROBLEM_BYTES]);
 
 /* Add the books of one to a sum. */
 void books_add(struct books *sum, const struct books *books);

@@ -5,6 +5,7 @@
 #include "query.h"
 #include "table.h"
 
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/json.h"
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #define PROBLEMS_SHOWN_MAX 20u
+#define PLACE_BYTES 32u
 
 static const char help[] = "  spanring-analyze audit STORE\n"
                            "  spanring-analyze audit STORE --quiet >/dev/null || echo 'spans are missing'\n"
@@ -32,15 +34,24 @@ static const char help[] = "  spanring-analyze audit STORE\n"
                            "but open. dropped: the ring was full, the stack was too deep, the thread had\n"
                            "no ring. rejected: the record broke the contract. lost_store: skipped, or in a\n"
                            "ring that was quarantined. in ring: ended, and still in the ring of a living\n"
-                           "thread at the last commit; it is stored with the next one.\n"
+                           "thread at the last commit; it is stored with the next one. sampled_out: the\n"
+                           "trace is not kept, or the span was shorter than the minimum.\n"
+                           "\n"
+                           "Statistics count every span that ended, recorded or not: of a process that is\n"
+                           "over and had them all its life they must agree, but for one span of each\n"
+                           "thread that was killed.\n"
                            "\n"
                            "Losses that are counted balance; a span that nobody counted does not. Exit 0\n"
                            "when balanced, 1 when not, 3 when a part of the store cannot be read.\n";
 
 struct process_audit {
 	struct books books;
+	uint64_t statistics_spans;
+	uint64_t rings;
+	uint64_t quarantined;
+	uint64_t killed; /* rings whose thread did not leave them in good order */
 	size_t problem_count;
-	char problem[BOOKS_PROBLEM_BYTES + 32]; /* the first one, with its ring */
+	char problem[BOOKS_PROBLEM_BYTES + PLACE_BYTES]; /* the first one, with its ring */
 };
 
 struct audit {
@@ -52,6 +63,7 @@ struct audit {
 	uint32_t *ring_of;                        /* threads of `segment` -> ring + 1; 0: none */
 	const struct store_segment_view *segment; /* that ring_of is for */
 	uint32_t *sorted;                         /* rings in order of (process, ring index) */
+	uint64_t statistics_spans;                /* of all processes */
 	uint64_t strangers;                       /* rows of threads whose ring has no books */
 	bool balanced;
 };
@@ -141,12 +153,50 @@ static int count_rows(void *context, const struct store_columns *columns) {
 	return 0;
 }
 
+static int count_rollup(void *context, const struct store_segment_view *segment, const struct store_rollup *rollup) {
+	struct audit *audit = context;
+	(void)segment;
+	if (rollup->process == 0 || rollup->process > audit->query.overview->process_count)
+		return 0;
+	struct process_audit *process = &audit->processes[rollup->process - 1];
+	process->statistics_spans = saturating_add(process->statistics_spans, rollup->count);
+	audit->statistics_spans = saturating_add(audit->statistics_spans, rollup->count);
+	return 0;
+}
+
 /* --- books ------------------------------------------------------------------------------------------------------- */
+
+static void note_problem(struct process_audit *process, const char *where, const char *problem) {
+	if (process->problem_count++ == 0)
+		(void)snprintf(process->problem, sizeof(process->problem), "%.*s: %s", (int)PLACE_BYTES - 3, where,
+		               problem);
+}
+
+/*
+ * Statistics can be held to what ended when they covered the whole life of a process that is over, of which every ring has
+ * books that it kept itself.
+ */
+static void settle_statistics(const struct store_process_view *view, struct process_audit *process) {
+	char problem[BOOKS_PROBLEM_BYTES];
+	const struct store_process_account *account = &view->account;
+	if (account->statistics != STORE_STATISTICS_WHOLE || account->state == STORE_PROCESS_RUNNING ||
+	    process->quarantined > 0 || process->rings != account->rings_made)
+		return;
+	if (!books_of_statistics(&process->books, process->statistics_spans, process->killed, problem))
+		note_problem(process, "statistics", problem);
+}
+
+static void count_ring(struct process_audit *process, const struct store_cursor *cursor) {
+	process->rings += cursor->ring_index < STORE_RING_ASYNC;
+	process->quarantined += cursor->state == STORE_RING_QUARANTINED;
+	process->killed += cursor->state == STORE_RING_DIED;
+}
 
 static void settle(struct audit *audit) {
 	const struct store_overview *overview = audit->query.overview;
 	audit->balanced = audit->strangers == 0;
 	for (size_t i = 0; i < overview->ring_count; i++) {
+		char where[PLACE_BYTES];
 		const struct store_ring_view *ring = &overview->rings[i];
 		char problem[BOOKS_PROBLEM_BYTES];
 		struct books books;
@@ -156,17 +206,18 @@ static void settle(struct audit *audit) {
 		bool balanced = books_of_ring(&ring->cursor, audit->rows[i], &books, problem);
 		books.unfinished = audit->open_rows[i];
 		books_add(&process->books, &books);
+		count_ring(process, &ring->cursor);
 		if (balanced && books_of_open(&ring->cursor, audit->open_rows[i], problem))
 			continue;
-		if (process->problem_count++ == 0)
-			(void)snprintf(process->problem, sizeof(process->problem), "ring %" PRIu32 ": %s",
-			               ring->cursor.ring_index, problem);
+		(void)snprintf(where, sizeof(where), "ring %" PRIu32, ring->cursor.ring_index);
+		note_problem(process, where, problem);
 	}
 	for (size_t i = 0; i < overview->process_count; i++) {
 		struct process_audit *process = &audit->processes[i];
 		uint64_t no_ring = overview->processes[i].account.dropped_no_ring;
 		struct books books = {.begun = no_ring, .ended = no_ring, .dropped_no_ring = no_ring};
 		books_add(&process->books, &books);
+		settle_statistics(&overview->processes[i], process);
 		books_add(&audit->total, &process->books);
 		audit->balanced = audit->balanced && process->problem_count == 0 && books_balanced(&process->books);
 	}
@@ -187,6 +238,7 @@ static void print_books(struct json *json, const struct books *books) {
 	json_u64(json, "no_ring", books->dropped_no_ring);
 	json_close(json);
 	json_u64(json, "sampled_out", books->sampled_out);
+	json_u64(json, "sampled_out_short", books->sampled_out_short);
 	json_open(json, "rejected", '{');
 	json_u64(json, "contract", books->rejected_contract);
 	json_close(json);
@@ -196,6 +248,14 @@ static void print_books(struct json *json, const struct books *books) {
 	json_close(json);
 	json_u64(json, "evicted", books->evicted);
 	json_u64(json, "in_ring", books->in_ring);
+}
+
+static const char *statistics_text(uint32_t statistics) {
+	static const char *const texts[] = {[STORE_STATISTICS_NONE] = "none",
+	                                    [STORE_STATISTICS_WHOLE] = "whole",
+	                                    [STORE_STATISTICS_PART] = "part",
+	                                    [STORE_STATISTICS_BROKEN] = "broken"};
+	return statistics <= STORE_STATISTICS_BROKEN ? texts[statistics] : "broken";
 }
 
 static void print_process_json(struct json *json, const struct audit *audit, size_t index) {
@@ -211,6 +271,8 @@ static void print_process_json(struct json *json, const struct audit *audit, siz
 	print_books(json, &process->books);
 	json_u64(json, "dropped_attributes", process->books.dropped_attributes);
 	json_u64(json, "dropped_events", process->books.dropped_events);
+	json_text(json, "statistics", statistics_text(view->account.statistics));
+	json_u64(json, "statistics_spans", process->statistics_spans);
 	if (process->problem_count > 0)
 		json_text(json, "problem", process->problem);
 	else
@@ -225,6 +287,7 @@ static void print_json(const struct audit *audit) {
 	json_bool(&json, "balanced", audit->balanced);
 	json_open(&json, "total", '{');
 	print_books(&json, &audit->total);
+	json_u64(&json, "statistics_spans", audit->statistics_spans);
 	json_close(&json);
 	json_open(&json, "processes", '[');
 	for (size_t i = 0; i < audit->query.overview->process_count; i++)
@@ -263,7 +326,7 @@ static int print_processes(const struct audit *audit) {
 
 static void print_line(const char *label, uint64_t count) {
 	char text[UNITS_TEXT_BYTES];
-	printf("  %-12s %15s\n", label, units_format_count(count, text));
+	printf("  %-15s %15s\n", label, units_format_count(count, text));
 }
 
 static void print_total(const struct audit *audit) {
@@ -275,6 +338,8 @@ static void print_total(const struct audit *audit) {
 	print_line("  ended", total->ended);
 	print_line("    stored", total->stored);
 	print_line("    dropped", books_dropped(total));
+	if (total->sampled_out > 0)
+		print_line("    sampled out", total->sampled_out);
 	print_line("    rejected", total->rejected_contract);
 	print_line("    lost", books_lost(total));
 	if (total->in_ring > 0)
@@ -292,6 +357,14 @@ static void print_total(const struct audit *audit) {
 		              "open: %" PRIu64 " are stored as they were when their process died; see "
 		              "spanring-analyze unfinished",
 		              total->unfinished);
+	if (total->sampled_out_short > 0)
+		terminal_note(terminal, stdout, STYLE_PLAIN,
+		              "sampled out: %" PRIu64 " of a trace that is not kept, %" PRIu64
+		              " shorter than the minimum",
+		              total->sampled_out - total->sampled_out_short, total->sampled_out_short);
+	if (audit->statistics_spans > 0)
+		terminal_note(terminal, stdout, STYLE_PLAIN, "statistics: %" PRIu64 " spans counted, recorded or not",
+		              audit->statistics_spans);
 	if (total->in_ring > 0)
 		terminal_note(terminal, stdout, STYLE_PLAIN, "in ring: ended, but not yet stored at the last commit");
 	if (total->dropped_attributes > 0 || total->dropped_events > 0)
@@ -343,6 +416,8 @@ static int compute(struct audit *audit) {
 	int rc = sort_rings(audit);
 	if (rc == 0)
 		rc = query_scan(&audit->query, &scan);
+	if (rc == 0)
+		rc = store_reader_rollups(audit->query.reader, count_rollup, audit);
 	if (rc == 0)
 		settle(audit);
 	return rc;

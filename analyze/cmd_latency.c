@@ -1,35 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* latency: how often, how long, how spread, per span name. */
 #include "command.h"
-#include "moments.h"
-#include "quantile.h"
-#include "query.h"
+#include "latency.h"
+#include "sketch.h"
 #include "table.h"
 
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/json.h"
 #include "base/units.h"
 
-#include <spanring/spanring.h>
-
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char help[] = "  spanring-analyze latency STORE\n"
+                           "  spanring-analyze latency STORE --exact\n"
                            "  spanring-analyze latency STORE --name 'http.*' --since 10m --sort p99\n"
                            "  spanring-analyze latency STORE --json | jq '.names[] | [.name, .p99_ns]'\n"
                            "\n"
                            "For each span name: how many spans, how many with status error, total time,\n"
                            "mean, standard deviation (of the population), smallest, percentiles, largest.\n"
                            "\n"
-                           "Every figure is exact and covers the spans that are stored. A percentile is\n"
-                           "the value of rank ceil(q * n) among the n durations in order (nearest rank),\n"
-                           "so it is always a duration that occurred. Memory does not grow with the number\n"
-                           "of spans. A narrow terminal shows fewer columns; --json has them all.\n"
+                           "Where the programs kept statistics, the answer covers all spans that ended,\n"
+                           "also those that were sampled out or found no room. Percentiles are then within\n"
+                           "0.79 %, the standard deviation is that of a histogram, all else is exact.\n"
+                           "Otherwise, and with --exact, --since or --until, the records are read: every\n"
+                           "figure is exact and covers the spans that are stored. The last lines say which\n"
+                           "it was.\n"
+                           "\n"
+                           "A percentile is the value of rank ceil(q * n) among the n durations in order\n"
+                           "(nearest rank). Memory does not grow with the number of spans. A narrow terminal\n"
+                           "shows fewer columns; --json has them all.\n"
                            "\n"
                            "Options\n"
+                           "  --exact          read the records\n"
                            "  --sort KEY       total (default), count, errors, mean, stddev, min, p50, p90,\n"
                            "                   p95, p99, p999, max or name; figures fall, names rise\n"
                            "  -n, --limit N    only the first N names (default: all)\n"
@@ -38,104 +43,6 @@ static const char help[] = "  spanring-analyze latency STORE\n"
                            "  --since T, --until T\n"
                            "                   only spans that started in this time, like\n"
                            "                   2026-11-20T18:43:30Z, or 10m (ago)\n";
-
-/* One name; figures are kept here, values in the quantiles. */
-struct line {
-	struct moments moments;
-	uint64_t errors;
-	uint32_t name;
-};
-
-struct latency {
-	struct query query;
-	struct line *lines; /* by name id while reading, then dense and sorted */
-	size_t line_count;
-	struct quantiles *quantiles; /* series are name ids */
-	uint64_t start_wall_ns;      /* first start and last end of what was counted */
-	uint64_t end_wall_ns;
-	uint64_t open; /* spans left out: they never ended */
-	bool filtered;
-};
-
-static void widen_range(struct latency *latency, const struct store_columns *columns, uint32_t row) {
-	uint64_t wall_ns = columns->start_ns[row] + columns->segment->wall_offset_ns;
-	if (wall_ns < latency->start_wall_ns)
-		latency->start_wall_ns = wall_ns;
-	if (wall_ns + columns->duration_ns[row] > latency->end_wall_ns)
-		latency->end_wall_ns = wall_ns + columns->duration_ns[row];
-}
-
-static int first_pass(void *context, const struct store_columns *columns) {
-	struct latency *latency = context;
-	for (uint32_t i = 0; i < columns->span_count; i++) {
-		if (latency->filtered && !query_accepts(&latency->query, columns, i))
-			continue;
-		if (query_is_open(columns, i)) {
-			latency->open++;
-			continue;
-		}
-		uint32_t name = query_name(columns, i);
-		if (name > latency->query.overview->name_count)
-			name = 0;
-		struct line *line = &latency->lines[name];
-		moments_add(&line->moments, columns->duration_ns[i]);
-		line->errors += columns->status[i] == SPANRING_STATUS_ERROR;
-		if (quantiles_observe(latency->quantiles, name, columns->duration_ns[i]) != 0)
-			return -ENOMEM;
-		if (columns->start_ns)
-			widen_range(latency, columns, i);
-	}
-	return 0;
-}
-
-static int later_pass(void *context, const struct store_columns *columns) {
-	struct latency *latency = context;
-	for (uint32_t i = 0; i < columns->span_count; i++) {
-		if (query_is_open(columns, i) || (latency->filtered && !query_accepts(&latency->query, columns, i)))
-			continue;
-		uint32_t name = query_name(columns, i);
-		if (name > latency->query.overview->name_count)
-			name = 0;
-		quantiles_refine(latency->quantiles, name, columns->duration_ns[i]);
-	}
-	return 0;
-}
-
-/* The whole range comes from the overview for nothing; only a filter makes us look at each start. */
-static void range_of_store(struct latency *latency) {
-	const struct store_overview *overview = latency->query.overview;
-	for (size_t i = 0; i < overview->segment_count; i++) {
-		const struct store_segment_view *segment = &overview->segments[i];
-		if (segment->spans == 0)
-			continue;
-		uint64_t start_wall_ns = segment->start_ns_min + segment->wall_offset_ns;
-		uint64_t end_wall_ns = segment->end_ns_max + segment->wall_offset_ns;
-		if (start_wall_ns < latency->start_wall_ns)
-			latency->start_wall_ns = start_wall_ns;
-		if (end_wall_ns > latency->end_wall_ns)
-			latency->end_wall_ns = end_wall_ns;
-	}
-}
-
-static int collect(struct latency *latency) {
-	struct query_scan scan = {.columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_STATUS,
-	                          .on_batch = first_pass,
-	                          .context = latency};
-	uint32_t open_column = query_open_column(&latency->query);
-	scan.columns |= open_column;
-	latency->filtered = query_columns(&latency->query) != 0;
-	if (latency->filtered)
-		scan.columns |= STORE_COLUMN_START;
-	latency->start_wall_ns = UINT64_MAX;
-	int rc = query_scan(&latency->query, &scan);
-	if (!latency->filtered)
-		range_of_store(latency);
-	scan.on_batch = later_pass;
-	scan.columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | open_column;
-	while (rc == 0 && (rc = quantiles_next_pass(latency->quantiles)) > 0)
-		rc = query_scan(&latency->query, &scan);
-	return rc;
-}
 
 /* --- order ------------------------------------------------------------------------------------------------------- */
 
@@ -158,7 +65,7 @@ static const char *const sort_words[] = {"total", "count", "errors", "mean", "st
 struct place {
 	double figure;
 	const char *name;
-	struct line line;
+	struct latency_line line;
 };
 
 static int by_place(const void *a, const void *b) {
@@ -169,26 +76,26 @@ static int by_place(const void *a, const void *b) {
 	return strcmp(left->name, right->name);
 }
 
-static double figure_of(const struct latency *latency, const struct line *line, size_t key) {
+static double figure_of(const struct latency_line *line, size_t key) {
 	switch (key) {
 	case SORT_TOTAL:
-		return (double)moments_total(&line->moments);
+		return (double)line->total_ns;
 	case SORT_COUNT:
-		return (double)line->moments.count;
+		return (double)line->count;
 	case SORT_ERRORS:
 		return (double)line->errors;
 	case SORT_MEAN:
-		return moments_mean(&line->moments);
+		return line->mean_ns;
 	case SORT_STDDEV:
-		return moments_stddev(&line->moments);
+		return line->stddev_ns;
 	case SORT_MIN:
-		return (double)line->moments.min;
+		return (double)line->min_ns;
 	case SORT_MAX:
-		return (double)line->moments.max;
+		return (double)line->max_ns;
 	case SORT_NAME:
 		return 0;
 	default:
-		return (double)quantiles_value(latency->quantiles, line->name, (enum quantile)(key - SORT_QUANTILE));
+		return (double)line->quantiles[key - SORT_QUANTILE];
 	}
 }
 
@@ -196,7 +103,7 @@ static double figure_of(const struct latency *latency, const struct line *line, 
 static int sort_lines(struct latency *latency, size_t key) {
 	size_t count = 0;
 	for (uint32_t name = 0; name <= latency->query.overview->name_count; name++) {
-		if (latency->lines[name].moments.count == 0)
+		if (latency->lines[name].count == 0)
 			continue;
 		latency->lines[count] = latency->lines[name];
 		latency->lines[count++].name = name;
@@ -205,9 +112,8 @@ static int sort_lines(struct latency *latency, size_t key) {
 	if (!places)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
-		const struct line *line = &latency->lines[i];
-		struct place place = {figure_of(latency, line, key), query_name_text(&latency->query, line->name),
-		                      *line};
+		const struct latency_line *line = &latency->lines[i];
+		struct place place = {figure_of(line, key), query_name_text(&latency->query, line->name), *line};
 		places[i] = place;
 	}
 	qsort(places, count, sizeof(*places), by_place);
@@ -224,41 +130,44 @@ static void print_json(const struct latency *latency, size_t shown) {
 	struct json json = json_begin(stdout);
 	json_open(&json, NULL, '{');
 	json_text(&json, "schema", "latency/1");
-	json_text(&json, "coverage", "stored");
-	json_text(&json, "method", "exact");
-	json_u64(&json, "max_relative_error", 0);
-	json_u64(&json, "unfinished", latency->open);
+	json_text(&json, "coverage", latency->covers_all ? "all" : "stored");
+	json_text(&json, "method", latency->sketched ? "sketch" : "exact");
+	json_f64(&json, "max_relative_error", latency->sketched ? SKETCH_ERROR : 0);
+	if (latency->open_known)
+		json_u64(&json, "unfinished", latency->open);
+	else
+		json_null(&json, "unfinished");
 	json_open(&json, "names", '[');
 	for (size_t i = 0; i < shown; i++) {
-		const struct line *line = &latency->lines[i];
+		const struct latency_line *line = &latency->lines[i];
 		json_open(&json, NULL, '{');
 		json_text(&json, "name", latency->query.overview->names[line->name]);
-		json_u64(&json, "count", line->moments.count);
+		json_u64(&json, "count", line->count);
 		json_u64(&json, "errors", line->errors);
-		json_u64(&json, "total_ns", moments_total(&line->moments));
-		json_f64(&json, "mean_ns", moments_mean(&line->moments));
-		json_f64(&json, "stddev_ns", moments_stddev(&line->moments));
-		json_u64(&json, "min_ns", line->moments.min);
+		json_u64(&json, "total_ns", line->total_ns);
+		json_f64(&json, "mean_ns", line->mean_ns);
+		json_f64(&json, "stddev_ns", line->stddev_ns);
+		json_u64(&json, "min_ns", line->min_ns);
 		for (unsigned q = 0; q < QUANTILE_COUNT; q++)
-			json_u64(&json, keys[q], quantiles_value(latency->quantiles, line->name, (enum quantile)q));
-		json_u64(&json, "max_ns", line->moments.max);
+			json_u64(&json, keys[q], line->quantiles[q]);
+		json_u64(&json, "max_ns", line->max_ns);
 		json_close(&json);
 	}
 	json_close(&json);
 	json_close(&json);
 }
 
-static void add_row(struct table *table, const struct latency *latency, const struct line *line) {
+static void add_row(struct table *table, const struct latency *latency, const struct latency_line *line) {
 	table_cell(table, STYLE_PLAIN, query_name_text(&latency->query, line->name));
-	table_count(table, STYLE_PLAIN, line->moments.count);
+	table_count(table, STYLE_PLAIN, line->count);
 	table_count(table, line->errors ? STYLE_RED : STYLE_PLAIN, line->errors);
-	table_duration(table, (double)moments_total(&line->moments));
-	table_duration(table, moments_mean(&line->moments));
-	table_duration(table, moments_stddev(&line->moments));
-	table_duration(table, (double)line->moments.min);
+	table_duration(table, (double)line->total_ns);
+	table_duration(table, line->mean_ns);
+	table_duration(table, line->stddev_ns);
+	table_duration(table, (double)line->min_ns);
 	for (unsigned q = 0; q < QUANTILE_COUNT; q++)
-		table_duration(table, (double)quantiles_value(latency->quantiles, line->name, (enum quantile)q));
-	table_duration(table, (double)line->moments.max);
+		table_duration(table, (double)line->quantiles[q]);
+	table_duration(table, (double)line->max_ns);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -281,6 +190,69 @@ static size_t count_services(const struct query *query) {
 	return distinct;
 }
 
+/* Sampled out, or lost on the way: spans that ended and are no records. */
+static uint64_t count_without_record(const struct query *query) {
+	uint64_t count = query_lost_spans(query);
+	for (size_t i = 0; i < query->overview->ring_count; i++)
+		count = saturating_add(count, query->overview->rings[i].cursor.sampled_out);
+	return count;
+}
+
+static bool has_statistics(const struct query *query) {
+	for (size_t i = 0; i < query->overview->process_count; i++)
+		if (query->overview->processes[i].account.statistics != STORE_STATISTICS_NONE)
+			return true;
+	return false;
+}
+
+static void print_coverage_exact(const struct latency *latency, uint64_t spans) {
+	const struct terminal *terminal = &latency->query.context->terminal;
+	uint64_t without = count_without_record(&latency->query);
+	char text[UNITS_TEXT_BYTES];
+	if (latency->covers_all)
+		terminal_note(terminal, stdout, STYLE_DIM,
+		              "exact, over all spans that ended%s; percentiles by nearest rank",
+		              latency->filtered ? " and match" : "");
+	else if (latency->filtered || without == 0)
+		terminal_note(terminal, stdout, STYLE_DIM,
+		              "exact, over the stored spans only%s; percentiles by nearest rank",
+		              latency->filtered ? ", those that match" : "");
+	else
+		terminal_note(terminal, stdout, STYLE_DIM,
+		              "exact, over the stored spans only (%.1f %% of %s); percentiles by nearest rank",
+		              100.0 * (double)spans / ((double)spans + (double)without),
+		              units_format_count(saturating_add(spans, without), text));
+	if (!latency->covers_all && has_statistics(&latency->query))
+		terminal_note(terminal, stdout, STYLE_DIM,
+		              latency->query.context->options->exact
+		                  ? "without --exact: all spans that ended"
+		                  : "all spans that ended are covered only where every process kept statistics all "
+		                    "its life, and without --since and --until");
+}
+
+/* One line says what the figures cover and how sure they are; more only where something is left out. */
+static void print_coverage(const struct latency *latency, uint64_t spans) {
+	const struct terminal *terminal = &latency->query.context->terminal;
+	uint64_t lost = query_lost_spans(&latency->query);
+	char text[UNITS_TEXT_BYTES];
+	if (latency->sketched)
+		terminal_note(terminal, stdout, STYLE_DIM,
+		              "all %s %s that ended%s, percentiles within 0.8 %%; --exact reads the records",
+		              units_format_count(spans, text), spans == 1 ? "span" : "spans",
+		              latency->filtered ? " and match" : "");
+	else
+		print_coverage_exact(latency, spans);
+	if (latency->open > 0 && latency->open_known)
+		terminal_note(terminal, stdout, STYLE_DIM,
+		              "without %s %s that never ended: see spanring-analyze unfinished",
+		              units_format_count(latency->open, text), latency->open == 1 ? "span" : "spans");
+	if (lost > 0)
+		terminal_note(terminal, stdout, STYLE_YELLOW,
+		              latency->sketched ? "%s %s of all have no record: see spanring-analyze audit"
+		                                : "%s %s never reached the store: see spanring-analyze audit",
+		              units_format_count(lost, text), lost == 1 ? "span" : "spans");
+}
+
 static void print_footer(const struct latency *latency, size_t shown) {
 	const struct terminal *terminal = &latency->query.context->terminal;
 	char text[UNITS_TEXT_BYTES];
@@ -288,7 +260,7 @@ static void print_footer(const struct latency *latency, size_t shown) {
 	char to[UNITS_TEXT_BYTES];
 	uint64_t spans = 0;
 	for (size_t i = 0; i < latency->line_count; i++)
-		spans += latency->lines[i].moments.count;
+		spans += latency->lines[i].count;
 	size_t services = count_services(&latency->query);
 	(void)putchar('\n');
 	terminal_note(terminal, stdout, STYLE_DIM, "%s %s, %zu %s, %zu %s", units_format_count(spans, text),
@@ -298,17 +270,7 @@ static void print_footer(const struct latency *latency, size_t shown) {
 		terminal_note(terminal, stdout, STYLE_DIM, "the first %zu names are shown", shown);
 	terminal_note(terminal, stdout, STYLE_DIM, "%s to %s", units_format_wall(latency->start_wall_ns, from),
 	              units_format_wall(latency->end_wall_ns, to));
-	terminal_note(terminal, stdout, STYLE_DIM, "exact, over all stored spans%s; percentiles by nearest rank",
-	              latency->filtered ? " that match" : "");
-	if (latency->open > 0)
-		terminal_note(terminal, stdout, STYLE_DIM,
-		              "without %s %s that never ended: see spanring-analyze unfinished",
-		              units_format_count(latency->open, text), latency->open == 1 ? "span" : "spans");
-	uint64_t lost = query_lost_spans(&latency->query);
-	if (lost > 0)
-		terminal_note(terminal, stdout, STYLE_YELLOW,
-		              "%s %s never reached the store: see spanring-analyze audit",
-		              units_format_count(lost, text), lost == 1 ? "span" : "spans");
+	print_coverage(latency, spans);
 }
 
 static int print_table(const struct latency *latency, size_t shown) {
@@ -328,12 +290,14 @@ static int print_table(const struct latency *latency, size_t shown) {
 
 static int answer(struct latency *latency, size_t key) {
 	const struct context *context = latency->query.context;
-	int rc = collect(latency);
+	int rc = latency_has_rollups(latency) && !context->options->exact ? latency_from_rollups(latency) : 1;
+	if (rc == 1)
+		rc = latency_from_records(latency);
 	if (rc == 0)
 		rc = sort_lines(latency, key);
 	if (rc != 0)
 		return query_finish(&latency->query, command_failed(context, rc, "computing latencies"));
-	bool empty = query_store_is_empty(&latency->query);
+	bool empty = latency->line_count == 0 && query_store_is_empty(&latency->query);
 	size_t shown = latency->line_count;
 	if (context->options->limit > 0 && context->options->limit < shown)
 		shown = (size_t)context->options->limit;
@@ -362,22 +326,18 @@ static int run(const struct context *context) {
 	int code = query_open(&latency.query, context);
 	if (code != EXIT_CODE_OK)
 		return code;
-	size_t names = (size_t)latency.query.overview->name_count + 1;
-	latency.lines = calloc(names, sizeof(latency.lines[0]));
-	if (!latency.lines || quantiles_new(names, QUANTILE_BUDGET_BYTES, &latency.quantiles) != 0)
-		code = command_failed(context, -ENOMEM, "computing latencies");
-	else
-		code = answer(&latency, key);
+	latency.filtered = query_columns(&latency.query) != 0;
+	latency.lines = calloc((size_t)latency.query.overview->name_count + 1, sizeof(latency.lines[0]));
+	code = latency.lines ? answer(&latency, key) : command_failed(context, -ENOMEM, "computing latencies");
 	free(latency.lines);
-	quantiles_free(latency.quantiles);
 	query_close(&latency.query);
 	return code;
 }
 
 const struct command command_latency = {
     .name = "latency",
-    .summary = "count, errors, mean and exact percentiles per span name",
+    .summary = "count, errors, mean and percentiles per span name",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_LIMIT | OPTION_SORT,
+    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_LIMIT | OPTION_SORT | OPTION_EXACT,
     .run = run,
 };

@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "libshm/fault_guard.h"
 
+#include <spanring/async_abi.h>
 #include <spanring/spanring.h>
 
 #include <dirent.h>
@@ -38,7 +39,8 @@ static const char help[] = "  spanring-analyze rings\n"
                            "there, that is until an agent has stored and removed them.\n"
                            "\n"
                            "For each thread: the spans that are open, outermost first, with their age up\n"
-                           "to now, then the last finished ones, newest first. Attributes are not shown.\n"
+                           "to now, then the last finished ones, newest first. Then the open spans that\n"
+                           "belong to no thread (async ones), oldest first. Attributes are not shown.\n"
                            "\n"
                            "DIR is the ring directory; without it SPANRING_DIR, else\n"
                            "/dev/shm/spanring-<uid>.\n"
@@ -130,6 +132,8 @@ static void print_ring_json(struct json *json, const struct ring_view *view, con
 	json_u64(json, "begun", ring->begun);
 	json_u64(json, "open", ring->open);
 	json_u64(json, "dropped", ring->dropped);
+	json_u64(json, "sampled_out", ring->sampled_out);
+	json_u64(json, "open_unsampled", ring->unsampled);
 	json_bool(json, "open_spans_known", !ring->open_moving);
 	json_open(json, "open_spans", '[');
 	for (uint32_t i = 0; i < ring->open_count; i++)
@@ -164,6 +168,11 @@ static void print_process_json(struct rings *rings, const struct ring_view *view
 	for (uint32_t i = 0; i < view->ring_count; i++)
 		print_ring_json(json, view, &view->rings[i]);
 	json_close(json);
+	json_u64(json, "open_async", view->async_open);
+	json_open(json, "async_spans", '[');
+	for (uint32_t i = 0; i < view->async_count; i++)
+		print_span_json(json, &view->async_spans[i], true);
+	json_close(json);
 	json_close(json);
 }
 
@@ -190,22 +199,38 @@ static void print_span(const struct rings *rings, const struct ring_view_span *s
 }
 
 static void print_ring(const struct rings *rings, const struct ring_view *view, const struct ring_view_ring *ring) {
-	char text[3][UNITS_TEXT_BYTES];
+	char text[4][UNITS_TEXT_BYTES];
 	printf("  thread %" PRIu32 " ", ring->tid);
 	print_printable(ring->thread);
-	printf(" (%s, ring %" PRIu32 "): %s begun, %s open, %s dropped\n", life_text(view, ring), ring->index,
+	printf(" (%s, ring %" PRIu32 "): %s begun, %s open, %s dropped", life_text(view, ring), ring->index,
 	       units_format_count(ring->begun, text[0]), units_format_count(ring->open, text[1]),
 	       units_format_count(ring->dropped, text[2]));
+	if (ring->sampled_out > 0)
+		printf(", %s sampled out", units_format_count(ring->sampled_out, text[3]));
+	(void)putchar('\n');
 	if (ring->open_moving)
 		printf("    the open spans change too fast to be read\n");
 	if (ring->open_count > 0)
 		printf("    open, outermost first\n");
 	for (uint32_t i = 0; i < ring->open_count; i++)
 		print_span(rings, &ring->open_spans[i], i);
+	if (ring->unsampled > 0)
+		printf("    and %" PRIu32 " open of traces that are not kept\n", ring->unsampled);
 	if (ring->finished_count > 0)
 		printf("    finished, newest first\n");
 	for (uint32_t i = 0; i < ring->finished_count; i++)
 		print_span(rings, &ring->finished[i], 0);
+}
+
+static void print_async(const struct rings *rings, const struct ring_view *view) {
+	char text[UNITS_TEXT_BYTES];
+	if (view->async_open == 0)
+		return;
+	printf("  async spans: %s open, oldest first\n", units_format_count(view->async_open, text));
+	for (uint32_t i = 0; i < view->async_count; i++)
+		print_span(rings, &view->async_spans[i], 0);
+	if (view->async_count < view->async_open)
+		printf("    and %s more\n", units_format_count(view->async_open - view->async_count, text));
 }
 
 static void print_process(struct rings *rings, const struct ring_view *view) {
@@ -222,6 +247,7 @@ static void print_process(struct rings *rings, const struct ring_view *view) {
 	for (uint32_t i = 0; i < view->ring_count; i++)
 		if (view->rings[i].error == 0)
 			print_ring(rings, view, &view->rings[i]);
+	print_async(rings, view);
 }
 
 /* --- command ----------------------------------------------------------------------------------------------------- */
@@ -261,6 +287,10 @@ static int list_instances(int rings_fd, struct names *ret_names) {
 }
 
 static void say_damage(struct rings *rings, const char *name, const struct ring_view *view) {
+	if (view->async_error) {
+		rings->damaged = true;
+		log_error(&rings->context->log, "%s/" SPANRING_ASYNC_NAME ": %s", name, error_text(view->async_error));
+	}
 	for (uint32_t i = 0; i < view->ring_count; i++) {
 		if (view->rings[i].error == 0 || view->rings[i].error == -ENOENT)
 			continue;

@@ -33,7 +33,8 @@ static const char help[] = "  spanring-analyze unfinished STORE\n"
                            "\n"
                            "age is the time from the start of the span until the agent found its process\n"
                            "dead: about a second too long at most, or more when no agent ran at the time.\n"
-                           "A process that exits in good order leaves none.\n"
+                           "A process that exits in good order leaves none but async spans that nobody\n"
+                           "ended.\n"
                            "\n"
                            "Options\n"
                            "  --attributes     with the attributes of each\n"
@@ -227,7 +228,9 @@ static int print_row_json(struct json *json, struct unfinished *unfinished, cons
 	json_text(json, "status", trace_status_text(row->status));
 	json_u64(json, "start_wall_ns", row->start_wall_ns);
 	json_u64(json, "age_ns", row->age_ns);
-	json_text(json, "reason", "died");
+	const struct store_process_view *process = process_of(unfinished, row);
+	bool exited = process && process->account.state == STORE_PROCESS_EXITED;
+	json_text(json, "reason", exited ? "exited" : "died");
 	if (unfinished->query.context->options->attributes) {
 		rc = load_trace(unfinished, row);
 		if (rc == 0)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "help.h"
 
-#include "suggest.h"
-
 #include "base/errs.h"
+#include "base/suggest.h"
 
 #include <spanring/version.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
-#include "suggest.h"
 #include "time_point.h"
 #include "trace_id.h"
 
 #include "base/clock.h"
+#include "base/suggest.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -29,6 +29,7 @@ enum option_id {
 	ID_NO_ATTRIBUTES,
 	ID_ATTRIBUTES,
 	ID_LAST,
+	ID_EXACT,
 	ID_HELP
 };
 
@@ -52,6 +53,7 @@ static const struct option_word words[] = {
     [ID_NO_ATTRIBUTES] = {"--no-attributes", 0, false, OPTION_ATTRIBUTES},
     [ID_ATTRIBUTES] = {"--attributes", 0, false, OPTION_WITH_ATTRIBUTES},
     [ID_LAST] = {"--last", 0, true, OPTION_LAST},
+    [ID_EXACT] = {"--exact", 0, false, OPTION_EXACT},
     [ID_HELP] = {"--help", 'h', false, 0},
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
@@ -147,6 +149,9 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 		return 0;
 	case ID_LAST:
 		return take_last(parser, value);
+	case ID_EXACT:
+		options->exact = true;
+		return 0;
 	case ID_HELP:
 		options->help = true;
 		return 0;

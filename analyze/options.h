@@ -22,6 +22,7 @@
 #define OPTION_WITH_ATTRIBUTES (1u << 16) /* --attributes */
 #define OPTION_LAST (1u << 17)            /* --last */
 #define OPTION_RINGS (1u << 18)           /* the plain word is a ring directory and may be missing */
+#define OPTION_EXACT (1u << 19)           /* --exact */
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_COLOR | OPTION_QUIET)
 #define OPTIONS_TEXT_BYTES 256u
@@ -43,6 +44,7 @@ struct options {
 	bool quiet;
 	bool no_attributes;
 	bool attributes;
+	bool exact;
 	bool help;
 	enum color_choice color;
 };

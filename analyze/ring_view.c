@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/errs.h"
 #include "base/text.h"
+#include "libshm/async_reader.h"
 #include "libshm/clock_model.h"
 #include "libshm/ring_stack.h"
 
@@ -199,6 +200,11 @@ static int take_open(struct loading *loading, struct ring_view_ring *ring, const
 	if (rc < 0)
 		return rc == -EAGAIN ? 0 : rc;
 	ring->refused = stack.refused;
+	ring->unsampled = stack.unsampled;
+	/* The books were read before the stack of a living thread: it may have attached or detached in between. */
+	ring->contexts = stack.contexts;
+	ring->begun -= stack.contexts < ring->open ? stack.contexts : ring->open;
+	ring->open -= stack.contexts < ring->open ? stack.contexts : ring->open;
 	if (stack.count == 0)
 		return 0;
 	ring->open_spans = calloc(stack.count, sizeof(*ring->open_spans));
@@ -238,6 +244,7 @@ static int load_ring(struct loading *loading, const char *name, struct ring_view
 	ring->begun = look.begun;
 	ring->open = look.open;
 	ring->dropped = saturating_add(look.dropped_full, look.dropped_depth);
+	ring->sampled_out = saturating_add(look.sampled_out, look.sampled_out_short);
 	bool living = ring->life == RING_READER_LIVE || ring->life == RING_READER_UNSETTLED;
 	if (loading->last > 0)
 		ring->finished = calloc(loading->last, sizeof(*ring->finished));
@@ -251,6 +258,59 @@ static int load_ring(struct loading *loading, const char *name, struct ring_view
 		rc = take_open(loading, ring, &reader, end, living);
 	ring_reader_close(&reader);
 	return rc;
+}
+
+/* --- async spans ------------------------------------------------------------------------------------------------- */
+
+static int by_start(const void *a, const void *b) {
+	const struct ring_view_span *left = a;
+	const struct ring_view_span *right = b;
+	if (left->start_wall_ns != right->start_wall_ns)
+		return left->start_wall_ns < right->start_wall_ns ? -1 : 1;
+	return left->span_id < right->span_id ? -1 : left->span_id > right->span_id;
+}
+
+/* Those that were cut off while they ended are shown: their rings may show them as finished, too. */
+static int take_async(struct loading *loading, const struct async_reader *reader) {
+	struct ring_view *view = loading->view;
+	struct spanring_async_slot slots[CHUNK_RECORDS];
+	int rc = 0;
+	view->async_spans = calloc(RING_VIEW_ASYNC_MAX, sizeof(*view->async_spans));
+	if (!view->async_spans)
+		return -ENOMEM;
+	for (uint32_t first = 0; rc == 0 && first < reader->slot_count; first += CHUNK_RECORDS) {
+		uint32_t left = reader->slot_count - first;
+		uint32_t count = left < CHUNK_RECORDS ? left : CHUNK_RECORDS;
+		rc = async_reader_copy(reader, first, count, slots);
+		for (uint32_t i = 0; rc == 0 && i < count; i++) {
+			if (slots[i].state == SPANRING_ASYNC_FREE)
+				continue;
+			view->async_open++;
+			if (!async_reader_is_sound(&slots[i].span) || view->async_count == RING_VIEW_ASYNC_MAX)
+				continue;
+			struct ring_view_span *span = &view->async_spans[view->async_count++];
+			fill_open(loading, &slots[i].span, span);
+			span->tid = slots[i].begin_tid;
+		}
+	}
+	qsort(view->async_spans, view->async_count, sizeof(*view->async_spans), by_start);
+	return rc;
+}
+
+static int load_async(struct loading *loading) {
+	struct ring_view *view = loading->view;
+	struct async_reader reader;
+	int rc = async_reader_open(loading->directory_fd, view->instance, loading->process.uid, &reader);
+	if (rc < 0) {
+		view->async_error = rc == -ENOENT ? 0 : rc;
+		return 0;
+	}
+	rc = take_async(loading, &reader);
+	async_reader_close(&reader);
+	if (rc == -ENOMEM)
+		return rc;
+	view->async_error = rc;
+	return 0;
 }
 
 /* --- a process --------------------------------------------------------------------------------------------------- */
@@ -317,6 +377,8 @@ static int load(struct loading *loading) {
 	if (rc == 0)
 		rc = load_rings(loading);
 	if (rc == 0)
+		rc = load_async(loading);
+	if (rc == 0)
 		view->state = find_state(loading);
 	process_reader_close(&loading->process);
 	return rc;
@@ -347,6 +409,7 @@ void ring_view_done(struct ring_view *view) {
 		free(view->rings[i].open_spans);
 	}
 	free(view->rings);
+	free(view->async_spans);
 	free(view->identity);
 	memset(view, 0, sizeof(*view));
 }

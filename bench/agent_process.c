@@ -31,6 +31,15 @@ static int program_path(const char *given, char ret_path[PATH_MAX]) {
 }
 
 /* In the child. Its own output would only disturb ours; what is wrong it says on stderr. */
+static _Noreturn void exec_quiet(const char *program, const char *const *arguments) {
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0)
+		(void)dup2(null, STDOUT_FILENO);
+	(void)unsetenv("SPANRING_DIR");
+	(void)execv(program, (char *const *)(uintptr_t)arguments);
+	_exit(127);
+}
+
 static _Noreturn void agent_exec(const char *program, const struct agent_process_options *options) {
 	const char *arguments[10] = {program, "run", "--rings", options->rings, "--store", options->store};
 	size_t count = 6;
@@ -41,12 +50,7 @@ static _Noreturn void agent_exec(const char *program, const struct agent_process
 	arguments[count++] = "--quiet";
 	if (options->core != TOPOLOGY_NO_CORE)
 		(void)topology_pin(options->core);
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0)
-		(void)dup2(null, STDOUT_FILENO);
-	(void)unsetenv("SPANRING_DIR");
-	(void)execv(program, (char *const *)(uintptr_t)arguments);
-	_exit(127);
+	exec_quiet(program, arguments);
 }
 
 /* The agent writes its number into the control page once it holds the lock. */
@@ -122,4 +126,19 @@ int agent_process_stop(pid_t pid, struct agent_process_usage *ret_usage) {
 	ret_usage->cpu_ns = timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime);
 	ret_usage->peak_bytes = peak;
 	return 0;
+}
+
+int agent_process_ctl(const char *program, const char *rings, pid_t pid, const char *action) {
+	char path[PATH_MAX], number[16];
+	int status, rc = program_path(program, path);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(number, sizeof(number), "%d", (int)pid);
+	const char *arguments[] = {path, "ctl", "--rings", rings, number, action, NULL};
+	pid_t child = fork();
+	if (child == 0)
+		exec_quiet(path, arguments);
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		return -errno;
+	return status == 0 ? 0 : -ECHILD;
 }

@@ -25,4 +25,7 @@ int agent_process_start(const struct agent_process_options *options, pid_t *ret_
 /* SIGTERM: it drains, seals and exits. 0, negative errno, or -ECHILD if its exit status was not 0. */
 int agent_process_stop(pid_t pid, struct agent_process_usage *ret_usage);
 
+/* `spanring-agent ctl PID action`, on a process of that ring directory. 0, negative errno, or -ECHILD if it failed. */
+int agent_process_ctl(const char *program, const char *rings, pid_t pid, const char *action);
+
 #endif

@@ -16,12 +16,24 @@ struct bench_options {
 	const char *agent; /* path of the agent's program; NULL: beside this program */
 	const char *keep;  /* ingest: keep the store of the last run there; NULL: remove it */
 	bool as_json;
+	bool is_quick; /* few rounds: to see that it works */
 };
 
 /* Each returns an exit code (base/errs.h). */
 int span_bench_run(const struct bench_options *options);
 int ingest_bench_run(const struct bench_options *options);
 int heap_bench_run(const struct bench_options *options);
-int heap_worker_run(const struct bench_options *options); /* started by heap_bench_run only */
+int off_bench_run(const struct bench_options *options);
+int sampled_bench_run(const struct bench_options *options);
+int attr_bench_run(const struct bench_options *options);
+int async_bench_run(const struct bench_options *options);
+int context_bench_run(const struct bench_options *options);
+int init_bench_run(const struct bench_options *options);
+int threads_bench_run(const struct bench_options *options);
+
+/* Started by the cases only (worker_exec). */
+int heap_worker_run(const struct bench_options *options);
+int init_worker_run(const struct bench_options *options);
+int count_worker_run(const struct bench_options *options);
 
 #endif

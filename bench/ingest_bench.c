@@ -109,6 +109,15 @@ static int run_once(const struct bench_options *options, const struct workload *
 	return 0;
 }
 
+static const struct report_line lines[] = {
+    {"ping_pong_ns", "core-to-core ping-pong", "ns", NULL},
+    {"million_spans_per_core_second", "spans per second of agent CPU", "M/s", NULL},
+    {"cpu_per_span_ns", "agent CPU per span", "ns", NULL},
+    {"million_spans_per_second", "spans per second of wall time, sealing included", "M/s", NULL},
+    {"store_bytes_per_span", "store, everything included, per span", "bytes", NULL},
+    {"agent_peak_mib", "agent, most resident memory", "MiB", NULL},
+};
+
 static int print(const struct bench_options *options, const struct workload *workload,
                  const struct ingest_figures *figures) {
 	struct report report = report_begin(options->as_json, "bench-ingest/1",
@@ -119,15 +128,12 @@ static int print(const struct bench_options *options, const struct workload *wor
 	report_fact(&report, "seed", "seed", text);
 	report_fact(&report, "dropped", "dropped", "0");
 	report_figures_begin(&report);
-	report_figure(&report, "ping_pong_ns", "core-to-core ping-pong", "ns", &figures->ping_pong);
-	report_figure(&report, "million_spans_per_core_second", "spans per second of agent CPU", "M/s",
-	              &figures->spans_per_core);
-	report_figure(&report, "cpu_per_span_ns", "agent CPU per span", "ns", &figures->cpu_ns);
-	report_figure(&report, "million_spans_per_second", "spans per second of wall time, sealing included", "M/s",
-	              &figures->wall_rate);
-	report_figure(&report, "store_bytes_per_span", "store, everything included, per span", "bytes",
-	              &figures->span_bytes);
-	report_figure(&report, "agent_peak_mib", "agent, most resident memory", "MiB", &figures->agent_peak);
+	report_figure(&report, &lines[0], &figures->ping_pong);
+	report_figure(&report, &lines[1], &figures->spans_per_core);
+	report_figure(&report, &lines[2], &figures->cpu_ns);
+	report_figure(&report, &lines[3], &figures->wall_rate);
+	report_figure(&report, &lines[4], &figures->span_bytes);
+	report_figure(&report, &lines[5], &figures->agent_peak);
 	return report_end(&report, NULL);
 }
 

@@ -14,15 +14,25 @@
 #define SPANS_DEFAULT 2000000u
 
 static const char usage_text[] =
-    "usage: spanring-bench span   [--runs N] [--json] [--agent PROGRAM]\n"
+    "usage: spanring-bench CASE   [--runs N] [--quick] [--json] [--agent PROGRAM]\n"
     "       spanring-bench ingest [--runs N] [--json] [--agent PROGRAM] [--spans N] [--seed N] [--keep STORE]\n"
-    "       spanring-bench heap   [--runs N] [--json]\n"
     "\n"
-    "  span     cost of one span with the agent draining, beside the floor of the same run\n"
-    "  ingest   generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
-    "  heap     what counting the heap adds to a pair of malloc and free\n"
+    "  span      cost of one span with the agent draining: recorded, dropped, the slowest, calls\n"
+    "  off       spans that are compiled in and switched off\n"
+    "  sampled   spans that the sampler does not keep\n"
+    "  attr      one attribute, event or link\n"
+    "  async     async spans, on one thread and across two\n"
+    "  context   ask for a context, pass it on, attach it\n"
+    "  init      attach: the first span of a program and of a second thread\n"
+    "  threads   spans on several threads at once\n"
+    "  heap      what counting the heap adds to a pair of malloc and free\n"
+    "  ingest    generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
+    "  help      this text\n"
+    "\n"
+    "Each figure stands beside the floor (two readings of the counter) of the same run; a bar is shown, never judged.\n"
     "\n"
     "      --runs N         5 to 101; default 5\n"
+    "      --quick          few rounds, to see that it works; the figures mean little\n"
     "      --spans N        spans of one run, 1000 to 50000000; default 2000000\n"
     "      --seed N         of the workload; default 1\n"
     "      --keep STORE     let the last run write its store there, and keep it\n"
@@ -38,11 +48,27 @@ struct command {
 	int (*run)(const struct bench_options *options);
 };
 
+static int help(const struct bench_options *options) {
+	(void)options;
+	(void)fputs(usage_text, stdout);
+	return EXIT_CODE_OK;
+}
+
 static const struct command commands[] = {
     {"span", span_bench_run},
     {"ingest", ingest_bench_run},
     {"heap", heap_bench_run},
+    {"off", off_bench_run},
+    {"sampled", sampled_bench_run},
+    {"attr", attr_bench_run},
+    {"async", async_bench_run},
+    {"context", context_bench_run},
+    {"init", init_bench_run},
+    {"threads", threads_bench_run},
+    {"help", help},
     {"heap-worker", heap_worker_run},
+    {"init-worker", init_worker_run},
+    {"count-worker", count_worker_run},
 };
 
 static int usage(const struct log *log, const char *what, const char *value) {
@@ -62,17 +88,13 @@ static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t 
 
 /* Exit code, or -1: go on. */
 static int parse(int argc, char **argv, struct bench_options *options) {
-	enum { RUNS = 256, SPANS, SEED, KEEP, AGENT, JSON, VERSION };
+	enum { RUNS = 256, SPANS, SEED, KEEP, AGENT, QUICK, JSON, VERSION };
 	static const struct option table[] = {
-	    {"runs", required_argument, NULL, RUNS},
-	    {"spans", required_argument, NULL, SPANS},
-	    {"seed", required_argument, NULL, SEED},
-	    {"keep", required_argument, NULL, KEEP},
-	    {"agent", required_argument, NULL, AGENT},
-	    {"json", no_argument, NULL, JSON},
-	    {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, VERSION},
-	    {NULL, 0, NULL, 0},
+	    {"runs", required_argument, NULL, RUNS},   {"spans", required_argument, NULL, SPANS},
+	    {"seed", required_argument, NULL, SEED},   {"keep", required_argument, NULL, KEEP},
+	    {"agent", required_argument, NULL, AGENT}, {"quick", no_argument, NULL, QUICK},
+	    {"json", no_argument, NULL, JSON},         {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, VERSION},   {NULL, 0, NULL, 0},
 	};
 	uint64_t runs = MEASURE_RUNS_MIN;
 	int option;
@@ -96,6 +118,9 @@ static int parse(int argc, char **argv, struct bench_options *options) {
 		case AGENT:
 			options->agent = optarg;
 			break;
+		case QUICK:
+			options->is_quick = true;
+			break;
 		case JSON:
 			options->as_json = true;
 			break;
@@ -103,8 +128,7 @@ static int parse(int argc, char **argv, struct bench_options *options) {
 			(void)puts("spanring-bench " SPANRING_VERSION_STRING);
 			return EXIT_CODE_OK;
 		case 'h':
-			(void)fputs(usage_text, stdout);
-			return EXIT_CODE_OK;
+			return help(options);
 		default:
 			return EXIT_CODE_USAGE;
 		}
@@ -120,10 +144,10 @@ int main(int argc, char **argv) {
 	if (code >= 0)
 		return code;
 	if (argc - optind != 1)
-		return usage(&options.log, "one command is needed: span, ingest or heap", "");
+		return usage(&options.log, "one case is needed", "");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[optind], commands[i].name) == 0)
 			return commands[i].run(&options);
 	}
-	return usage(&options.log, "no such command: ", argv[optind]);
+	return usage(&options.log, "no such case: ", argv[optind]);
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -80,21 +81,23 @@ static const char *number(double value, char ret_text[32]) {
 	return ret_text;
 }
 
-void report_figure(struct report *report, const char *key, const char *label, const char *unit,
-                   const struct measure *measure) {
+void report_figure(struct report *report, const struct report_line *line, const struct measure *measure) {
 	struct measure_summary summary = measure_summarise(measure);
 	char median[32], min[32], max[32];
 	if (!report->as_json) {
-		(void)printf("%-48s %12s %12s %12s  %s\n", label, number(summary.median, median),
-		             number(summary.min, min), number(summary.max, max), unit);
+		(void)printf("%-48s %12s %12s %12s  %s%s%s\n", line->label, number(summary.median, median),
+		             number(summary.min, min), number(summary.max, max), line->unit, line->bar ? "  bar " : "",
+		             line->bar ? line->bar : "");
 		return;
 	}
-	json_open(&report->json, key, '{');
+	json_open(&report->json, line->key, '{');
 	json_f64(&report->json, "median", summary.median);
 	json_f64(&report->json, "min", summary.min);
 	json_f64(&report->json, "max", summary.max);
 	json_f64(&report->json, "spread", summary.spread);
 	json_u64(&report->json, "runs", measure->count);
+	if (line->bar)
+		json_f64(&report->json, "bar", strtod(line->bar, NULL));
 	json_close(&report->json);
 }
 

@@ -17,10 +17,17 @@ struct report report_begin(bool as_json, const char *schema, const char *title);
 /* A fact about the run, before the figures. */
 void report_fact(struct report *report, const char *key, const char *label, const char *value);
 
-/* key carries its unit at the end; the label and unit are for people. A figure without values is "-" or null. */
+/* What a figure is called. */
+struct report_line {
+	const char *key; /* carries its unit at the end */
+	const char *label;
+	const char *unit;
+	const char *bar; /* a number: what it should not exceed. Shown, never judged. NULL: none */
+};
+
+/* A figure without values is "-" or null. */
 void report_figures_begin(struct report *report);
-void report_figure(struct report *report, const char *key, const char *label, const char *unit,
-                   const struct measure *measure);
+void report_figure(struct report *report, const struct report_line *line, const struct measure *measure);
 
 /* note: a line for people, may be NULL. Returns 0, or negative errno when stdout cannot be written. */
 int report_end(struct report *report, const char *note);

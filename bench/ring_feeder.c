@@ -220,16 +220,16 @@ static void slot_put(struct feeder_thread *thread, const union spanring_record *
 }
 
 /*
- * W3, and the bell when a quarter of the ring was crossed: head stored before asleep is loaded, both sequentially
+ * W3, and the bell when a half of the ring was crossed: head stored before asleep is loaded, both sequentially
  * consistent, so that either this thread sees a sleeping agent or the agent sees this head. Nothing stays open, so what
  * began has ended.
  */
 static void head_publish(struct feeder_thread *thread, uint64_t before) {
-	const uint64_t quarter = RING_FEEDER_RECORDS / 4;
+	const uint64_t half = RING_FEEDER_RECORDS / 2;
 	const struct spanring_control *control = thread->feeder->control;
 	__atomic_store_n(&thread->header->begun_open, thread->spans << SPANRING_BEGUN_SHIFT, __ATOMIC_RELEASE);
 	__atomic_store_n(&thread->header->head, thread->position, __ATOMIC_SEQ_CST);
-	if (before / quarter == thread->position / quarter)
+	if (before / half == thread->position / half)
 		return;
 	if (__atomic_load_n(&control->asleep, __ATOMIC_SEQ_CST) != 0)
 		(void)syscall(SYS_futex, &control->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);

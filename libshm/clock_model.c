@@ -114,6 +114,14 @@ void clock_model_renew(struct clock_model *model, struct clock_model_pair now) {
 	model->last = now;
 }
 
+uint64_t clock_model_scale_q32(const struct clock_model *model) {
+	uint64_t rate = rate_q40(model->origin, model->last);
+	if (rate == 0)
+		rate = model->pieces[model->newest].ns_per_tick_q40;
+	uint64_t scale = (rate + 128) >> 8;
+	return scale ? scale : 1;
+}
+
 uint64_t clock_model_ns(const struct clock_model *model, uint64_t ticks) {
 	const struct clock_model_piece *piece = &model->pieces[model->newest];
 	for (uint32_t back = 1; ticks < piece->ticks && back < model->count; back++)

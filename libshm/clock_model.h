@@ -51,6 +51,9 @@ uint32_t clock_model_counter_kind(void);
 void clock_model_init(struct clock_model *model, struct clock_model_pair first, struct clock_model_pair second);
 void clock_model_renew(struct clock_model *model, struct clock_model_pair now);
 
+/* Nanoseconds per 2^32 ticks over all that was measured so far; never 0. For durations of any age. */
+uint64_t clock_model_scale_q32(const struct clock_model *model);
+
 /* Never decreasing in ticks; held within 0 .. INT64_MAX. */
 uint64_t clock_model_ns(const struct clock_model *model, uint64_t ticks);
 

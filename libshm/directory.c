@@ -55,6 +55,8 @@ static int open_below(int directory_fd, const char *path) {
 
 int spanring__directory_open(const struct spanring__directory *directory) {
 	struct stat status;
+	if (directory->path[0] == '\0')
+		return SPANRING__REGION_PRIVATE;
 	int fd = open_below(AT_FDCWD, directory->path);
 	if (fd == -ENOENT) {
 		if (mkdir(directory->path, 0700) < 0 && errno != EEXIST)
@@ -72,6 +74,8 @@ int spanring__directory_open(const struct spanring__directory *directory) {
 }
 
 int spanring__directory_open_instance(const struct spanring__directory *directory, const char *name) {
+	if (directory->path[0] == '\0')
+		return SPANRING__REGION_PRIVATE;
 	int fd = open_below(AT_FDCWD, directory->path);
 	if (fd < 0)
 		return fd;

@@ -17,13 +17,16 @@
 #define SPANRING__UNATTENDED_INSTANCES_MAX 1000u
 
 struct spanring__directory {
-	char path[SPANRING__PATH_BYTES]; /* absolute, so that a later chdir does not matter */
+	char path[SPANRING__PATH_BYTES]; /* absolute, so that a later chdir does not matter; empty: private memory */
 };
 
 /* From SPANRING_DIR (text or NULL) or the default. 0 or negative errno. */
 int spanring__directory_choose(const char *preference, struct spanring__directory *ret_directory);
 
-/* Open it, made if missing; refuse one that is not a directory of this user. Descriptor or negative errno. */
+/*
+ * Open it, made if missing; refuse one that is not a directory of this user. Descriptor or negative errno; of private memory
+ * SPANRING__REGION_PRIVATE, here and below.
+ */
 int spanring__directory_open(const struct spanring__directory *directory);
 
 /* Open the directory of an instance. Descriptor or negative errno. */

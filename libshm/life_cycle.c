@@ -26,13 +26,13 @@ static bool is_attended(void) {
 }
 
 static bool is_stored(const struct spanring__thread *self) {
-	return ring_order_tail_read(self->header) >= self->position;
+	return ring_order_tail_read(self->header) >= ring_writer_position(self);
 }
 
 static int wait_stored(const struct spanring__thread *self, uint64_t timeout_ns) {
 	uint64_t start_ns = ticks_clock_ns(CLOCK_MONOTONIC);
 	uint64_t step_ns = FLUSH_STEP_NS_MIN;
-	ring_order_flush_wanted_publish(self->header, self->position);
+	ring_order_flush_wanted_publish(self->header, ring_writer_position(self));
 	for (unsigned step = 0; !is_stored(self); step++) {
 		uint64_t passed_ns = ticks_clock_ns(CLOCK_MONOTONIC) - start_ns;
 		if (passed_ns >= timeout_ns)
@@ -40,7 +40,7 @@ static int wait_stored(const struct spanring__thread *self, uint64_t timeout_ns)
 		if (step % FLUSH_STEPS_PER_LOOK == 0) {
 			if (!is_attended())
 				return -ENOTCONN;
-			spanring__control_ring(self->control);
+			spanring__control_ring(self->bell);
 		}
 		uint64_t wait_ns = timeout_ns - passed_ns < step_ns ? timeout_ns - passed_ns : step_ns;
 		struct timespec wait = {.tv_sec = 0, .tv_nsec = (long)wait_ns};
@@ -54,8 +54,9 @@ int spanring_flush(uint64_t timeout_ns) {
 	struct spanring__thread *self = ring_writer_self();
 	if (!self)
 		return 0;
-	ring_writer_publish(self, ticks_now(self->clock_kind));
-	if (timeout_ns == 0)
+	ring_writer_publish(self, spanring__ticks_quiet(self->clock_kind));
+	/* In test mode it is where it is read. */
+	if (timeout_ns == 0 || spanring__process_get()->testing)
 		return 0;
 	int saved_errno = errno;
 	int rc = wait_stored(self, timeout_ns);
@@ -90,9 +91,10 @@ void spanring_shutdown(void) {
 __attribute__((destructor(101))) static void process_exits(void) {
 	struct spanring__process *process = spanring__process_get();
 	const struct timespec step = {.tv_sec = 0, .tv_nsec = EXIT_LOCK_STEP_NS};
+	spanring__thread_unhook();
 	if (!process || !__atomic_load_n(&process->header, __ATOMIC_ACQUIRE))
 		return;
-	for (unsigned i = 0; pthread_mutex_trylock(&process->lock) != 0; i++) {
+	for (unsigned i = 0; !spanring__process_try_lock(process); i++) {
 		if (i == EXIT_LOCK_TRIES)
 			return;
 		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &step, NULL);
@@ -101,11 +103,26 @@ __attribute__((destructor(101))) static void process_exits(void) {
 	spanring__process_unlock(process);
 }
 
-static void add_ring(const struct spanring_ring_header *header, struct spanring_counters *counters) {
+/* Entries of a stack that are no spans. Of another thread this is a hint, as all of its open spans are. */
+static uint64_t count_contexts(const struct spanring__thread *thread, uint64_t open) {
+	uint64_t count = 0;
+	for (uint64_t i = 0; i < open && i < SPANRING_DEPTH_MAX; i++) {
+		uint8_t type = ring_order_get(&thread->stack[i].tail.type);
+		count += type == SPANRING_ENTRY_CONTEXT || type == SPANRING_ENTRY_CONTEXT_UNSAMPLED;
+	}
+	return count;
+}
+
+static void add_ring(const struct spanring__thread *thread, struct spanring_counters *counters) {
+	const struct spanring_ring_header *header = thread->header;
 	uint64_t begun_open = ring_order_begun_open_read(header);
-	counters->begun += begun_open >> SPANRING_BEGUN_SHIFT;
-	counters->open += begun_open & SPANRING_OPEN_MASK;
+	uint64_t contexts = count_contexts(thread, begun_open & SPANRING_OPEN_MASK);
+	counters->begun += (begun_open >> SPANRING_BEGUN_SHIFT) - contexts;
+	counters->open += (begun_open & SPANRING_OPEN_MASK) - contexts;
 	counters->dropped_full += ring_order_get(&header->dropped_full);
+	counters->begun += ring_order_get(&header->muted);
+	counters->sampled_out += ring_order_get(&header->sampled_out) + ring_order_get(&header->muted);
+	counters->sampled_out_short += ring_order_get(&header->sampled_out_short);
 	counters->dropped_depth += ring_order_get(&header->dropped_depth);
 	counters->dropped_attributes += ring_order_get(&header->dropped_attributes);
 	counters->dropped_events += ring_order_get(&header->dropped_events);
@@ -119,9 +136,16 @@ static void add_process(const struct spanring__process *process, struct spanring
 	if (!header)
 		return;
 	for (uint32_t i = 0; i < process->thread_count; i++)
-		add_ring(process->threads[i]->header, counters);
+		add_ring(process->threads[i], counters);
+	uint64_t async = spanring__async_table_count(&process->async);
+	counters->begun += async;
+	counters->open += async;
 	counters->dropped_no_ring = ring_order_get(&header->dropped_no_ring);
-	counters->begun += counters->dropped_no_ring;
+	counters->dropped_async = ring_order_get(&header->dropped_async);
+	counters->dropped_contexts = ring_order_get(&header->dropped_contexts);
+	counters->dropped_reentry = ring_order_get(&header->dropped_reentry);
+	counters->statistics_overflowed = ring_order_get(&header->statistics_overflowed);
+	counters->begun += counters->dropped_no_ring + counters->dropped_reentry;
 	counters->ended = counters->begun - counters->open;
 	counters->names_cut = ring_order_get(&header->names_cut);
 	counters->misuse = ring_order_get(&header->misuse);
@@ -140,8 +164,10 @@ void spanring_counters_read(struct spanring_counters *ret_counters) {
 	if (spanring__process_get()) {
 		int saved_errno = errno;
 		struct spanring__process *process = spanring__process_lock();
-		add_process(process, &counters);
-		spanring__process_unlock(process);
+		if (process) {
+			add_process(process, &counters);
+			spanring__process_unlock(process);
+		}
 		errno = saved_errno;
 	}
 	*ret_counters = counters;

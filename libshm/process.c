@@ -16,13 +16,17 @@
  */
 #include "process.h"
 #include "control.h"
+#include "control_words.h"
 #include "identity.h"
 #include "region.h"
 #include "span_limits.h"
+#include "testing.h"
+#include "testing_clock.h"
 #include "thread_ring.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
+#include <spanring/testing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -41,6 +45,8 @@ static struct spanring__tables *process_tables;
 static struct spanring_process_header *inherited_page;
 static pthread_once_t hooks_once = PTHREAD_ONCE_INIT;
 static int hooks_rc;
+/* 1 while this thread holds the lock or waits for it. */
+static __thread uint32_t lock_depth __attribute__((tls_model("initial-exec")));
 
 static void set_enabled(const uint32_t *word) {
 	__atomic_store_n(&spanring__enabled, word, __ATOMIC_RELEASE);
@@ -52,6 +58,7 @@ void spanring__process_switch_off(void) {
 
 static void after_fork_in_child(void) {
 	struct spanring_process_header *page = inherited_page;
+	lock_depth = 0;
 	if (!page)
 		return;
 	inherited_page = NULL;
@@ -66,12 +73,18 @@ static void register_hooks(void) {
 		hooks_rc = -pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
+bool spanring__process_is_locked_here(void) {
+	return ring_order_get(&lock_depth) != 0;
+}
+
 struct spanring__process *spanring__process_get(void) {
 	return __atomic_load_n(&process_page, __ATOMIC_ACQUIRE);
 }
 
 struct spanring__process *spanring__process_lock(void) {
 	struct spanring__process *process = spanring__process_get();
+	if (spanring__process_is_locked_here())
+		return NULL;
 	if (!process) {
 		struct spanring__process *expected = NULL;
 		process = spanring__region_private(sizeof(*process), 1);
@@ -83,12 +96,26 @@ struct spanring__process *spanring__process_lock(void) {
 			process = expected;
 		}
 	}
+	ring_order_put(&lock_depth, lock_depth + 1);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	(void)pthread_mutex_lock(&process->lock);
 	return process;
 }
 
+bool spanring__process_try_lock(struct spanring__process *process) {
+	ring_order_put(&lock_depth, lock_depth + 1);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (pthread_mutex_trylock(&process->lock) == 0)
+		return true;
+	ring_order_put(&lock_depth, lock_depth - 1);
+	return false;
+}
+
+/* Free for a signal handler only once it is free. */
 void spanring__process_unlock(struct spanring__process *process) {
 	(void)pthread_mutex_unlock(&process->lock);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	ring_order_put(&lock_depth, lock_depth - 1);
 }
 
 static bool is_true(const char *text) {
@@ -105,6 +132,11 @@ static uint64_t choose_ring_bytes(const char *text) {
 	if (bytes < SPANRING_RING_BYTES_MIN || bytes > SPANRING_RING_BYTES_MAX || (bytes & (bytes - 1)) != 0)
 		return SPANRING_RING_BYTES_DEFAULT;
 	return bytes;
+}
+
+static uint64_t choose_publish_records(uint64_t ring_bytes) {
+	uint64_t part = ring_bytes / SPANRING_RECORD_BYTES / SPANRING_PUBLISH_PARTS;
+	return part < SPANRING_PUBLISH_RECORDS ? part : SPANRING_PUBLISH_RECORDS;
 }
 
 uint32_t spanring__process_reason_of(int rc) {
@@ -151,24 +183,49 @@ static void fill_header(struct spanring__process *process, struct spanring_proce
 	header->anchor_monotonic_ns = anchor.monotonic_ns;
 	header->anchor_wall_ns = anchor.wall_ns;
 	process->publish_records = 1;
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0) {
+	if (!process->testing && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0) {
 		header->flags = SPANRING_PROCESS_HAS_MEMBARRIER;
-		process->publish_records = SPANRING_PUBLISH_RECORDS;
+		process->publish_records = choose_publish_records(process->ring_bytes);
 	}
 	header->state = SPANRING_PROCESS_RUNNING;
-	ring_order_put(&header->enabled, 1);
+	spanring__control_words_fill(header);
 	header->magic = SPANRING_PROCESS_MAGIC;
 }
 
-/* <hex>.tmp with a complete process file inside, then <hex>. */
+static int make_process_file(struct spanring__process *process, int instance_fd, const uint8_t *instance,
+                             struct spanring_process_header **ret_header) {
+	void *address;
+	int rc = spanring__region_create(instance_fd, SPANRING_PROCESS_NAME, SPANRING_PROCESS_FILE_BYTES, &address);
+	if (rc < 0)
+		return rc;
+	(void)madvise((uint8_t *)address + SPANRING_PAGE_BYTES, SPANRING_PROCESS_FILE_BYTES - SPANRING_PAGE_BYTES,
+	              MADV_DONTFORK);
+	*ret_header = address;
+	memcpy((*ret_header)->instance, instance, SPANRING_INSTANCE_BYTES);
+	fill_header(process, *ret_header);
+	return 0;
+}
+
+static void adopt_header(struct spanring__process *process, struct spanring_process_header *header) {
+	header->misuse = process->misuse_early;
+	header->contexts_malformed = process->contexts_malformed_early;
+	__atomic_store_n(&process->header, header, __ATOMIC_RELEASE);
+}
+
+/* <hex>.tmp with a complete process file inside, then <hex>. Private memory has no names. */
 static int make_instance(struct spanring__process *process, int directory_fd) {
 	static const char digits[] = "0123456789abcdef";
 	uint8_t instance[SPANRING_INSTANCE_BYTES];
 	char name[SPANRING__INSTANCE_NAME_BYTES + sizeof(SPANRING_TMP_SUFFIX)];
-	struct spanring_process_header *header;
-	void *address;
+	struct spanring_process_header *header = NULL;
 	int rc, fd;
 	spanring__ids_random(instance, sizeof(instance));
+	if (directory_fd == SPANRING__REGION_PRIVATE) {
+		rc = make_process_file(process, directory_fd, instance, &header);
+		if (rc == 0)
+			adopt_header(process, header);
+		return rc;
+	}
 	for (unsigned i = 0; i < sizeof(instance); i++) {
 		process->instance_name[2 * i] = digits[instance[i] >> 4];
 		process->instance_name[2 * i + 1] = digits[instance[i] & 15];
@@ -177,24 +234,16 @@ static int make_instance(struct spanring__process *process, int directory_fd) {
 	if (mkdirat(directory_fd, name, 0700) < 0)
 		return -errno;
 	fd = openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	rc =
-	    fd < 0 ? -errno : spanring__region_create(fd, SPANRING_PROCESS_NAME, SPANRING_PROCESS_FILE_BYTES, &address);
+	rc = fd < 0 ? -errno : make_process_file(process, fd, instance, &header);
 	if (rc < 0)
 		goto fail;
-	header = address;
-	(void)madvise((uint8_t *)address + SPANRING_PAGE_BYTES, SPANRING_PROCESS_FILE_BYTES - SPANRING_PAGE_BYTES,
-	              MADV_DONTFORK);
-	memcpy(header->instance, instance, sizeof(instance));
-	fill_header(process, header);
 	if (renameat(directory_fd, name, directory_fd, process->instance_name) < 0) {
 		rc = -errno;
-		(void)munmap(address, SPANRING_PROCESS_FILE_BYTES);
+		(void)munmap(header, SPANRING_PROCESS_FILE_BYTES);
 		(void)unlinkat(fd, SPANRING_PROCESS_NAME, 0);
 		goto fail;
 	}
-	header->misuse = process->misuse_early;
-	header->contexts_malformed = process->contexts_malformed_early;
-	__atomic_store_n(&process->header, header, __ATOMIC_RELEASE);
+	adopt_header(process, header);
 	(void)close(fd);
 	return 0;
 fail:
@@ -208,12 +257,31 @@ static int attach_in_directory(struct spanring__process *process, int directory_
 	int rc = spanring__control_map(directory_fd, &process->control);
 	if (rc < 0)
 		return rc;
-	if (!spanring__control_attended(directory_fd)) {
+	if (!process->testing && !spanring__control_attended(directory_fd)) {
 		rc = spanring__directory_measure(directory_fd, &process->unattended_bytes);
 		if (rc < 0)
 			return rc;
 	}
 	return make_instance(process, directory_fd);
+}
+
+/* In test mode all is private: no directory, the clock and the reader of testing.h. */
+static int attach_testing(struct spanring__process *process) {
+	spanring__testing_clock_stop(); /* as inherited by a child that is not in test mode */
+	if (!spanring__testing_wanted())
+		return 0;
+	process->testing = spanring__testing_new();
+	if (!process->testing)
+		return -ENOMEM;
+	process->clock_kind = SPANRING_CLOCK_MONOTONIC;
+	spanring__testing_clock_begin(0);
+	return 0;
+}
+
+/* A program with more rights than its caller does not let the caller choose where it writes. */
+static int open_directory(struct spanring__process *process) {
+	int rc = process->testing ? 0 : spanring__directory_choose(secure_getenv("SPANRING_DIR"), &process->directory);
+	return rc < 0 ? rc : spanring__directory_open(&process->directory);
 }
 
 static int attach(struct spanring__process *process) {
@@ -223,6 +291,9 @@ static int attach(struct spanring__process *process) {
 		return -ECANCELED;
 	}
 	process->clock_kind = spanring__ticks_choose(getenv("SPANRING_CLOCK"));
+	int rc = attach_testing(process);
+	if (rc < 0)
+		return rc;
 	process->ring_bytes = choose_ring_bytes(getenv("SPANRING_RING_BYTES"));
 	spanring__span_limits_choose(&process->limits);
 	spanring__ticks_anchor_take(process->clock_kind, &first);
@@ -234,14 +305,14 @@ static int attach(struct spanring__process *process) {
 	process->tables = process_tables;
 	if (!process->tables)
 		return -ENOMEM;
-	/* A program with more rights than its caller does not let the caller choose where it writes. */
-	int rc = spanring__directory_choose(secure_getenv("SPANRING_DIR"), &process->directory);
-	int fd = rc < 0 ? rc : spanring__directory_open(&process->directory);
+	int fd = open_directory(process);
 	if (fd < 0)
 		return fd;
 	rc = attach_in_directory(process, fd);
 	(void)close(fd);
 	spanring__ticks_anchor_take(process->clock_kind, &second);
+	if (process->testing)
+		spanring__testing_clock_begin(SPANRING_TESTING_STEP_NS);
 	process->publish_ticks = spanring__ticks_per(process->clock_kind, SPANRING_PUBLISH_NS, &first, &second);
 	return rc;
 }
@@ -285,10 +356,28 @@ void spanring__process_count_no_ring(void) {
 		ring_order_count(&header->dropped_no_ring);
 }
 
+void spanring__process_count_reentry(void) {
+	struct spanring_process_header *header = header_of(spanring__process_get());
+	if (header)
+		ring_order_count(&header->dropped_reentry);
+}
+
 void spanring__process_count_cut(void) {
 	struct spanring_process_header *header = header_of(spanring__process_get());
 	if (header)
 		ring_order_count(&header->names_cut);
+}
+
+void spanring__process_count_dropped_async(void) {
+	struct spanring_process_header *header = header_of(spanring__process_get());
+	if (header)
+		ring_order_count(&header->dropped_async);
+}
+
+void spanring__process_count_dropped_context(void) {
+	struct spanring_process_header *header = header_of(spanring__process_get());
+	if (header)
+		ring_order_count(&header->dropped_contexts);
 }
 
 void spanring__process_count_value_cut(void) {

@@ -3,6 +3,7 @@
 #ifndef SPANRING_LIBSHM_PROCESS_H
 #define SPANRING_LIBSHM_PROCESS_H
 
+#include "async_table.h"
 #include "directory.h"
 #include "ring_writer.h"
 #include "tables.h"
@@ -23,6 +24,7 @@ struct spanring__process {
 	const struct spanring_control *control;
 	struct spanring__tables *tables;
 	struct spanring__directory directory;
+	struct spanring__testing *testing; /* NULL unless in test mode */
 	char instance_name[SPANRING__INSTANCE_NAME_BYTES];
 	uint32_t clock_kind;
 	uint64_t publish_ticks;
@@ -32,6 +34,7 @@ struct spanring__process {
 	uint64_t misuse_early;     /* counted before there was a process file */
 	uint64_t contexts_malformed_early;
 	struct spanring__limits limits;
+	struct spanring__async_table async;
 	struct spanring__thread ringless;
 	struct spanring__thread *free_threads;
 	uint32_t thread_count;
@@ -41,9 +44,13 @@ struct spanring__process {
 /* The state of this process, NULL if there was never a need for one (or no memory). */
 struct spanring__process *spanring__process_get(void);
 
-/* Make the state if need be, and lock it. NULL: no memory. */
+/* Make the state if need be, and lock it. NULL: no memory, or a signal handler that interrupted the holder of the lock. */
 struct spanring__process *spanring__process_lock(void);
+bool spanring__process_try_lock(struct spanring__process *process);
 void spanring__process_unlock(struct spanring__process *process);
+
+/* Does this thread hold the lock? So it is to a signal handler that interrupted it: it must not wait. */
+bool spanring__process_is_locked_here(void);
 
 /* Attach if new. Locked. 0, or negative errno with the reason kept. */
 int spanring__process_attach(struct spanring__process *process);
@@ -54,7 +61,11 @@ void spanring__process_switch_off(void);
 /* Counters of the process file; safe at any time from any thread. */
 void spanring__process_count_misuse(void);
 void spanring__process_count_no_ring(void);
+/* A span begun by a signal handler that interrupted this library. */
+void spanring__process_count_reentry(void);
 void spanring__process_count_cut(void);
+void spanring__process_count_dropped_async(void);
+void spanring__process_count_dropped_context(void);
 
 enum spanring__over_limit { SPANRING__OVER_ATTRIBUTES, SPANRING__OVER_EVENTS, SPANRING__OVER_LINKS };
 void spanring__process_count_over_limit(enum spanring__over_limit what);

@@ -111,6 +111,8 @@ static void touch_counters(void *context) {
 	touch->counters.values_cut = ring_order_get(&header->values_cut);
 	touch->counters.dropped_links = ring_order_get(&header->dropped_links);
 	touch->counters.contexts_malformed = ring_order_get(&header->contexts_malformed);
+	touch->counters.statistics_overflowed = ring_order_get(&header->statistics_overflowed);
+	touch->counters.control_flags = ring_order_get(&header->control_flags);
 }
 
 static void touch_tables(void *context) {

@@ -54,6 +54,8 @@ struct process_reader_counters {
 	uint64_t values_cut;
 	uint64_t dropped_links;
 	uint64_t contexts_malformed;
+	uint64_t statistics_overflowed;
+	uint32_t control_flags; /* SPANRING_CONTROL_*, as they are now */
 };
 
 /* Open the process file in an instance directory. ret_identity may be large: it is the caller's. */

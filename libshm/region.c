@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -30,15 +31,28 @@ static int reserve(int fd, uint64_t bytes) {
 }
 
 int spanring__region_create(int directory_fd, const char *name, uint64_t bytes, void **ret_address) {
+	return spanring__region_create_growing(directory_fd, name, bytes, bytes, ret_address);
+}
+
+int spanring__region_create_growing(int directory_fd, const char *name, uint64_t bytes, uint64_t bytes_max,
+                                    void **ret_address) {
 	int rc;
 	void *address;
+	if (directory_fd == SPANRING__REGION_PRIVATE) {
+		address = spanring__region_private(bytes_max, 0);
+		if (!address)
+			return -ENOMEM;
+		*ret_address = address;
+		return 0;
+	}
 	int fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	rc = reserve(fd, bytes);
 	if (rc < 0)
 		goto fail;
-	address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	address = mmap(NULL, bytes_max, PROT_READ | PROT_WRITE, MAP_SHARED | (bytes == bytes_max ? MAP_POPULATE : 0),
+	               fd, 0);
 	if (address == MAP_FAILED) {
 		rc = -errno;
 		goto fail;
@@ -50,6 +64,23 @@ fail:
 	(void)unlinkat(directory_fd, name, 0);
 	(void)close(fd);
 	return rc;
+}
+
+int spanring__region_grow(int directory_fd, const char *name, uint64_t bytes) {
+	if (directory_fd == SPANRING__REGION_PRIVATE)
+		return 0;
+	int fd = openat(directory_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	int rc = reserve(fd, bytes);
+	(void)close(fd);
+	return rc;
+}
+
+int spanring__region_publish(int directory_fd, const char *name_tmp, const char *name) {
+	if (directory_fd == SPANRING__REGION_PRIVATE)
+		return 0;
+	return renameat(directory_fd, name_tmp, directory_fd, name) < 0 ? -errno : 0;
 }
 
 void *spanring__region_private(uint64_t bytes, int wiped_on_fork) {

@@ -106,6 +106,7 @@ struct touch {
 	uint32_t owner_word_offset;
 	uint64_t tail;
 	uint64_t begun_open;
+	uint64_t muted;
 	struct ring_reader_look look;
 };
 
@@ -116,7 +117,7 @@ static void touch_head(void *context) {
 }
 
 /*
- * Head first, then the drops, then the word that counts what ended: so whatever the first two saw has ended in the
+ * Head first, then what was dropped or sampled out, then the word that counts what ended: so whatever the first two saw has ended in the
  * third.
  */
 static void touch_all(void *context) {
@@ -131,6 +132,9 @@ static void touch_all(void *context) {
 	look->dropped_depth = ring_order_get(&header->dropped_depth);
 	look->dropped_attributes = ring_order_get(&header->dropped_attributes);
 	look->dropped_events = ring_order_get(&header->dropped_events);
+	touch->muted = ring_order_get(&header->muted);
+	look->sampled_out = ring_order_get(&header->sampled_out);
+	look->sampled_out_short = ring_order_get(&header->sampled_out_short);
 	look->tid = ring_order_get(&header->tid);
 	look->flush_wanted = ring_order_flush_wanted_read(header);
 	touch->begun_open = ring_order_begun_open_read(header);
@@ -185,6 +189,9 @@ int ring_reader_look(struct ring_reader *reader, struct ring_reader_look *ret_lo
 	touch.look.open = touch.begun_open & SPANRING_OPEN_MASK;
 	if (touch.look.open > SPANRING_DEPTH_MAX || touch.look.open > touch.look.begun)
 		return ERR_DAMAGED;
+	/* Each muted span is all three in one: the sums are made here, once. */
+	touch.look.begun += touch.muted;
+	touch.look.sampled_out += touch.muted;
 	*ret_look = touch.look;
 	return 0;
 }

@@ -33,7 +33,10 @@ struct ring_reader {
 	uint64_t tail; /* as in the file at open; then what we stored there */
 };
 
-/* The words of the header that move, read once, in the order that makes ended >= records + drops. */
+/*
+ * The words of the header that move, read once, in the order that makes ended >= records + drops + sampled out. begun and open
+ * count the attached contexts on the stack, too; ring_stack_contexts tells how many.
+ */
 struct ring_reader_look {
 	uint64_t head;
 	uint64_t begun;
@@ -42,6 +45,8 @@ struct ring_reader_look {
 	uint64_t dropped_depth;
 	uint64_t dropped_attributes;
 	uint64_t dropped_events;
+	uint64_t sampled_out;
+	uint64_t sampled_out_short;
 	uint32_t state;
 	uint32_t tid;
 	uint32_t owner_word;

@@ -19,7 +19,7 @@ static int copy_stack(const struct ring_reader *reader, struct ring_stack *stack
 	if (open > SPANRING_DEPTH_MAX || open > begun_open >> SPANRING_BEGUN_SHIFT)
 		return ERR_DAMAGED;
 	stack->count = (uint32_t)open;
-	stack->refused = 0;
+	stack->refused = stack->unsampled = stack->contexts = 0;
 	*ret_begun_open = begun_open;
 	return shared_file_read(reader->fd, stack->spans, open * sizeof(stack->spans[0]), SPANRING_RING_STACK_OFFSET);
 }
@@ -70,15 +70,32 @@ static bool is_known(const struct ring_stack *stack, uint32_t count, uint64_t sp
 	return false;
 }
 
+static bool is_context(const struct spanring_open_span *entry) {
+	return entry->tail.type == SPANRING_ENTRY_CONTEXT || entry->tail.type == SPANRING_ENTRY_CONTEXT_UNSAMPLED;
+}
+
 static void keep_sound(struct ring_stack *stack) {
 	uint32_t kept = 0;
 	for (uint32_t i = 0; i < stack->count; i++) {
-		if (!is_sound(&stack->spans[i]) || is_known(stack, kept, stack->spans[i].span_id))
+		const struct spanring_open_span entry = stack->spans[i];
+		if (is_context(&entry)) {
+			stack->contexts++;
+		} else if (entry.tail.type == SPANRING_ENTRY_UNSAMPLED) {
+			stack->unsampled++;
+		} else if (entry.tail.type != SPANRING_RECORD_SPAN || !is_sound(&entry) ||
+		           is_known(stack, kept, entry.span_id)) {
 			stack->refused++;
-		else
-			stack->spans[kept++] = stack->spans[i];
+		} else {
+			stack->places[kept] = (uint8_t)i;
+			stack->spans[kept++] = entry;
+		}
 	}
 	stack->count = kept;
+}
+
+/* Is this the entry of the span with that record? */
+static bool has_ended(const struct spanring_open_span *entry, uint64_t ended_id) {
+	return ended_id != 0 && entry->tail.type == SPANRING_RECORD_SPAN && entry->span_id == ended_id;
 }
 
 int ring_stack_read(const struct ring_reader *reader, bool living, uint64_t end, struct ring_stack *ret_stack) {
@@ -89,8 +106,20 @@ int ring_stack_read(const struct ring_reader *reader, bool living, uint64_t end,
 		rc = last_span_id(reader, end, &ended_id);
 	if (rc < 0)
 		return rc;
-	if (ended_id != 0 && ret_stack->count > 0 && ret_stack->spans[ret_stack->count - 1].span_id == ended_id)
+	if (ret_stack->count > 0 && has_ended(&ret_stack->spans[ret_stack->count - 1], ended_id))
 		ret_stack->count--;
 	keep_sound(ret_stack);
+	return 0;
+}
+
+int ring_stack_contexts(const struct ring_reader *reader, bool living, uint32_t *ret_count) {
+	struct ring_stack stack;
+	uint64_t begun_open;
+	int rc = living ? copy_living(reader, &stack) : copy_stack(reader, &stack, &begun_open);
+	if (rc < 0)
+		return rc;
+	*ret_count = 0;
+	for (uint32_t i = 0; i < stack.count; i++)
+		*ret_count += is_context(&stack.spans[i]);
 	return 0;
 }

@@ -19,10 +19,11 @@ static inline void span_heap_mark(struct spanring__thread *self, const struct sp
 	self->heap_marks[entry - self->stack] = span_heap_now(self);
 }
 
-/* Goes with its entry, which moves to the top. */
-static inline void span_heap_move_to_top(struct spanring__thread *self, const struct spanring_open_span *entry) {
+/* Goes with its entry, which becomes the innermost one, in the place `last`. */
+static inline void span_heap_move_to_top(struct spanring__thread *self, const struct spanring_open_span *entry,
+                                         const struct spanring_open_span *last) {
 	size_t at = (size_t)(entry - self->stack);
-	size_t top = (size_t)(self->top - self->stack) - 1;
+	size_t top = (size_t)(last - self->stack);
 	struct spanring__heap_mark moved = self->heap_marks[at];
 	memmove(&self->heap_marks[at], &self->heap_marks[at + 1], (top - at) * sizeof(moved));
 	self->heap_marks[top] = moved;

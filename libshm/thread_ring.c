@@ -15,9 +15,12 @@
  */
 #include "thread_ring.h"
 #include "control.h"
+#include "control_words.h"
 #include "process.h"
 #include "region.h"
 #include "span_heap.h"
+#include "statistics.h"
+#include "testing.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -37,6 +40,7 @@ struct spanring__thread spanring__unattached; /* never written */
 __thread struct spanring__thread *spanring__self __attribute__((tls_model("initial-exec"))) = &spanring__unattached;
 
 static pthread_key_t exit_key;
+static bool exit_key_is_made;
 
 /* Absent unless libspanring_heap is in the program. A weak symbol, since dlsym takes the loader's lock. */
 #pragma weak spanring_heap_counters
@@ -45,13 +49,14 @@ bool spanring__ring_refresh(struct spanring__thread *self, uint64_t records) {
 	uint64_t capacity = self->mask + 1;
 	uint64_t tail = ring_order_tail_read(self->header);
 	uint64_t seen = self->limit - capacity;
+	uint64_t position = ring_writer_position(self);
 	/* Anything but a step forward to at most our own position is not from an agent that keeps the rules. */
-	if (tail - seen <= self->position - seen)
+	if (tail - seen <= position - seen)
 		self->limit = tail + capacity;
 	ring_writer_restop(self);
-	if (self->limit - self->position >= records)
+	if (self->limit - position >= records)
 		return true;
-	if (self->published != self->position)
+	if (self->published != position)
 		ring_writer_publish_head(self);
 	return false;
 }
@@ -63,22 +68,69 @@ static void drop_full(struct spanring__thread *self, uint64_t now) {
 	ring_order_put(&self->header->dropped_full, ++self->dropped_full);
 }
 
-/* The whole way, for the span that needs some thought. Record written or drop counted first, then off the stack. */
-__attribute__((noinline)) void spanring__ring_end_top(struct spanring__thread *self, uint64_t now, uint8_t extra_bits) {
-	struct spanring_open_span *entry = self->top - 1;
-	if (likely(ring_writer_reserve(self, 1))) {
-		uint64_t heap_word = 0;
-		if (unlikely(self->live == SPANRING__LIVE_HEAP)) {
-			heap_word = span_heap_word(self, entry);
-			extra_bits |= SPANRING_BITS_HEAP;
-		}
-		uint64_t extra = ring_writer_tail_word(0, 0, extra_bits, 0);
-		ring_writer_store_span(&self->slots[self->position & self->mask], entry, now, heap_word,
-		                       self->lap_word | extra);
-		ring_writer_advance(self);
-	} else {
+/* Nanoseconds since attach are compared with ticks since attach: exact enough for a limit that people set. */
+static bool is_too_short(const struct spanring__thread *self, const struct spanring_process_header *header, uint32_t site,
+                         uint64_t now, uint64_t duration) {
+	uint64_t min_ns = spanring__control_words_duration_min_ns(self, header, site);
+	if (min_ns == 0)
+		return false;
+	double ns = (double)duration;
+	if (self->clock_kind != SPANRING_CLOCK_MONOTONIC)
+		ns *= (double)(ticks_clock_ns(CLOCK_MONOTONIC) - header->anchor_monotonic_ns) /
+		      (double)(now - header->anchor_ticks);
+	return ns < (double)min_ns;
+}
+
+enum spanring__fate spanring__ring_fate(struct spanring__thread *self, const struct spanring_open_span *entry,
+                                        uint64_t now, uint64_t duration) {
+	if (entry->tail.type != SPANRING_RECORD_SPAN)
+		return SPANRING__FATE_SAMPLED;
+	if (self->thinks && is_too_short(self, self->process_header, entry->tail.ref, now, duration))
+		return SPANRING__FATE_SHORT;
+	return likely(ring_writer_reserve(self, 1)) ? SPANRING__FATE_RECORD : SPANRING__FATE_FULL;
+}
+
+void spanring__ring_fulfil(struct spanring__thread *self, enum spanring__fate fate,
+                           const struct spanring_open_span *entry, uint64_t tail_word, uint64_t now, uint64_t duration,
+                           uint64_t heap_word) {
+	switch (fate) {
+	case SPANRING__FATE_SAMPLED:
+		ring_order_add(&self->header->sampled_out, 1);
+		break;
+	case SPANRING__FATE_SHORT:
+		ring_order_add(&self->header->sampled_out_short, 1);
+		break;
+	case SPANRING__FATE_FULL:
 		drop_full(self, now);
+		break;
+	case SPANRING__FATE_RECORD:
+		ring_writer_store_span(self->slot, entry, duration, heap_word, tail_word | self->lap_word);
+		ring_writer_advance(self);
+		break;
 	}
+}
+
+/*
+ * The whole way, for the span that needs some thought: entry, the innermost one, has been taken. Record written or drop
+ * counted first, then off the stack.
+ */
+__attribute__((noinline)) void spanring__ring_end(struct spanring__thread *self, struct spanring_open_span *entry,
+                                                  uint64_t now, uint8_t extra_bits) {
+	uint64_t start = entry->start_ticks;
+	uint64_t duration = now > start ? now - start : 0;
+	uint64_t heap_word = 0, tail_word;
+	bool has_heap = self->live == SPANRING__LIVE_HEAP;
+	if (has_heap) {
+		heap_word = span_heap_word(self, entry);
+		extra_bits |= SPANRING_BITS_HEAP;
+	}
+	memcpy(&tail_word, &entry->tail, sizeof(tail_word));
+	tail_word |= ring_writer_tail_word(0, 0, extra_bits, 0);
+	enum spanring__fate fate = spanring__ring_fate(self, entry, now, duration);
+	spanring__ring_fulfil(self, fate, entry, tail_word, now, duration, heap_word);
+	spanring__statistics_count(self, tail_word, duration, heap_word, has_heap);
+	if (self->control == 0)
+		control_words_restart(self, entry);
 	ring_writer_close(self, entry);
 	ring_writer_publish_due(self, now);
 }
@@ -86,12 +138,12 @@ __attribute__((noinline)) void spanring__ring_end_top(struct spanring__thread *s
 /* Begun and ended in one: `open` stays. The drop is counted before the word, as in an ordinary end. */
 void spanring__ring_drop_deep(struct spanring__thread *self) {
 	ring_order_put(&self->header->dropped_depth, ++self->dropped_depth);
-	self->begun_open += UINT64_C(1) << SPANRING_BEGUN_SHIFT;
+	self->begun_open += RING_BEGUN_ONE;
 	ring_order_begun_open_publish(self->header, self->begun_open);
 }
 
 void spanring__ring_crossed(struct spanring__thread *self) {
-	spanring__control_ring(self->control);
+	spanring__control_ring(self->bell);
 }
 
 static pthread_mutex_t *owner_mutex(struct spanring_ring_header *header) {
@@ -170,6 +222,8 @@ static int fill_ring_header(const struct spanring__process *process, struct span
 
 /* The sum of what others left and what this process made, as long as no agent takes it away. */
 static int check_unattended(struct spanring__process *process, uint64_t bytes) {
+	if (process->testing)
+		return 0;
 	if (process->unattended_bytes + bytes > SPANRING__UNATTENDED_BYTES_MAX) {
 		int fd = spanring__directory_open(&process->directory);
 		if (fd < 0)
@@ -196,8 +250,8 @@ static int make_ring(struct spanring__process *process, uint32_t index, uint64_t
 		goto out;
 	(void)madvise(address, bytes, MADV_DONTFORK);
 	rc = fill_ring_header(process, address, index);
-	if (rc == 0 && renameat(directory_fd, name_tmp, directory_fd, name) < 0)
-		rc = -errno;
+	if (rc == 0)
+		rc = spanring__region_publish(directory_fd, name_tmp, name);
 	if (rc < 0) {
 		(void)munmap(address, bytes);
 		(void)unlinkat(directory_fd, name_tmp, 0);
@@ -230,17 +284,20 @@ static int make_thread(struct spanring__process *process, struct spanring__threa
 	thread->header = address;
 	thread->stack = (void *)((uint8_t *)address + SPANRING_RING_STACK_OFFSET);
 	thread->slots = (void *)((uint8_t *)address + SPANRING_RING_DATA_OFFSET);
+	thread->slot = thread->slots;
+	thread->process_header = process->header;
 	thread->mask = process->ring_bytes / SPANRING_RECORD_BYTES - 1;
 	thread->limit = thread->mask + 1;
 	thread->top = thread->stack;
 	thread->stack_end = thread->stack + SPANRING_DEPTH_MAX;
+	thread->busy = thread->stack_end + 1;
 	thread->capacity_shift = (uint32_t)__builtin_ctzll(thread->mask + 1);
 	thread->lap_word = ring_writer_tail_word(0, 0, 0, spanring_lap_tag(0));
 	thread->clock_kind = process->clock_kind;
 	thread->publish_ticks = process->publish_ticks;
 	thread->publish_records = process->publish_records;
 	thread->limits = process->limits;
-	thread->control = process->control;
+	thread->bell = process->control;
 	thread->owner_word_offset = thread->header->owner_word_offset;
 	process->threads[process->thread_count++] = thread;
 	ring_order_put(&process->header->rings_made, process->thread_count);
@@ -297,11 +354,14 @@ static int take_ring(struct spanring__process *process) {
 		process->free_threads = thread;
 		return -ESRCH;
 	}
-	spanring__ids_seed(&thread->ids);
+	if (process->testing)
+		spanring__testing_seed(process->testing, &thread->ids);
+	else
+		spanring__ids_seed(&thread->ids);
 	ring_order_put(&thread->header->tid, (uint32_t)gettid());
 	ring_order_state_publish(&thread->header->state, SPANRING_RING_ACTIVE);
 	thread->live = live_kind(thread);
-	write_thread_record(thread, ticks_now(thread->clock_kind));
+	write_thread_record(thread, spanring__ticks_quiet(thread->clock_kind));
 	spanring__self = thread;
 	return 0;
 }
@@ -309,12 +369,15 @@ static int take_ring(struct spanring__process *process) {
 struct spanring__thread *spanring__thread_attach(void) {
 	int saved_errno = errno, cancel;
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	spanring__self = &spanring__unattached;
 	struct spanring__process *process = spanring__process_lock();
+	/* A signal handler may have attached this thread in the meantime. */
+	bool is_attached = spanring__self->live != 0;
+	if (!is_attached)
+		spanring__self = &spanring__unattached;
 	if (!process) {
 		spanring__process_switch_off();
 	} else {
-		if (spanring__process_attach(process) == 0) {
+		if (!is_attached && spanring__process_attach(process) == 0) {
 			int rc = take_ring(process);
 			if (rc < 0) {
 				spanring__self = &process->ringless;
@@ -329,14 +392,26 @@ struct spanring__thread *spanring__thread_attach(void) {
 	return spanring__self == &spanring__unattached ? NULL : spanring__self;
 }
 
+void spanring__thread_end_all(struct spanring__thread *self, uint64_t now) {
+	while (self->top != self->stack) {
+		struct spanring_open_span *entry = ring_writer_take(self) - 1;
+		if (ring_writer_is_context(entry))
+			ring_writer_uncount(self, entry);
+		else
+			spanring__ring_end(self, entry, now, SPANRING_BITS_UNFINISHED);
+	}
+	self->muted = 0;
+	self->muted_trace_lo = 0;
+	control_words_restart(self, self->top);
+}
+
 void spanring__thread_retire(struct spanring__process *process) {
 	struct spanring__thread *self = ring_writer_self();
 	spanring__self = &spanring__unattached;
 	if (!self)
 		return;
-	uint64_t now = ticks_now(self->clock_kind);
-	while (self->top != self->stack)
-		spanring__ring_end_top(self, now, SPANRING_BITS_UNFINISHED);
+	uint64_t now = spanring__ticks_quiet(self->clock_kind);
+	spanring__thread_end_all(self, now);
 	ring_writer_publish(self, now);
 	ring_order_state_publish(&self->header->state, SPANRING_RING_RETIRED);
 	(void)pthread_mutex_unlock(owner_mutex(self->header));
@@ -361,5 +436,13 @@ static void thread_exits(void *value) {
 }
 
 int spanring__thread_hooks(void) {
-	return -pthread_key_create(&exit_key, thread_exits);
+	int rc = -pthread_key_create(&exit_key, thread_exits);
+	exit_key_is_made = rc == 0;
+	return rc;
+}
+
+void spanring__thread_unhook(void) {
+	if (exit_key_is_made)
+		(void)pthread_key_delete(exit_key);
+	exit_key_is_made = false;
 }

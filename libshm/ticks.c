@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ticks.h"
 #include "proc_text.h"
+#include "testing_clock.h"
 #include <stdbool.h>
 #include <string.h>
 
@@ -33,7 +34,11 @@ static bool tsc_is_kernel_clock(void) {
 #endif
 
 __attribute__((noinline)) uint64_t spanring__ticks_monotonic_ns(void) {
-	return ticks_clock_ns(CLOCK_MONOTONIC);
+	return spanring__testing_clock_is_on() ? spanring__testing_clock_take() : ticks_clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t spanring__ticks_quiet(uint32_t clock_kind) {
+	return spanring__testing_clock_is_on() ? spanring__testing_clock_peek() : ticks_now(clock_kind);
 }
 
 uint32_t spanring__ticks_choose(const char *preference) {

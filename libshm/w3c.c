@@ -56,7 +56,7 @@ static char *put_hex(char *text, uint64_t value, unsigned digits) {
 
 static bool read_traceparent(const char *text, struct spanring_remote *ret_remote) {
 	uint64_t version, flags;
-	struct spanring_context context;
+	struct spanring_context context = {0};
 	size_t bytes = strnlen(text, TRACEPARENT_LENGTH + 1);
 	if (bytes < TRACEPARENT_LENGTH || text[TRACE_AT - 1] != '-' || text[SPAN_AT - 1] != '-' ||
 	    text[FLAGS_AT - 1] != '-')
@@ -69,6 +69,8 @@ static bool read_traceparent(const char *text, struct spanring_remote *ret_remot
 		return false;
 	if (bytes > TRACEPARENT_LENGTH && (version == 0 || text[TRACEPARENT_LENGTH] != '-'))
 		return false;
+	if ((flags & SPANRING_FLAG_SAMPLED) == 0)
+		context.flags = SPANRING_CONTEXT_UNSAMPLED;
 	ret_remote->context = context;
 	ret_remote->flags = (uint32_t)flags & (version == 0 ? FLAGS_KNOWN : SPANRING_FLAG_SAMPLED);
 	return true;
@@ -158,6 +160,7 @@ bool spanring_remote_extract(const char *traceparent, const char *tracestate, st
 
 size_t spanring_traceparent_inject(const struct spanring_context *context, uint32_t flags,
                                    char ret_text[SPANRING_TRACEPARENT_BYTES]) {
+	uint32_t sampled = (context->flags & SPANRING_CONTEXT_UNSAMPLED) ? 0 : SPANRING_FLAG_SAMPLED;
 	char *at = ret_text;
 	*at = '\0';
 	if ((context->trace_hi | context->trace_lo) == 0 || context->span_id == 0)
@@ -169,7 +172,7 @@ size_t spanring_traceparent_inject(const struct spanring_context *context, uint3
 	*at++ = '-';
 	at = put_hex(at, context->span_id, 16);
 	*at++ = '-';
-	at = put_hex(at, flags & FLAGS_KNOWN, 2);
+	at = put_hex(at, sampled | (flags & SPANRING_FLAG_RANDOM), 2);
 	*at = '\0';
 	return TRACEPARENT_LENGTH;
 }
@@ -197,7 +200,7 @@ unsigned spanring_context_to_environment(const struct spanring_context *context,
                                          struct spanring_environment *ret_environment) {
 	char traceparent[SPANRING_TRACEPARENT_BYTES];
 	struct spanring_context current = context ? *context : spanring_context_current();
-	size_t parent = spanring_traceparent_inject(&current, SPANRING_FLAG_SAMPLED, traceparent);
+	size_t parent = spanring_traceparent_inject(&current, 0, traceparent);
 	/* A tracestate means nothing without its traceparent. */
 	size_t state = tracestate && parent ? strnlen(tracestate, SPANRING_TRACESTATE_BYTES) : 0;
 	if (state == SPANRING_TRACESTATE_BYTES)

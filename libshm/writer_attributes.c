@@ -6,6 +6,7 @@
  * Limits of one span are asked first and counted by reason; what a full ring drops still counts as one of the span, so a limit
  * means calls, not records. The description of a status is a field of the span, not one of its attributes.
  */
+#include "writer_attributes.h"
 #include "process.h"
 #include "tables.h"
 #include "writer.h"
@@ -36,39 +37,80 @@ static void drop_attribute(struct spanring__thread *self) {
 	ring_order_put(&self->header->dropped_attributes, ++self->dropped_attributes);
 }
 
-/* Whose attribute it is: the span's own (event_index 0) or that of one of its events. */
-struct place {
-	struct spanring__thread *self;
-	struct spanring_open_span *entry;
-	uint32_t event_index;
-};
-
-static bool find_place(struct spanring_span span, struct place *ret_place) {
+/* The stack is taken while records are written; leave_place gives it back. */
+static bool find_place(struct spanring_span span, struct spanring__place *ret_place) {
 	ret_place->entry = spanring__writer_find(span, &ret_place->self);
 	ret_place->event_index = 0;
-	return ret_place->entry != NULL;
-}
-
-/* One more attribute of the span itself, if the limit allows. */
-static bool count_attribute(const struct place *place) {
-	struct spanring_open_span *entry = place->entry;
-	if (unlikely(entry->attribute_count >= place->self->limits.attributes)) {
-		spanring__process_count_over_limit(SPANRING__OVER_ATTRIBUTES);
+	ret_place->is_shared = false;
+	if (!ret_place->entry)
 		return false;
-	}
-	ring_order_put(&entry->attribute_count, (uint16_t)(entry->attribute_count + 1u));
+	ret_place->top = ring_writer_take(ret_place->self);
 	return true;
 }
 
-static void fill_attribute(const struct place *place, union spanring_record *record, uint8_t value_type) {
+static void leave_place(const struct spanring__place *place) {
+	ring_writer_give(place->self, place->top);
+}
+
+/* Of a span that gets no record, only the status is kept, for its statistics. */
+static bool is_recorded(const struct spanring__place *place) {
+	return ring_order_get(&place->entry->tail.type) == SPANRING_RECORD_SPAN;
+}
+
+/* event_count, attribute_count and link_count of an entry, which are one word there. */
+struct counts {
+	uint32_t events;
+	uint16_t attributes;
+	uint16_t links;
+};
+
+/* Count one more, unless that is over the limit. */
+static bool count_up(const struct spanring__limits *limits, enum spanring__over_limit what, struct counts *counts) {
+	switch (what) {
+	case SPANRING__OVER_ATTRIBUTES:
+		return counts->attributes < limits->attributes && ++counts->attributes != 0;
+	case SPANRING__OVER_EVENTS:
+		return counts->events < limits->events && ++counts->events != 0;
+	default:
+		return counts->links < limits->links && ++counts->links != 0;
+	}
+}
+
+/* One more of the span, if the limit allows. ret_counts: with it. */
+static bool count_one(const struct spanring__place *place, enum spanring__over_limit what, struct counts *ret_counts) {
+	uint64_t word = ring_order_entry_counts_get(place->entry);
+	for (;;) {
+		uint64_t counted;
+		memcpy(ret_counts, &word, sizeof(word));
+		if (unlikely(!count_up(&place->self->limits, what, ret_counts))) {
+			spanring__process_count_over_limit(what);
+			return false;
+		}
+		memcpy(&counted, ret_counts, sizeof(counted));
+		if (likely(!place->is_shared)) {
+			ring_order_entry_counts_put(place->entry, counted);
+			return true;
+		}
+		if (ring_order_entry_counts_replace(place->entry, &word, counted))
+			return true;
+	}
+}
+
+static bool count_attribute(const struct spanring__place *place) {
+	struct counts counts;
+	return count_one(place, SPANRING__OVER_ATTRIBUTES, &counts);
+}
+
+static void fill_attribute(const struct spanring__place *place, union spanring_record *record, uint8_t value_type) {
 	memset(record, 0, sizeof(*record));
-	record->attribute.span_id = place->entry->span_id;
-	record->attribute.trace_lo = place->entry->trace_lo;
+	record->attribute.span_id = ring_order_get(&place->entry->span_id);
+	record->attribute.trace_lo = ring_order_get(&place->entry->trace_lo);
 	record->attribute.value_type = value_type;
 	record->attribute.event_index = place->event_index;
 }
 
-static void put_number(const struct place *place, struct spanring_key *key, uint8_t value_type, uint64_t value) {
+static void put_number(const struct spanring__place *place, struct spanring_key *key, uint8_t value_type,
+                       uint64_t value) {
 	struct spanring__thread *self = place->self;
 	uint32_t id = key_id(key);
 	if (!ring_writer_reserve(self, 1)) {
@@ -82,7 +124,7 @@ static void put_number(const struct place *place, struct spanring_key *key, uint
 	ring_writer_publish_many(self);
 }
 
-static void append_string(const struct place *place, uint32_t id, const uint8_t *value, uint32_t bytes) {
+static void append_string(const struct spanring__place *place, uint32_t id, const uint8_t *value, uint32_t bytes) {
 	struct spanring__thread *self = place->self;
 	union spanring_record record;
 	uint32_t part = bytes < SPANRING_ATTRIBUTE_INLINE_BYTES ? bytes : SPANRING_ATTRIBUTE_INLINE_BYTES;
@@ -100,7 +142,8 @@ static void append_string(const struct place *place, uint32_t id, const uint8_t 
 	ring_writer_publish_many(self);
 }
 
-static void put_string(const struct place *place, struct spanring_key *key, const void *value, uint64_t value_bytes) {
+static void put_string(const struct spanring__place *place, struct spanring_key *key, const void *value,
+                       uint64_t value_bytes) {
 	struct spanring__thread *self = place->self;
 	uint32_t id = key_id(key);
 	/* One byte more than is kept: it tells whether the cut falls between characters. */
@@ -116,16 +159,74 @@ static void put_string(const struct place *place, struct spanring_key *key, cons
 	append_string(place, id, value, (uint32_t)kept);
 }
 
+void spanring__place_number(const struct spanring__place *place, struct spanring_key *key, uint8_t value_type,
+                            uint64_t value) {
+	if (is_recorded(place) && count_attribute(place))
+		put_number(place, key, value_type, value);
+}
+
+void spanring__place_bytes(const struct spanring__place *place, struct spanring_key *key, const void *value,
+                           uint64_t value_bytes) {
+	if (is_recorded(place) && count_attribute(place))
+		put_string(place, key, value, value_bytes);
+}
+
+_Static_assert(offsetof(struct spanring_attribute_record, value_type) == 16, "the type of a value begins word 2");
+_Static_assert(offsetof(struct spanring_attribute_record, value) == 24, "the value is word 3");
+
+/* Word 2 of such a record: the type, and nothing else. Put together in a register: a byte stored is slow to load as a word. */
+static inline uint64_t number_word(uint8_t value_type) {
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? value_type : (uint64_t)value_type << 56;
+}
+
+/*
+ * A number on the innermost span, where a record needs no thought (ring_writer_restop) and the key is known: what nearly all
+ * attributes are. False, and nothing done, for any other.
+ */
+static inline bool set_quickly(struct spanring_span span, const struct spanring_key *key, uint8_t value_type,
+                               uint64_t value) {
+	struct spanring__thread *self = spanring__self;
+	struct spanring_open_span *top = self->top;
+	uint32_t id = __atomic_load_n(&key->id, __ATOMIC_RELAXED);
+	if (unlikely(top == self->stack || top == self->busy || id == 0))
+		return false;
+	struct spanring_open_span *entry = top - 1;
+	if (unlikely(entry->span_id != span.span_id || entry->tail.type != SPANRING_RECORD_SPAN ||
+	             entry->attribute_count >= self->limits.attributes))
+		return false;
+	(void)ring_writer_take(self);
+	union spanring_record *slot = self->slot;
+	if (unlikely(slot >= self->slot_stop)) {
+		ring_writer_give(self, top);
+		return false;
+	}
+	const uint64_t words[8] = {
+	    entry->span_id, entry->trace_lo, number_word(value_type), value, 0, 0, 0,
+	    ring_writer_tail_word(id, SPANRING_RECORD_ATTRIBUTE, 0, 0) | self->lap_word,
+	};
+	ring_order_put(&entry->attribute_count, (uint16_t)(entry->attribute_count + 1u));
+	ring_writer_store(slot, words);
+	self->slot = slot + 1;
+	ring_writer_give(self, top);
+	return true;
+}
+
 static void set_number(struct spanring_span span, struct spanring_key *key, uint8_t value_type, uint64_t value) {
-	struct place place;
-	if (find_place(span, &place) && count_attribute(&place))
-		put_number(&place, key, value_type, value);
+	struct spanring__place place;
+	if (likely(set_quickly(span, key, value_type, value)))
+		return;
+	if (find_place(span, &place)) {
+		spanring__place_number(&place, key, value_type, value);
+		leave_place(&place);
+	}
 }
 
 void spanring_set_bytes(struct spanring_span span, struct spanring_key *key, const void *value, uint64_t value_bytes) {
-	struct place place;
-	if (find_place(span, &place) && count_attribute(&place))
-		put_string(&place, key, value, value_bytes);
+	struct spanring__place place;
+	if (find_place(span, &place)) {
+		spanring__place_bytes(&place, key, value, value_bytes);
+		leave_place(&place);
+	}
 }
 
 void spanring_set_string(struct spanring_span span, struct spanring_key *key, const char *value) {
@@ -157,7 +258,7 @@ static bool is_sound(const struct spanring_attribute *attribute) {
 	return false;
 }
 
-static void put_attribute(const struct place *place, const struct spanring_attribute *attribute) {
+static void put_attribute(const struct spanring__place *place, const struct spanring_attribute *attribute) {
 	uint64_t word = attribute->value.u64;
 	if (attribute->type == SPANRING_VALUE_STRING)
 		put_string(place, attribute->key, attribute->value.bytes, attribute->value_bytes);
@@ -166,22 +267,29 @@ static void put_attribute(const struct place *place, const struct spanring_attri
 		           attribute->type == SPANRING_VALUE_BOOL ? (uint64_t)attribute->value.boolean : word);
 }
 
+void spanring__place_attributes(const struct spanring__place *place, const struct spanring_attribute *attributes,
+                                uint32_t count) {
+	for (uint32_t i = 0; i < count && is_recorded(place); i++)
+		if (is_sound(&attributes[i]) && count_attribute(place))
+			put_attribute(place, &attributes[i]);
+}
+
 void spanring_set_attributes(struct spanring_span span, const struct spanring_attribute *attributes, uint32_t count) {
-	struct place place;
-	if (!find_place(span, &place))
-		return;
-	for (uint32_t i = 0; i < count; i++)
-		if (is_sound(&attributes[i]) && count_attribute(&place))
-			put_attribute(&place, &attributes[i]);
+	struct spanring__place place;
+	if (find_place(span, &place)) {
+		spanring__place_attributes(&place, attributes, count);
+		leave_place(&place);
+	}
 }
 
 /* Write an event; its number in the span, or 0. */
-static uint32_t put_event(const struct place *place, struct spanring_key *name) {
+static uint32_t put_event(const struct spanring__place *place, struct spanring_key *name) {
 	struct spanring__thread *self = place->self;
-	struct spanring_open_span *entry = place->entry;
+	const struct spanring_open_span *entry = place->entry;
 	uint32_t id = key_id(name);
 	uint64_t now = ticks_now(self->clock_kind);
-	if (unlikely(entry->event_count >= self->limits.events)) {
+	struct counts counts;
+	if (unlikely(ring_order_get(&entry->event_count) >= self->limits.events)) {
 		spanring__process_count_over_limit(SPANRING__OVER_EVENTS);
 		return 0;
 	}
@@ -189,52 +297,57 @@ static uint32_t put_event(const struct place *place, struct spanring_key *name) 
 		ring_order_put(&self->header->dropped_events, ++self->dropped_events);
 		return 0;
 	}
+	if (!count_one(place, SPANRING__OVER_EVENTS, &counts))
+		return 0;
 	union spanring_record record;
 	memset(&record, 0, sizeof(record));
-	ring_order_put(&entry->event_count, entry->event_count + 1);
-	record.event.span_id = entry->span_id;
-	record.event.trace_lo = entry->trace_lo;
+	record.event.span_id = ring_order_get(&entry->span_id);
+	record.event.trace_lo = ring_order_get(&entry->trace_lo);
 	record.event.time_ticks = now;
-	record.event.event_index = entry->event_count;
+	record.event.event_index = counts.events;
 	ring_writer_append(self, record.words, id, SPANRING_RECORD_EVENT, 0);
 	ring_writer_publish_due(self, now);
-	return entry->event_count;
+	return counts.events;
 }
 
-void spanring_event(struct spanring_span span, struct spanring_key *name) {
-	struct place place;
-	if (find_place(span, &place))
-		(void)put_event(&place, name);
-}
-
-void spanring_event_with(struct spanring_span span, struct spanring_key *name,
-                         const struct spanring_attribute *attributes, uint32_t count) {
-	struct place place;
-	if (!find_place(span, &place))
-		return;
-	place.event_index = put_event(&place, name);
+void spanring__place_event(struct spanring__place *place, struct spanring_key *name,
+                           const struct spanring_attribute *attributes, uint32_t count) {
+	place->event_index = is_recorded(place) ? put_event(place, name) : 0;
 	uint32_t written = 0;
-	for (uint32_t i = 0; i < count && place.event_index != 0; i++) {
+	for (uint32_t i = 0; i < count && place->event_index != 0; i++) {
 		if (!is_sound(&attributes[i]))
 			continue;
-		if (written++ < place.self->limits.event_attributes)
-			put_attribute(&place, &attributes[i]);
+		if (written++ < place->self->limits.event_attributes)
+			put_attribute(place, &attributes[i]);
 		else
 			spanring__process_count_over_limit(SPANRING__OVER_ATTRIBUTES);
 	}
 }
 
-void spanring_link(struct spanring_span span, const struct spanring_context *linked) {
-	struct place place;
-	if (!find_place(span, &place))
-		return;
-	struct spanring__thread *self = place.self;
-	struct spanring_open_span *entry = place.entry;
+void spanring_event(struct spanring_span span, struct spanring_key *name) {
+	spanring_event_with(span, name, NULL, 0);
+}
+
+void spanring_event_with(struct spanring_span span, struct spanring_key *name,
+                         const struct spanring_attribute *attributes, uint32_t count) {
+	struct spanring__place place;
+	if (find_place(span, &place)) {
+		spanring__place_event(&place, name, attributes, count);
+		leave_place(&place);
+	}
+}
+
+void spanring__place_link(const struct spanring__place *place, const struct spanring_context *linked) {
+	struct spanring__thread *self = place->self;
+	const struct spanring_open_span *entry = place->entry;
+	struct counts counts;
 	if (linked->span_id == 0 || (linked->trace_hi | linked->trace_lo) == 0) {
 		spanring__process_count_misuse();
 		return;
 	}
-	if (unlikely(entry->link_count >= self->limits.links)) {
+	if (!is_recorded(place))
+		return;
+	if (unlikely(ring_order_get(&entry->link_count) >= self->limits.links)) {
 		spanring__process_count_over_limit(SPANRING__OVER_LINKS);
 		return;
 	}
@@ -242,11 +355,12 @@ void spanring_link(struct spanring_span span, const struct spanring_context *lin
 		spanring__process_count_dropped_link();
 		return;
 	}
+	if (!count_one(place, SPANRING__OVER_LINKS, &counts))
+		return;
 	union spanring_record record;
 	memset(&record, 0, sizeof(record));
-	ring_order_put(&entry->link_count, (uint16_t)(entry->link_count + 1u));
-	record.link.span_id = entry->span_id;
-	record.link.trace_lo = entry->trace_lo;
+	record.link.span_id = ring_order_get(&entry->span_id);
+	record.link.trace_lo = ring_order_get(&entry->trace_lo);
 	record.link.linked_trace_hi = linked->trace_hi;
 	record.link.linked_trace_lo = linked->trace_lo;
 	record.link.linked_span_id = linked->span_id;
@@ -254,17 +368,31 @@ void spanring_link(struct spanring_span span, const struct spanring_context *lin
 	ring_writer_publish_many(self);
 }
 
-void spanring_set_status(struct spanring_span span, enum spanring_status status, const char *description) {
-	struct place place;
-	if (!find_place(span, &place))
-		return;
-	struct spanring_open_span *entry = place.entry;
+void spanring_link(struct spanring_span span, const struct spanring_context *linked) {
+	struct spanring__place place;
+	if (find_place(span, &place)) {
+		spanring__place_link(&place, linked);
+		leave_place(&place);
+	}
+}
+
+void spanring__place_status(const struct spanring__place *place, enum spanring_status status, const char *description) {
+	struct spanring_open_span *entry = place->entry;
 	if ((unsigned)status > SPANRING_STATUS_ERROR) {
 		spanring__process_count_misuse();
 		return;
 	}
-	uint8_t others = (uint8_t)(entry->tail.bits & ~(SPANRING_BITS_STATUS_MASK << SPANRING_BITS_STATUS_SHIFT));
+	uint8_t bits = ring_order_get(&entry->tail.bits);
+	uint8_t others = (uint8_t)(bits & ~(SPANRING_BITS_STATUS_MASK << SPANRING_BITS_STATUS_SHIFT));
 	ring_order_put(&entry->tail.bits, (uint8_t)(others | (unsigned)status << SPANRING_BITS_STATUS_SHIFT));
-	if (status == SPANRING_STATUS_ERROR && description)
-		put_string(&place, &status_description_key, description, SPANRING_TERMINATED);
+	if (status == SPANRING_STATUS_ERROR && description && is_recorded(place))
+		put_string(place, &status_description_key, description, SPANRING_TERMINATED);
+}
+
+void spanring_set_status(struct spanring_span span, enum spanring_status status, const char *description) {
+	struct spanring__place place;
+	if (find_place(span, &place)) {
+		spanring__place_status(&place, status, description);
+		leave_place(&place);
+	}
 }

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int batch_new(struct batch **ret_batch) {
 	struct batch *batch = calloc(1, sizeof(*batch));
@@ -21,6 +23,8 @@ int batch_new(struct batch **ret_batch) {
 		batch_free(batch);
 		return -ENOMEM;
 	}
+	batch->room_rows = BATCH_SPANS_MAX;
+	batch->room_text_bytes = BATCH_TEXT_BYTES_MAX;
 	*ret_batch = batch;
 	return 0;
 }
@@ -44,6 +48,30 @@ void batch_clear(struct batch *batch) {
 	batch->text_bytes = 0;
 }
 
+/* The whole pages of an array from byte `from` on. What they held is lost. */
+static void release_pages(void *array, size_t from, size_t bytes) {
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = ((uintptr_t)array + from + page - 1) & ~(page - 1);
+	uintptr_t end = ((uintptr_t)array + bytes) & ~(page - 1);
+	if (begin < end)
+		(void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+void batch_set_room(struct batch *batch, uint32_t rows, uint32_t text_bytes, bool release) {
+	assert(batch_empty(batch));
+	batch->room_rows = rows < BATCH_SPANS_MAX ? rows : BATCH_SPANS_MAX;
+	batch->room_text_bytes = text_bytes < BATCH_TEXT_BYTES_MAX ? text_bytes : BATCH_TEXT_BYTES_MAX;
+	if (!release)
+		return;
+	size_t room = batch->room_rows;
+	release_pages(batch->spans, sizeof(*batch->spans) * room, sizeof(*batch->spans) * BATCH_SPANS_MAX);
+	release_pages(batch->attributes, sizeof(*batch->attributes) * room,
+	              sizeof(*batch->attributes) * BATCH_ATTRIBUTES_MAX);
+	release_pages(batch->events, sizeof(*batch->events) * room, sizeof(*batch->events) * BATCH_EVENTS_MAX);
+	release_pages(batch->links, sizeof(*batch->links) * room, sizeof(*batch->links) * BATCH_LINKS_MAX);
+	release_pages(batch->text, batch->room_text_bytes, BATCH_TEXT_BYTES_MAX);
+}
+
 bool batch_empty(const struct batch *batch) {
 	return batch->span_count == 0 && batch->attribute_count == 0 && batch->event_count == 0 &&
 	       batch->link_count == 0;
@@ -51,14 +79,14 @@ bool batch_empty(const struct batch *batch) {
 
 bool batch_has_room(const struct batch *batch, uint32_t spans, uint32_t attributes, uint32_t events,
                     uint32_t text_bytes) {
-	return spans <= BATCH_SPANS_MAX - batch->span_count &&
-	       attributes <= BATCH_ATTRIBUTES_MAX - batch->attribute_count &&
-	       events <= BATCH_EVENTS_MAX - batch->event_count &&
-	       text_bytes <= BATCH_TEXT_BYTES_MAX - batch->text_bytes;
+	return spans <= batch->room_rows - batch->span_count &&
+	       attributes <= batch->room_rows - batch->attribute_count &&
+	       events <= batch->room_rows - batch->event_count &&
+	       text_bytes <= batch->room_text_bytes - batch->text_bytes;
 }
 
 bool batch_has_room_for_link(const struct batch *batch) {
-	return batch->link_count < BATCH_LINKS_MAX;
+	return batch->link_count < batch->room_rows;
 }
 
 void batch_add_span(struct batch *batch, const struct store_span *span) {

@@ -29,12 +29,20 @@ struct batch {
 	uint32_t event_count;
 	uint32_t link_count;
 	uint32_t text_bytes;
+	uint32_t room_rows; /* of each kind; the maxima after batch_new */
+	uint32_t room_text_bytes;
 };
 
 int batch_new(struct batch **ret_batch);
 void batch_free(struct batch *batch);
 void batch_clear(struct batch *batch);
 bool batch_empty(const struct batch *batch);
+
+/*
+ * A smaller room, or a larger one up to the maxima, for a batch that is empty. `release`: the memory behind the room goes back to the
+ * system; it comes again when the room grows.
+ */
+void batch_set_room(struct batch *batch, uint32_t rows, uint32_t text_bytes, bool release);
 
 /* Room for that much more, so that a group of records goes in whole or not at all. */
 bool batch_has_room(const struct batch *batch, uint32_t spans, uint32_t attributes, uint32_t events,

@@ -76,6 +76,9 @@ static int error_of(const struct db *db, int code) {
 	case SQLITE_IOERR:
 		if (code == SQLITE_IOERR_SHORT_READ)
 			return ERR_DAMAGED;
+		/* Never a mere lack of room: what was not synchronised may or may not be there. */
+		if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+			return -EIO;
 		return error_of_io(db);
 	default:
 		return ERR_DAMAGED;

@@ -97,19 +97,43 @@ static bool ring_equals(const void *context, uint32_t id, const void *key) {
 	return views[id - 1].process == sought->process && views[id - 1].cursor.ring_index == sought->cursor.ring_index;
 }
 
+/* NULL: nothing is known of that ring yet. */
+static struct store_ring_view *find_ring(const struct store_reader *reader, struct store_ring_view *sought,
+                                         uint64_t *ret_hash) {
+	uint32_t key[2] = {sought->process, sought->cursor.ring_index};
+	*ret_hash = checksum64(key, sizeof(key), reader->seed);
+	uint32_t id = id_table_find(&reader->ring_ids, *ret_hash, ring_equals, reader, sought);
+	return id ? (struct store_ring_view *)reader->rings.items + (id - 1) : NULL;
+}
+
+int reader_sampling(struct store_reader *reader, const struct store_cursor *sampling) {
+	struct store_ring_view sought = {.cursor = *sampling};
+	uint64_t hash;
+	int error = reader_process(reader, sampling->instance, &sought.process);
+	if (error)
+		return error;
+	sought.process--;
+	struct store_ring_view *view = find_ring(reader, &sought, &hash);
+	if (!view)
+		return ERR_DAMAGED;
+	segment_merge_sampling(&view->cursor, sampling);
+	return 0;
+}
+
 int reader_ring(struct store_reader *reader, const struct store_cursor *cursor) {
 	struct store_ring_view sought = {.cursor = *cursor};
+	uint64_t hash;
 	int error = reader_process(reader, cursor->instance, &sought.process);
 	if (error)
 		return error;
 	sought.process--;
-	uint32_t key[2] = {sought.process, cursor->ring_index};
-	uint64_t hash = checksum64(key, sizeof(key), reader->seed);
-	uint32_t id = id_table_find(&reader->ring_ids, hash, ring_equals, reader, &sought);
-	if (id) {
-		struct store_ring_view *view = (struct store_ring_view *)reader->rings.items + (id - 1);
-		if (cursor->position >= view->cursor.position)
-			view->cursor = *cursor;
+	struct store_ring_view *found = find_ring(reader, &sought, &hash);
+	if (found) {
+		struct store_cursor before = found->cursor;
+		if (cursor->position < before.position)
+			return 0;
+		found->cursor = *cursor;
+		segment_merge_sampling(&found->cursor, &before); /* has a table of its own */
 		return 0;
 	}
 	if (reader->rings.count == RINGS_MAX)

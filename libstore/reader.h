@@ -10,6 +10,7 @@
 #ifndef SPANRING_LIBSTORE_READER_H
 #define SPANRING_LIBSTORE_READER_H
 
+#include "rollup.h"
 #include "span.h"
 
 #include <stdbool.h>
@@ -150,6 +151,16 @@ int store_reader_scan(struct store_reader *reader, const struct store_scan *scan
 
 /* Memory samples of all processes in order of time; process is an index into processes + 1; time_ns is wall time. */
 int store_reader_samples(struct store_reader *reader, struct store_memory_sample **ret_samples, size_t *ret_count);
+
+/*
+ * Rollups of all segments, in no order: of a sealed segment the rows of the whole segment if it has them, else a row per site and step. process
+ * is an index into processes + 1, site an id of segment->sites; the row is valid inside the callback. 0, what on_rollup returned, or a
+ * negative errno. Rows of a damaged segment may be given before the damage is found and named; whoever shows a sum then says so.
+ */
+int store_reader_rollups(struct store_reader *reader,
+                         int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                          const struct store_rollup *rollup),
+                         void *context);
 
 /* Check everything: SQLite integrity, every checksum, every row decoded, seal rows against counts. Damage is named in store_reader_damage. */
 int store_reader_verify(struct store_reader *reader, void (*on_progress)(void *context, uint64_t done, uint64_t total),

@@ -252,7 +252,10 @@ static int load_accounts(struct store_reader *reader, struct db_statement *selec
 		if (error)
 			break;
 		struct store_process_view *views = reader->processes.items;
-		account.limits = views[index - 1].account.limits; /* has a table of its own */
+		/* These have tables of their own. */
+		account.limits = views[index - 1].account.limits;
+		account.statistics = views[index - 1].account.statistics;
+		account.statistics_overflowed = views[index - 1].account.statistics_overflowed;
 		if (account.time_ns >= views[index - 1].account.time_ns)
 			views[index - 1].account = account;
 	}
@@ -289,6 +292,42 @@ static int load_limits(struct store_reader *reader, struct db_statement *select)
 	return error ? error : row;
 }
 
+static int load_sampling(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
+		struct store_cursor sampling;
+		error = count < SEGMENT_CURSORS_MAX ? segment_get_sampling(select, &sampling) : ERR_DAMAGED;
+		if (!error)
+			error = reader_sampling(reader, &sampling);
+	}
+	return error ? error : row;
+}
+
+/* The worse of two says more: a part that was given up stays given up. */
+static int load_statistics(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
+		size_t bytes = 0;
+		uint32_t index = 0;
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		if (bytes != STORE_INSTANCE_BYTES || count == CATALOG_PROCESSES_MAX)
+			return ERR_DAMAGED;
+		error = reader_process(reader, instance, &index);
+		if (error)
+			break;
+		struct store_process_view *views = reader->processes.items;
+		struct store_process_account *account = &views[index - 1].account;
+		account->statistics = (uint32_t)higher(account->statistics, db_get_u32(select));
+		account->statistics_overflowed = higher(account->statistics_overflowed, db_get_u64(select));
+		error = db_row_end(select);
+		if (!error && account->statistics > STORE_STATISTICS_BROKEN)
+			error = ERR_DAMAGED;
+	}
+	return error ? error : row;
+}
+
 static int load_table(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
                       enum schema_table table) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
@@ -317,8 +356,15 @@ static int load_table(struct store_reader *reader, struct reader_segment *segmen
 		return load_resources(reader, segment, select);
 	case SCHEMA_LIMITS:
 		return load_limits(reader, select);
+	case SCHEMA_SAMPLING:
+		return load_sampling(reader, select);
+	case SCHEMA_STATISTICS:
+		return load_statistics(reader, select);
 	case SCHEMA_META:
 	case SCHEMA_SAMPLE:
+	case SCHEMA_ROLLUP:
+	case SCHEMA_ROLLUP_SEGMENT:
+	case SCHEMA_ROLLUP_TOTAL:
 	case SCHEMA_BATCH:
 	case SCHEMA_COLUMN_BLOB:
 	case SCHEMA_SEAL:
@@ -364,9 +410,9 @@ static int load_totals(struct reader_segment *segment, const char **ret_what) {
 
 static int load_all(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
                     const char **ret_what) {
-	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,     SCHEMA_PROCESS,
-	                                           SCHEMA_THREAD, SCHEMA_CURSOR,   SCHEMA_ACCOUNT,
-	                                           SCHEMA_SCOPE,  SCHEMA_RESOURCE, SCHEMA_LIMITS};
+	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,     SCHEMA_PROCESS,   SCHEMA_THREAD,
+	                                           SCHEMA_CURSOR, SCHEMA_ACCOUNT,  SCHEMA_SCOPE,     SCHEMA_RESOURCE,
+	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS};
 	*ret_what = "it cannot be read";
 	int error = db_execute(segment->db, "PRAGMA cache_size=-1024;BEGIN");
 	if (!error)

@@ -46,29 +46,32 @@ __attribute__((format(printf, 3, 4))) static void add_damage(const struct segmen
 	reader_add_damage(walk->reader, walk->segment->path, error, text);
 }
 
-/* A sealed segment is opened again and must still be the one whose catalog was loaded. */
-static int reopen(struct segment_walk *walk) {
+int reader_reopen(struct store_reader *reader, const struct reader_segment *segment, struct db **ret_db) {
 	char text[SEGMENT_TEXT_BYTES] = "";
 	struct segment_totals totals;
+	struct db *db = NULL;
 	memset(&totals, 0, sizeof(totals));
-	int error = segment_open(walk->segment->path, DB_READ_ONLY, &walk->opened, text);
+	int error = segment_open(segment->path, DB_READ_ONLY, &db, text);
 	if (error) {
-		reader_add_damage(walk->reader, walk->segment->path, error, text);
+		reader_add_damage(reader, segment->path, error, text);
 		return error;
 	}
-	walk->db = walk->opened;
-	if (!db_execute(walk->db, "PRAGMA cache_size=-1024;BEGIN") && segment_read_seal(walk->db, &totals) == 1 &&
-	    memcmp(&totals, &walk->segment->totals, sizeof(totals)) == 0)
+	if (!db_execute(db, "PRAGMA cache_size=-1024;BEGIN") && segment_read_seal(db, &totals) == 1 &&
+	    memcmp(&totals, &segment->totals, sizeof(totals)) == 0) {
+		*ret_db = db;
 		return 0;
-	add_damage(walk, ERR_DAMAGED, "changed while it was read: read it again");
+	}
+	(void)snprintf(text, sizeof(text), "%.300s: changed while it was read: read it again", segment->path);
+	reader_add_damage(reader, segment->path, ERR_DAMAGED, text);
+	db_close(db);
 	return ERR_DAMAGED;
 }
 
 static int segment_walk_open(struct segment_walk *walk) {
-	walk->db = walk->segment->db;
-	int error = walk->db ? 0 : reopen(walk);
+	int error = walk->segment->db ? 0 : reader_reopen(walk->reader, walk->segment, &walk->opened);
 	if (error)
 		return error;
+	walk->db = walk->opened ? walk->opened : walk->segment->db;
 	error = db_prepare(walk->db, schema_tables[SCHEMA_BATCH].select, &walk->batches);
 	for (int i = 0; i < FORMAT_COLUMNS && !error; i++)
 		error = db_prepare(walk->db, "SELECT data FROM column_blob WHERE id=?", &walk->columns[i]);
@@ -385,6 +388,7 @@ int store_reader_verify(struct store_reader *reader, void (*on_progress)(void *c
 			continue;
 		check_sqlite(&walk);
 		check_seal(&walk);
+		reader_verify_rollups(reader, &segments[i], walk.db);
 	}
 	return store_reader_scan(reader, &scan);
 }

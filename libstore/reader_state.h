@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of the reader share: reader.c (open, overview), reader_load.c (one segment's catalog),
- * reader_scan.c (rows).
+ * reader_scan.c (rows), reader_rollup.c (rollups).
  */
 #ifndef SPANRING_LIBSTORE_READER_STATE_H
 #define SPANRING_LIBSTORE_READER_STATE_H
@@ -54,6 +54,8 @@ void *reader_append(struct reader_list *list, size_t item_bytes);
 int reader_name(struct store_reader *reader, const char *text, size_t bytes, uint32_t *ret_id);
 int reader_process(struct store_reader *reader, const uint8_t *instance, uint32_t *ret_process);
 int reader_ring(struct store_reader *reader, const struct store_cursor *cursor);
+/* What its ring had sampled out; ERR_DAMAGED if there is no such ring. */
+int reader_sampling(struct store_reader *reader, const struct store_cursor *sampling);
 
 /* Remember what is wrong; text is one line, copied. */
 void reader_add_damage(struct store_reader *reader, const char *file, int error, const char *text);
@@ -65,5 +67,10 @@ void reader_add_damage(struct store_reader *reader, const char *file, int error,
 int reader_load(struct store_reader *reader, const char *path, struct reader_segment *segment,
                 struct store_segment_view *view, char *text);
 void reader_segment_done(struct reader_segment *segment);
+/* A sealed segment again, in a read transaction; it must still be the one whose catalog was loaded, or that is named as damage. */
+int reader_reopen(struct store_reader *reader, const struct reader_segment *segment, struct db **ret_db);
+
+/* Every row of rollups, and their sums where the segment is sealed; damage is named. */
+void reader_verify_rollups(struct store_reader *reader, const struct reader_segment *segment, struct db *db);
 
 #endif

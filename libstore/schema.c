@@ -18,9 +18,22 @@
 #define RESOURCE_COLUMNS "process,attributes,left_out"
 #define LIMITS_COLUMNS                                                                                                 \
 	"instance,attributes_over_limit,events_over_limit,links_over_limit,values_cut,dropped_links,contexts_malformed"
+#define SAMPLING_COLUMNS "instance,ring,sampled_out,sampled_out_short"
+#define STATISTICS_COLUMNS "instance,coverage,overflowed"
 #define SAMPLE_COLUMNS                                                                                                 \
 	"id,process,time_ns,threads,rss_bytes,pss_bytes,anonymous_bytes,swap_bytes,cpu_user_ns,cpu_system_ns,"         \
 	"faults_minor,faults_major"
+#define ROLLUP_COLUMNS                                                                                                 \
+	"id,process,site,since_ns,until_ns,ns_per_tick_q32,count,errors,sum_ns,min_ns,max_ns,heap_allocated_units,"    \
+	"heap_net_units,heap_spans,checksum,bins"
+#define ROLLUP_TYPES                                                                                                   \
+	"(id INTEGER PRIMARY KEY,process" U ",site" U ",since_ns" U ",until_ns" U ",ns_per_tick_q32" U ",count" U      \
+	",errors" U ",sum_ns" U ",min_ns" U ",max_ns" U ",heap_allocated_units" U ",heap_net_units" U ",heap_spans" U  \
+	",checksum" U ",bins" B ")"
+#define ROLLUP_VALUES "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+#define ROLLUP_TOTAL_COLUMNS                                                                                           \
+	"instance,site,time_ns,count,errors,sum_ticks,min_ticks,max_ticks,heap_allocated_units,heap_net_units,"        \
+	"heap_spans,checksum,bins"
 #define BATCH_COLUMNS                                                                                                  \
 	"id,spans,attributes,events,text_bytes,start_ns_min,end_ns_max,duration_ns_max,checksum,bloom,directory,small"
 #define SEAL_COLUMNS                                                                                                   \
@@ -69,12 +82,33 @@ const struct schema schema_tables[SCHEMA_TABLES] = {
                        ",contexts_malformed" U ")WITHOUT ROWID",
                        "INSERT OR REPLACE INTO limits VALUES(?,?,?,?,?,?,?)",
                        "SELECT " LIMITS_COLUMNS " FROM limits ORDER BY instance", true},
+    [SCHEMA_SAMPLING] = {"sampling",
+                         "CREATE TABLE sampling(instance" B ",ring" U ",sampled_out" U ",sampled_out_short" U
+                         ",PRIMARY KEY(instance,ring))WITHOUT ROWID",
+                         "INSERT OR REPLACE INTO sampling VALUES(?,?,?,?)",
+                         "SELECT " SAMPLING_COLUMNS " FROM sampling ORDER BY instance,ring", true},
+    [SCHEMA_STATISTICS] = {"statistics",
+                           "CREATE TABLE statistics(instance BLOB PRIMARY KEY NOT NULL,coverage" U ",overflowed" U
+                           ")WITHOUT ROWID",
+                           "INSERT OR REPLACE INTO statistics VALUES(?,?,?)",
+                           "SELECT " STATISTICS_COLUMNS " FROM statistics ORDER BY instance", true},
     [SCHEMA_SAMPLE] = {"sample",
                        "CREATE TABLE sample(id INTEGER PRIMARY KEY,process" U ",time_ns" U ",threads" U ",rss_bytes" U
                        ",pss_bytes" U ",anonymous_bytes" U ",swap_bytes" U ",cpu_user_ns" U ",cpu_system_ns" U
                        ",faults_minor" U ",faults_major" U ")",
                        "INSERT INTO sample VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)",
                        "SELECT " SAMPLE_COLUMNS " FROM sample ORDER BY id", false},
+    [SCHEMA_ROLLUP] = {"rollup", "CREATE TABLE rollup" ROLLUP_TYPES, "INSERT INTO rollup VALUES" ROLLUP_VALUES,
+                       "SELECT " ROLLUP_COLUMNS " FROM rollup ORDER BY id", true},
+    [SCHEMA_ROLLUP_SEGMENT] = {"rollup_segment", "CREATE TABLE rollup_segment" ROLLUP_TYPES,
+                               "INSERT INTO rollup_segment VALUES" ROLLUP_VALUES,
+                               "SELECT " ROLLUP_COLUMNS " FROM rollup_segment ORDER BY id", true},
+    [SCHEMA_ROLLUP_TOTAL] = {"rollup_total",
+                             "CREATE TABLE rollup_total(instance" B ",site" U ",time_ns" U ",count" U ",errors" U
+                             ",sum_ticks" U ",min_ticks" U ",max_ticks" U ",heap_allocated_units" U ",heap_net_units" U
+                             ",heap_spans" U ",checksum" U ",bins" B ",PRIMARY KEY(instance,site))WITHOUT ROWID",
+                             "INSERT OR REPLACE INTO rollup_total VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                             "SELECT " ROLLUP_TOTAL_COLUMNS " FROM rollup_total ORDER BY instance,site", true},
     [SCHEMA_BATCH] = {"batch",
                       "CREATE TABLE batch(id INTEGER PRIMARY KEY,spans" U ",attributes" U ",events" U ",text_bytes" U
                       ",start_ns_min" U ",end_ns_max" U ",duration_ns_max" U ",checksum" U ",bloom" B ",directory" B

@@ -19,7 +19,12 @@ enum schema_table {
 	SCHEMA_SCOPE,
 	SCHEMA_RESOURCE,
 	SCHEMA_LIMITS,
+	SCHEMA_SAMPLING,
+	SCHEMA_STATISTICS,
 	SCHEMA_SAMPLE,
+	SCHEMA_ROLLUP,         /* a row per site and step */
+	SCHEMA_ROLLUP_SEGMENT, /* a row per site, made when the segment is sealed */
+	SCHEMA_ROLLUP_TOTAL,
 	SCHEMA_BATCH,
 	SCHEMA_COLUMN_BLOB,
 	SCHEMA_SEAL,

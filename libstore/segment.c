@@ -434,3 +434,24 @@ int segment_get_cursor(struct db_statement *select, struct store_cursor *ret_cur
 	*ret_cursor = cursor;
 	return 0;
 }
+
+int segment_get_sampling(struct db_statement *select, struct store_cursor *ret_cursor) {
+	size_t bytes = 0;
+	const uint8_t *instance = db_get_blob(select, &bytes);
+	struct store_cursor cursor = {.ring_index = db_get_u32(select)};
+	if (bytes == STORE_INSTANCE_BYTES)
+		memcpy(cursor.instance, instance, STORE_INSTANCE_BYTES);
+	cursor.sampled_out = db_get_u64(select);
+	cursor.sampled_out_short = db_get_u64(select);
+	if (db_row_end(select) || bytes != STORE_INSTANCE_BYTES)
+		return ERR_DAMAGED;
+	*ret_cursor = cursor;
+	return 0;
+}
+
+void segment_merge_sampling(struct store_cursor *cursor, const struct store_cursor *sampling) {
+	if (sampling->sampled_out > cursor->sampled_out)
+		cursor->sampled_out = sampling->sampled_out;
+	if (sampling->sampled_out_short > cursor->sampled_out_short)
+		cursor->sampled_out_short = sampling->sampled_out_short;
+}

@@ -11,7 +11,7 @@
  * delay the last step, which the next writer repeats.
  *
  * The rows of a commit are in one transaction: catalog rows that the segment does not have yet, the batch,
- * cursors, accounts, samples.
+ * cursors, accounts, samples, rollups.
  */
 #include "segment_writer.h"
 
@@ -20,6 +20,7 @@
 #include "base/errs.h"
 #include "catalog_rows.h"
 #include "checksum.h"
+#include "rollup_rows.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -49,13 +50,14 @@ struct segment_writer {
 	char *path;
 	struct db_statement *inserts[SCHEMA_TABLES];
 	struct catalog_counts written;
-	uint64_t batches;
+	struct segment_counts counts;
 	uint64_t spans;
 	uint64_t links;
 	uint64_t created_ns; /* monotonic */
 	uint64_t wall_offset_ns;
 	bool wall_offset_changed;
 	struct layout layout;
+	struct rollup_coder coder;
 };
 
 static int fail(const char *path, const char *doing, const struct db *db, int error, char *text) {
@@ -184,6 +186,19 @@ static int name_file(const char *directory, uint64_t sequence, uint64_t wall_ns,
 	return 0;
 }
 
+/* One that never held a commit: each new try would leave another behind. */
+static void discard(struct segment_writer *segment, bool placed) {
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	for (size_t i = 0; placed && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		char *path CLEANUP_FREE = NULL;
+		if (asprintf(&path, "%s%s", segment->path, suffixes[i]) < 0)
+			path = NULL;
+		else
+			(void)unlink(path);
+	}
+	segment_writer_abandon(segment);
+}
+
 int segment_writer_create(const char *directory, uint64_t sequence, const struct store_writer_options *options,
                           struct segment_writer **ret_segment, char *ret_text) {
 	char *temporary CLEANUP_FREE = NULL;
@@ -200,12 +215,13 @@ int segment_writer_create(const char *directory, uint64_t sequence, const struct
 		error = fail(segment->path, "cannot be put in place", NULL, -errno, ret_text);
 		(void)unlink(temporary);
 	}
+	bool placed = !error;
 	if (!error && options->durability == STORE_DURABILITY_FULL && (error = sync_directory(directory)) < 0)
 		(void)fail(directory, "cannot be synchronised", NULL, error, ret_text);
 	if (!error)
 		error = open_for_commits(segment, options, ret_text);
 	if (error) {
-		segment_writer_abandon(segment);
+		discard(segment, placed);
 		return error;
 	}
 	segment->created_ns = clock_monotonic_ns();
@@ -347,7 +363,7 @@ static int put_columns(struct segment_writer *segment, uint64_t batch, const str
 static int put_batch(struct segment_writer *segment, const struct format_batch *encoded) {
 	struct layout *layout = &segment->layout;
 	struct db_statement *insert = segment->inserts[SCHEMA_BATCH];
-	uint64_t id = segment->batches + 1;
+	uint64_t id = segment->counts.batches + 1;
 	lay_out(layout, encoded);
 	db_put_u64(insert, id);
 	db_put_u64(insert, encoded->span_count);
@@ -363,6 +379,17 @@ static int put_batch(struct segment_writer *segment, const struct format_batch *
 	db_put_blob(insert, layout->small, layout->small_bytes);
 	int error = db_run(insert);
 	return error ? error : put_columns(segment, id, encoded);
+}
+
+/* A ring from which nothing was sampled out has no row. */
+static int put_sampling(struct db_statement *insert, const struct store_cursor *cursor) {
+	if (!(cursor->sampled_out | cursor->sampled_out_short))
+		return 0;
+	db_put_blob(insert, cursor->instance, STORE_INSTANCE_BYTES);
+	db_put_u64(insert, cursor->ring_index);
+	db_put_u64(insert, cursor->sampled_out);
+	db_put_u64(insert, cursor->sampled_out_short);
+	return db_run(insert);
 }
 
 static int put_cursors(struct segment_writer *segment, const struct store_commit *commit) {
@@ -388,6 +415,8 @@ static int put_cursors(struct segment_writer *segment, const struct store_commit
 		db_put_u64(insert, cursor->lost_records);
 		db_put_u64(insert, cursor->reason);
 		error = db_run(insert);
+		if (!error)
+			error = put_sampling(segment->inserts[SCHEMA_SAMPLING], cursor);
 	}
 	return error;
 }
@@ -405,6 +434,16 @@ static int put_limits(struct db_statement *insert, const struct store_process_ac
 	db_put_u64(insert, limits->values_cut);
 	db_put_u64(insert, limits->dropped_links);
 	db_put_u64(insert, limits->contexts_malformed);
+	return db_run(insert);
+}
+
+/* A process without statistics has no row. */
+static int put_statistics(struct db_statement *insert, const struct store_process_account *account) {
+	if (!(account->statistics | account->statistics_overflowed))
+		return 0;
+	db_put_blob(insert, account->instance, STORE_INSTANCE_BYTES);
+	db_put_u64(insert, account->statistics);
+	db_put_u64(insert, account->statistics_overflowed);
 	return db_run(insert);
 }
 
@@ -426,6 +465,8 @@ static int put_accounts(struct segment_writer *segment, const struct store_commi
 		error = db_run(insert);
 		if (!error)
 			error = put_limits(segment->inserts[SCHEMA_LIMITS], account);
+		if (!error)
+			error = put_statistics(segment->inserts[SCHEMA_STATISTICS], account);
 	}
 	return error;
 }
@@ -451,6 +492,17 @@ static int put_samples(struct segment_writer *segment, const struct store_commit
 	return error;
 }
 
+static int put_rollups(struct segment_writer *segment, const struct store_commit *commit) {
+	int error = 0;
+	for (size_t i = 0; i < commit->rollup_count && !error; i++)
+		error = rollup_put(segment->inserts[SCHEMA_ROLLUP], segment->counts.rollups + i + 1, &commit->rollups[i],
+		                   &segment->coder);
+	for (size_t i = 0; i < commit->rollup_total_count && !error; i++)
+		error = rollup_put_total(segment->inserts[SCHEMA_ROLLUP_TOTAL], &commit->rollup_totals[i],
+		                         &segment->coder);
+	return error;
+}
+
 static int put_all(struct segment_writer *segment, const struct store_commit *commit,
                    const struct format_batch *encoded, const struct catalog_counts *counts) {
 	int error = db_execute(segment->db, "BEGIN IMMEDIATE");
@@ -471,6 +523,8 @@ static int put_all(struct segment_writer *segment, const struct store_commit *co
 		error = put_accounts(segment, commit);
 	if (!error)
 		error = put_samples(segment, commit);
+	if (!error)
+		error = put_rollups(segment, commit);
 	return error ? error : db_execute(segment->db, "COMMIT");
 }
 
@@ -484,9 +538,11 @@ int segment_writer_commit(struct segment_writer *segment, const struct store_com
 		return error;
 	}
 	segment->written = counts;
+	segment->counts.rollups += commit->rollup_count;
+	segment->counts.samples += commit->sample_count;
 	segment->wall_offset_changed = false;
 	if (encoded) {
-		segment->batches++;
+		segment->counts.batches++;
 		segment->spans += encoded->span_count;
 		segment->links += encoded->link_count;
 	}
@@ -506,6 +562,30 @@ uint64_t segment_writer_age_ns(const struct segment_writer *segment) {
 	return clock_monotonic_ns() - segment->created_ns;
 }
 
+const char *segment_writer_path(const struct segment_writer *segment) {
+	return segment->path;
+}
+
+struct segment_counts segment_writer_counts(const struct segment_writer *segment) {
+	return segment->counts;
+}
+
+static int find_count(struct db *db, const char *sql, uint64_t *ret_count) {
+	int64_t count = 0;
+	int error = db_integer(db, sql, &count);
+	*ret_count = (uint64_t)count;
+	return error;
+}
+
+int segment_writer_find_counts(struct db *db, struct segment_counts *ret_counts) {
+	int error = find_count(db, "SELECT coalesce(max(id),0) FROM batch", &ret_counts->batches);
+	if (!error)
+		error = find_count(db, "SELECT coalesce(max(id),0) FROM sample", &ret_counts->samples);
+	if (!error)
+		error = find_count(db, "SELECT coalesce(max(id),0) FROM rollup", &ret_counts->rollups);
+	return error;
+}
+
 /*
  * Checkpoint and leave WAL mode, which is one write of the file's header. With a journal file for that write, a
  * kill would leave a file that no reader may touch before the next writer has rolled it back; in memory there is
@@ -523,6 +603,8 @@ static int write_seal(struct db *db) {
 	int sealed = error ? error : segment_read_seal(db, &totals);
 	if (sealed == 0) {
 		error = segment_sum_batches(db, &totals);
+		if (!error)
+			error = rollup_seal(db);
 		if (!error)
 			error = segment_sum_catalog(db, &totals);
 		if (!error)

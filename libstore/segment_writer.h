@@ -11,6 +11,13 @@
 
 struct segment_writer;
 
+/* Rows that a commit adds: given a second time they would be there twice. All others replace the ones before. */
+struct segment_counts {
+	uint64_t batches;
+	uint64_t samples;
+	uint64_t rollups;
+};
+
 /* A new file in directory, whole or not there at all. On failure one line in ret_text (SEGMENT_TEXT_BYTES). */
 int segment_writer_create(const char *directory, uint64_t sequence, const struct store_writer_options *options,
                           struct segment_writer **ret_segment, char *ret_text);
@@ -21,6 +28,12 @@ int segment_writer_commit(struct segment_writer *segment, const struct store_com
 void segment_writer_set_wall_offset(struct segment_writer *segment, uint64_t wall_offset_ns);
 uint64_t segment_writer_spans(const struct segment_writer *segment);
 uint64_t segment_writer_age_ns(const struct segment_writer *segment);
+/* Valid as long as the segment. */
+const char *segment_writer_path(const struct segment_writer *segment);
+/* Of all commits so far, as this writer knows them. */
+struct segment_counts segment_writer_counts(const struct segment_writer *segment);
+/* As the file has them. */
+int segment_writer_find_counts(struct db *db, struct segment_counts *ret_counts);
 
 /*
  * Seal and free; on an error that leaves the segment unsealed it is freed all the same and ret_text says what

@@ -110,6 +110,9 @@ enum store_ring_state {
 	STORE_RING_QUARANTINED = 4 /* broke the contract of the ring ABI; the agent no longer reads it */
 };
 
+/* Ring indexes from here on are no rings: they hold the books of async spans that are open, a group of them each. */
+#define STORE_RING_ASYNC 1024u
+
 /*
  * How far a ring is stored, and its books at that moment. All counts run since the ring was made. Written in the transaction that
  * holds the records up to `position`; the row with the highest position counts.
@@ -133,6 +136,8 @@ struct store_cursor {
 	uint64_t lost_records;   /* overwritten or skipped before they could be stored (see `reason`) */
 	uint32_t reason;         /* of the quarantine or loss: negative errno as a positive number; 0 none */
 	uint32_t reserved;
+	uint64_t sampled_out;       /* the program's books: spans ended in a trace that the sampler does not keep */
+	uint64_t sampled_out_short; /* spans ended before their minimum duration; not among the others */
 };
 
 /* What went over the limits of one span, and what else a process lost of its context. */
@@ -143,6 +148,14 @@ struct store_limits {
 	uint64_t values_cut;
 	uint64_t dropped_links;
 	uint64_t contexts_malformed;
+};
+
+/* How far the statistics of a process cover the spans that it ended. */
+enum store_statistics {
+	STORE_STATISTICS_NONE = 0,  /* it has none: an older library, or switched off */
+	STORE_STATISTICS_WHOLE = 1, /* switched on all its life, and every thread has them */
+	STORE_STATISTICS_PART = 2,  /* switched on or off on the way, or a thread found no memory for them */
+	STORE_STATISTICS_BROKEN = 3 /* the agent gave up a part of them: damaged, or no memory */
 };
 
 /* The books of a process beyond its rings; the newest row counts. */
@@ -158,6 +171,9 @@ struct store_process_account {
 	uint64_t strings_overflowed;
 	uint64_t misuse;
 	struct store_limits limits;
+	uint32_t statistics; /* enum store_statistics */
+	uint32_t reserved;
+	uint64_t statistics_overflowed; /* sites of a thread that share one block, and threads without any */
 };
 
 /* One look at a process, from /proc. A figure that could not be read is UINT64_MAX. */

@@ -8,6 +8,7 @@
 #include "checksum.h"
 #include "encode.h"
 #include "id_table.h"
+#include "rollup_totals.h"
 #include "segment_writer.h"
 
 #include <dirent.h>
@@ -36,6 +37,7 @@ struct store_writer {
 	uint64_t sequence_next;
 	bool seal_pending; /* a segment of ours could not be sealed */
 	struct cursor_list found;
+	struct rollup_totals found_totals;
 	char error[SEGMENT_TEXT_BYTES];
 };
 
@@ -107,14 +109,23 @@ static bool cursor_equals(const void *context, uint32_t id, const void *key) {
 	       memcmp(cursor->instance, sought->instance, STORE_INSTANCE_BYTES) == 0;
 }
 
-static int keep_cursor(struct cursor_list *list, const struct store_cursor *cursor) {
+/* Its number in the list, 0 if it is not there. */
+static uint32_t find_cursor(const struct cursor_list *list, const struct store_cursor *cursor, uint64_t *ret_hash) {
 	struct ring_key key = {.ring_index = cursor->ring_index};
 	memcpy(key.instance, cursor->instance, STORE_INSTANCE_BYTES);
-	uint64_t hash = checksum64(&key, sizeof(key), 0);
-	uint32_t id = id_table_find(&list->by_ring, hash, cursor_equals, list, &key);
+	*ret_hash = checksum64(&key, sizeof(key), 0);
+	return id_table_find(&list->by_ring, *ret_hash, cursor_equals, list, &key);
+}
+
+static int keep_cursor(struct cursor_list *list, const struct store_cursor *cursor) {
+	uint64_t hash;
+	uint32_t id = find_cursor(list, cursor, &hash);
 	if (id) {
-		if (cursor->position >= list->cursors[id - 1].position)
-			list->cursors[id - 1] = *cursor;
+		struct store_cursor before = list->cursors[id - 1];
+		if (cursor->position < before.position)
+			return 0;
+		list->cursors[id - 1] = *cursor;
+		segment_merge_sampling(&list->cursors[id - 1], &before); /* has a table of its own */
 		return 0;
 	}
 	if (list->count == SEGMENT_CURSORS_MAX)
@@ -146,6 +157,26 @@ static int read_cursors(struct db *db, struct cursor_list *list) {
 		error = segment_get_cursor(select, &cursor);
 		if (!error)
 			error = keep_cursor(list, &cursor);
+	}
+	return error;
+}
+
+static int read_sampling(struct db *db, struct cursor_list *list) {
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
+	int there = segment_has_table(db, SCHEMA_SAMPLING);
+	if (there != 1)
+		return there;
+	int error = db_prepare(db, schema_tables[SCHEMA_SAMPLING].select, &select);
+	for (uint32_t row = 0; !error && row < SEGMENT_CURSORS_MAX; row++) {
+		struct store_cursor sampling;
+		uint64_t hash;
+		int more = db_next(select);
+		if (more <= 0)
+			return more;
+		error = segment_get_sampling(select, &sampling);
+		uint32_t id = error ? 0 : find_cursor(list, &sampling, &hash);
+		if (id)
+			segment_merge_sampling(&list->cursors[id - 1], &sampling);
 	}
 	return error;
 }
@@ -185,10 +216,45 @@ static int take_over(struct store_writer *writer, const char *path, char *text) 
 			return error;
 	}
 	int error = read_cursors(db, &writer->found);
+	if (!error)
+		error = read_sampling(db, &writer->found);
 	if (error)
 		(void)snprintf(text, SEGMENT_TEXT_BYTES, "%.300s: cursors cannot be read: %s", path, db_words(db));
 	db_close(db);
 	return error;
+}
+
+/* What is wrong with the file itself was told when its cursors were read. */
+static int take_totals(struct store_writer *writer, const char *path, char *text) {
+	char unread[SEGMENT_TEXT_BYTES];
+	struct db *db = NULL;
+	if (segment_open(path, DB_READ_ONLY, &db, unread))
+		return 0;
+	int error = rollup_totals_load(&writer->found_totals, db);
+	if (error)
+		(void)snprintf(text, SEGMENT_TEXT_BYTES, "%.300s: rollup totals cannot be read: %s", path,
+		               error == ERR_DAMAGED ? "damaged" : strerror(-error));
+	db_close(db);
+	return error;
+}
+
+/* Of the newest segments, newest first. */
+static void take_all_totals(struct store_writer *writer, struct dirent *const *entries, int count, char *text,
+                            size_t text_bytes) {
+	unsigned taken = 0;
+	for (int i = count - 1; i >= 0 && taken < ROLLUP_TOTALS_SEGMENTS; i--) {
+		char *path CLEANUP_FREE = NULL;
+		char problem[SEGMENT_TEXT_BYTES] = "";
+		if (!segment_is_name(entries[i]->d_name))
+			continue;
+		if (asprintf(&path, "%s/%s", writer->directory, entries[i]->d_name) < 0) {
+			path = NULL;
+			return;
+		}
+		taken++;
+		if (take_totals(writer, path, problem) && text_bytes && !*text)
+			(void)snprintf(text, text_bytes, "%s", problem);
+	}
 }
 
 static uint64_t sequence_of(const char *name) {
@@ -225,8 +291,10 @@ static int take_over_all(struct store_writer *writer, char *text, size_t text_by
 			if (take_over(writer, path, problem) && text_bytes && !*text)
 				(void)snprintf(text, text_bytes, "%s", problem);
 		}
-		free(entries[i]);
 	}
+	take_all_totals(writer, entries, count, text, text_bytes);
+	for (int i = 0; i < count; i++)
+		free(entries[i]);
 	free(entries);
 	return error;
 }
@@ -235,6 +303,7 @@ static void free_writer(struct store_writer *writer) {
 	encoder_free(writer->encoder);
 	id_table_done(&writer->found.by_ring);
 	free(writer->found.cursors);
+	rollup_totals_done(&writer->found_totals);
 	free(writer->agent_version);
 	free(writer->directory);
 	cleanup_fd(&writer->lock_fd);
@@ -275,6 +344,11 @@ int store_writer_cursors(struct store_writer *writer, const struct store_cursor 
 	*ret_cursors = writer->found.cursors;
 	*ret_count = writer->found.count;
 	return 0;
+}
+
+int store_writer_rollup_totals(struct store_writer *writer, const uint8_t *instance,
+                               int (*on_total)(void *context, const struct store_rollup_total *total), void *context) {
+	return rollup_totals_each(&writer->found_totals, instance, on_total, context);
 }
 
 void store_writer_set_wall_offset(struct store_writer *writer, uint64_t wall_offset_ns) {
@@ -319,9 +393,25 @@ static bool may_go_on(int error) {
 	return error == ERR_FULL || error == -ENOMEM || error == -EAGAIN;
 }
 
+/* Before anything is written: one row that no reader would believe must not cost the others. */
+static int check_rollups(struct store_writer *writer, const struct store_commit *commit) {
+	int error = 0;
+	for (size_t i = 0; i < commit->rollup_count && !error; i++)
+		error = store_rollup_check(&commit->rollups[i]);
+	for (size_t i = 0; i < commit->rollup_total_count && !error; i++)
+		error = store_rollup_total_check(&commit->rollup_totals[i]);
+	if (error)
+		(void)snprintf(writer->error, sizeof(writer->error),
+		               "%.300s: a rollup that contradicts itself was not stored", writer->directory);
+	return error;
+}
+
 int store_writer_commit(struct store_writer *writer, const struct store_commit *commit,
                         struct store_receipt *ret_receipt) {
 	struct store_receipt receipt = {0};
+	int error = check_rollups(writer, commit);
+	if (error)
+		return error;
 	struct format_batch encoded;
 	bool has_batch = commit->batch && !batch_empty(commit->batch);
 	if (has_batch) {
@@ -332,7 +422,7 @@ int store_writer_commit(struct store_writer *writer, const struct store_commit *
 			receipt.bytes += encoded.columns[i].bytes;
 	}
 	uint64_t from_ns = clock_monotonic_ns();
-	int error = ready_segment(writer, commit->catalog);
+	error = ready_segment(writer, commit->catalog);
 	if (error)
 		return error;
 	error = segment_writer_commit(writer->segment, commit, has_batch ? &encoded : NULL, writer->error);

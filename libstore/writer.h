@@ -12,6 +12,7 @@
 
 #include "batch.h"
 #include "catalog.h"
+#include "rollup.h"
 #include "span.h"
 
 #include <stdbool.h>
@@ -38,6 +39,10 @@ struct store_commit {
 	size_t account_count;
 	const struct store_memory_sample *samples;
 	size_t sample_count;
+	const struct store_rollup *rollups; /* in the same transaction as the totals they lead to */
+	size_t rollup_count;
+	const struct store_rollup_total *rollup_totals;
+	size_t rollup_total_count;
 };
 
 /* What a commit did, for the agent's own figures. */
@@ -69,6 +74,15 @@ int store_writer_cursors(struct store_writer *writer, const struct store_cursor 
 /* Cursors that every new segment must carry because their rings still exist: the agent gives the whole list at each new catalog. */
 int store_writer_commit(struct store_writer *writer, const struct store_commit *commit,
                         struct store_receipt *ret_receipt);
+
+/*
+ * Totals that earlier writers stored for this instance, the latest per site, each valid inside the callback; not 0 from it stops with that
+ * value. ERR_LIMIT: there were more than are kept (STORE_ROLLUP_TOTALS_BYTES_MAX) and this instance has none among them, so its statistics
+ * cannot be continued.
+ */
+#define STORE_ROLLUP_TOTALS_BYTES_MAX (32u << 20)
+int store_writer_rollup_totals(struct store_writer *writer, const uint8_t *instance,
+                               int (*on_total)(void *context, const struct store_rollup_total *total), void *context);
 
 void store_writer_set_wall_offset(struct store_writer *writer, uint64_t wall_offset_ns);
 

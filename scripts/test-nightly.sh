@@ -11,6 +11,20 @@ seconds=${SPANRING_FUZZ_SECONDS:-60}
 
 scripts/test.sh
 
+echo "== a hundred million spans without an agent"
+SPANRING_TEST_SCALE=100 ctest --test-dir build --output-on-failure --no-tests=error -R '^integration\.host_agent$'
+
+if command -v valgrind >/dev/null; then
+  echo "== leaks, as valgrind sees them"
+  rings=$(mktemp -d "${TMPDIR:-/tmp}/spanring-valgrind.XXXXXX")
+  trap 'rm -rf "$rings"' EXIT
+  SPANRING_DIR=$rings valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect,possible --error-exitcode=9 \
+    build/bin/spanring-test-producer --threads 16 --trees 200
+  rm -rf "$rings"
+else
+  echo "test-nightly.sh: no valgrind, so leaks were looked for by the address sanitizer only; install the package valgrind" >&2
+fi
+
 if ! command -v clang >/dev/null; then
   echo "test-nightly.sh: no clang, so nothing was fuzzed; install the packages clang and libclang-rt-dev" >&2
   exit 1

@@ -8,14 +8,16 @@
  *
  *     char traceparent[SPANRING_TRACEPARENT_BYTES];                    // a client: pass it on
  *     struct spanring_context here = spanring_context_of(span);
- *     if (spanring_traceparent_inject(&here, SPANRING_FLAG_SAMPLED, traceparent) > 0)
+ *     if (spanring_traceparent_inject(&here, 0, traceparent) > 0)
  *         add_header("traceparent", traceparent);
  *
  * Strict: what breaks the grammar is as good as absent, and counted (contexts_malformed of spanring_counters). What is absent
  * (NULL or empty) is not counted. Nothing here allocates, and no text is kept longer than the call.
  *
- * THE SAMPLED FLAG is carried, not obeyed: all spans are recorded for now, so what this process injects should say
- * SPANRING_FLAG_SAMPLED; spanring_remote.flags keeps what the caller said.
+ * THE SAMPLED FLAG goes along with the trace, so that all its processes keep it or all drop it. What is extracted with the flag
+ * clear has SPANRING_CONTEXT_UNSAMPLED in its context; a span begun as its child follows it, unless the sampler was chosen not
+ * to listen to parents (docs/opentelemetry.md). What is injected, and what goes into the environment of a child, says what the
+ * context says: 00 for one with SPANRING_CONTEXT_UNSAMPLED, else 01.
  */
 #ifndef SPANRING_CONTEXT_H
 #define SPANRING_CONTEXT_H
@@ -61,7 +63,10 @@ struct spanring_remote {
 SPANRING_API bool spanring_remote_extract(const char *traceparent, const char *tracestate,
                                           struct spanring_remote *ret_remote);
 
-/* "00-<trace>-<span>-<flags>". Its length, 55; 0 and an empty text if the context has no trace or no span. */
+/*
+ * "00-<trace>-<span>-<flags>". Its length, 55; 0 and an empty text if the context has no trace or no span. flags may be
+ * SPANRING_FLAG_RANDOM; the sampled flag is the context's, whatever flags says of it.
+ */
 SPANRING_API size_t spanring_traceparent_inject(const struct spanring_context *context, uint32_t flags,
                                                 char ret_text[SPANRING_TRACEPARENT_BYTES]);
 

@@ -40,6 +40,11 @@
 #define SPANRING_RECORD_LINK 6u
 #define SPANRING_RECORD_GAUGE 7u /* reserved */
 
+/* `type` of an entry of the stack of open spans (ring_abi.h); none of these is ever the type of a record. */
+#define SPANRING_ENTRY_UNSAMPLED 0u         /* an open span of a trace that is not sampled: no record will be written */
+#define SPANRING_ENTRY_CONTEXT 8u           /* an attached context, no span */
+#define SPANRING_ENTRY_CONTEXT_UNSAMPLED 9u /* the same, of a trace that is not sampled */
+
 /* `bits` of a SPAN record: kind in bits 0-2, status in bits 3-4, flags above. */
 #define SPANRING_BITS_KIND_MASK 0x07u
 #define SPANRING_BITS_STATUS_SHIFT 3u

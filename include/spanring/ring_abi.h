@@ -9,6 +9,7 @@
  *         process                     identity, clock, site and string tables, counters   (PROCESS FILE)
  *         ring-0000, ring-0001, ...   one per thread: header, open-span stack, records     (RING FILE)
  *         statistics-0000, ...        beside the ring of the same number, if any             (statistics_abi.h)
+ *         async                       spans that no thread's stack holds, if any             (async_abi.h)
  *
  * Every name appears by rename, complete: a directory <hex>.tmp becomes <hex>, a file ring-0000.tmp becomes ring-0000.
  * A reader ignores every other name. Files have their final size and all their blocks (posix_fallocate) before they
@@ -32,7 +33,7 @@
  *     W3 store-release head = position               A3 commit records and cursor in one transaction
  *     W4 t = load-acquire tail (only when full)      A4 store-release tail = cursor         (pairs with W4)
  *
- * Head may lag behind the position: the writer publishes every SPANRING_PUBLISH_RECORDS records, when
+ * Head may lag behind the position: the writer publishes every SPANRING_PUBLISH_RECORDS records (or 1/32 of the ring), when
  * SPANRING_PUBLISH_NS have passed since it last did, and at flush, thread exit and shutdown. What lies behind the head is
  * found by lap tag: of a dead thread at once; of a living one after
  *     A1' look at the tags from the cursor on: n records have the right lap
@@ -85,7 +86,8 @@
 #define SPANRING_STRING_ARENA_BYTES (160u << 10)
 #define SPANRING_NAME_BYTES_MAX 255u /* names, keys, file names; longer ones are cut, counted */
 
-#define SPANRING_PUBLISH_RECORDS 64u
+#define SPANRING_PUBLISH_RECORDS 512u
+#define SPANRING_PUBLISH_PARTS 32u /* of the ring: never more of it unpublished than one */
 #define SPANRING_PUBLISH_NS 1000000u
 
 /* Clock of the ticks in all records of a process. */
@@ -111,6 +113,7 @@
 	1u /* a span with a remote parent follows the parent's sampled flag, not the sampler */
 #define SPANRING_CONTROL_STATISTICS 2u /* update the statistics of each site at every span end (statistics_abi.h) */
 #define SPANRING_CONTROL_SITES 4u      /* some site control is not zero: look at the table */
+#define SPANRING_CONTROL_SWITCHED 8u   /* STATISTICS was changed after attach: they do not cover the whole life */
 
 /* site_control.flags */
 #define SPANRING_SITE_DISABLED 1u /* begin no spans there; their children belong to the parent */
@@ -188,15 +191,15 @@ struct spanring_process_header {
 
 	/*
 	 * Line of the control words: set at attach from the environment, changed by `spanring-agent ctl`, which holds a write
-	 * lock (F_OFD_SETLKW) on the process file while it stores the words and then, with release, a new `enabled`. A program reads
+	 * lock (F_OFD_SETLK) on the process file while it stores the words and then, with release, a new `enabled`. A program reads
 	 * `enabled` at every begin and takes a copy of the others when it differs from what that thread saw last (pair CONTROL).
 	 */
 	uint32_t enabled;       /* 0: record nothing. Else on; every change of a word below gives it another value. */
 	uint32_t sampler;       /* SPANRING_SAMPLER_*: for spans that begin a trace */
 	uint32_t control_flags; /* SPANRING_CONTROL_* */
-	uint32_t reserved3;
-	uint64_t sampler_threshold; /* TRACEIDRATIO: the trace is kept if (trace_lo >> 1) is below; at most 2^63 */
-	uint64_t duration_min_ns;   /* spans shorter than this get no record, only statistics; 0: none are left out */
+	uint32_t control_generation; /* the last `enabled` that was not 0; counts on, past 0 */
+	uint64_t sampler_threshold;  /* a trace is kept if (trace_lo >> 1) is below; always_on 2^63, always_off 0 */
+	uint64_t duration_min_ns;    /* spans shorter than this get no record, only statistics; 0: none are left out */
 	uint8_t reserved6[96];
 
 	/* Line of the counters; written by the program with atomic adds, off the hot path. */
@@ -217,8 +220,10 @@ struct spanring_process_header {
 	uint64_t contexts_malformed; /* traceparent, tracestate or baggage that broke its grammar */
 	uint64_t
 	    statistics_overflowed; /* sites of a thread that share its SPANRING_SITE_OVERFLOW block, and threads without any */
-	uint8_t reserved4[16];
-	uint8_t reserved5[1664];
+	uint64_t dropped_async;    /* of dropped_depth: async spans that found no slot (async_abi.h) */
+	uint64_t dropped_contexts; /* contexts that could not be attached: no place on the thread's stack */
+	uint64_t dropped_reentry;  /* spans begun by a signal handler inside a function of the library */
+	uint8_t reserved5[1656];
 };
 
 /* One open span of a thread. Written by the thread, in full before begun_open counts it. */
@@ -274,7 +279,8 @@ struct spanring_ring_header {
 	uint64_t flush_wanted;      /* position that the thread waits to see stored (spanring_flush): commit soon */
 	uint64_t sampled_out;       /* spans ended in a trace that the sampler does not keep */
 	uint64_t sampled_out_short; /* spans ended before their minimum duration */
-	uint8_t reserved4[40];
+	uint64_t muted;             /* spans ended that are in no other word: begun, ended and sampled_out, all three */
+	uint8_t reserved4[32];
 
 	/* Owner line: robust mutex. */
 	uint8_t owner_mutex[SPANRING_LINE_BYTES];
@@ -290,7 +296,7 @@ struct spanring_control {
 	uint32_t agent_pid;   /* of the agent that last held the write lock (F_OFD_SETLK) on this file */
 	uint32_t agent_epoch; /* agents so far */
 	uint8_t reserved1[104];
-	uint32_t asleep; /* 1: the agent waits for the bell; a writer that crosses a quarter of its ring then rings */
+	uint32_t asleep; /* 1: the agent waits for the bell; a writer that comes to another half of its ring then rings */
 	uint32_t bell;   /* futex word; a writer wakes, only the agent changes it */
 	uint8_t reserved2[120];
 	uint8_t reserved3[3840];

@@ -22,14 +22,24 @@
  *   - no output, no signal handler, no thread, no abort; errno is preserved;
  *   - safe from any thread at any time; a handle belongs to the thread that began it and is used only there;
  *   - after fork the child is a new instance: handles from before the fork are stale there (counted no-op);
- *   - not safe in a signal handler that interrupts a function of this header on the same thread.
+ *   - safe in a signal handler: a span begun there while the same thread is inside a function of this library is not recorded but
+ *     counted (dropped_reentry), any other is recorded. The handler ends what it begins, and does not leave by siglongjmp out
+ *     of a function of this library (that thread then records nothing more, counted). spanring_flush, spanring_shutdown and
+ *     spanring_counters_read are not for handlers; nor should a handler be the first to begin a span in its thread, since
+ *     that makes files;
+ *   - every span that ends is in the statistics of its site (count, errors, durations), recorded or not.
  *
- * ENVIRONMENT, read once at attach: SPANRING_DIR (ring directory), SPANRING_RING_BYTES (power of two, 64 KiB to 64 MiB),
- * SPANRING_CLOCK (tsc | monotonic), SPANRING_DISABLED or OTEL_SDK_DISABLED (true or 1: off), OTEL_SERVICE_NAME,
- * OTEL_RESOURCE_ATTRIBUTES (stored; service.name), and the limits of one span: OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT (else
- * OTEL_ATTRIBUTE_COUNT_LIMIT), OTEL_SPAN_EVENT_COUNT_LIMIT, OTEL_SPAN_LINK_COUNT_LIMIT (each 128 by default, at most 65535),
- * OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT (as the first), OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT (else OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT; bytes,
- * 4096 by default and at most). A value that makes no sense counts as absent.
+ * ENVIRONMENT, read once at attach; a value that makes no sense counts as absent
+ *   where         SPANRING_DIR (ring directory), SPANRING_RING_BYTES (power of two, 64 KiB to 64 MiB)
+ *   whether       SPANRING_DISABLED or OTEL_SDK_DISABLED (true or 1: off)
+ *   what          OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG, SPANRING_STATISTICS (true | false), SPANRING_DURATION_MIN (such as
+ *                 5us); `spanring-agent ctl` changes these while the program runs
+ *   who           OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES (stored; service.name)
+ *   limits of     OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT (else OTEL_ATTRIBUTE_COUNT_LIMIT), OTEL_SPAN_EVENT_COUNT_LIMIT,
+ *   one span      OTEL_SPAN_LINK_COUNT_LIMIT (each 128 by default, at most 65535), OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT (as the first),
+ *                 OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT (else OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT; bytes, 4096 by default and
+ *                 at most)
+ *   clock, tests  SPANRING_CLOCK (tsc | monotonic), SPANRING_TEST_MODE (true or 1: private memory, see testing.h)
  *
  * Words are OpenTelemetry's: span, trace, parent, kind, status, attribute, event, link, scope. docs/opentelemetry.md says field by
  * field what is recorded; context.h passes contexts between processes.
@@ -135,19 +145,20 @@ SPANRING_API struct spanring_span spanring_begin_site(struct spanring_site *site
 SPANRING_API void spanring_end_span(struct spanring_span span);
 
 /* The same without the look at the word above; not part of the interface. */
-SPANRING_API struct spanring_span spanring__begin_enabled(struct spanring_site *site);
+SPANRING_API struct spanring_span spanring__begin_enabled(struct spanring_site *site, uint32_t enabled);
 
 /*
  * Begin a span at this site, child of the innermost open span of this thread, or root of a new trace if there is none.
  * Returns its handle; empty if tracing is off, the thread has no ring, or more than 128 spans are open on this thread.
  */
 static inline struct spanring_span spanring_begin(struct spanring_site *site) {
-	const uint32_t *enabled = __atomic_load_n(&spanring__enabled, __ATOMIC_RELAXED);
-	if (__builtin_expect(__atomic_load_n(enabled, __ATOMIC_RELAXED) == 0, 0)) {
+	const uint32_t *word = __atomic_load_n(&spanring__enabled, __ATOMIC_RELAXED);
+	uint32_t enabled = __atomic_load_n(word, __ATOMIC_RELAXED);
+	if (__builtin_expect(enabled == 0, 0)) {
 		struct spanring_span empty = {0};
 		return empty;
 	}
-	return spanring__begin_enabled(site);
+	return spanring__begin_enabled(site, enabled);
 }
 
 /* As spanring_begin, with a parent from elsewhere (another thread) or another kind. options may be NULL. */
@@ -311,6 +322,12 @@ struct spanring_counters {
 	uint64_t values_cut;         /* those of names_cut that were values */
 	uint64_t dropped_links;      /* links that found no room */
 	uint64_t contexts_malformed; /* traceparent, tracestate or baggage that broke its grammar (context.h) */
+	uint64_t sampled_out;        /* ended, in a trace that the sampler does not keep */
+	uint64_t sampled_out_short;  /* ended before their minimum duration */
+	uint64_t dropped_async;      /* of dropped_depth: async spans that found no place (async.h) */
+	uint64_t dropped_contexts;   /* contexts that could not be attached: more than 128 entries on this thread */
+	uint64_t dropped_reentry;    /* begun by a signal handler that interrupted this library; among begun and ended */
+	uint64_t statistics_overflowed; /* sites of a thread that share one entry of its statistics */
 };
 
 /* Fill *ret_counters. Takes the library's lock: not for the hot path. */

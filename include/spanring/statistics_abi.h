@@ -56,22 +56,28 @@ struct spanring_site_statistics {
 	uint64_t errors;    /* spans that ended with status error */
 	uint64_t sum_ticks; /* of durations; wraps at 2^64 */
 	uint64_t min_ticks; /* UINT64_MAX: no span yet */
-	uint64_t max_ticks;
+	uint64_t max_ticks; /* of those below 2^44 */
 	uint64_t heap_allocated_units; /* as in the records, in units of 16 bytes; only where the heap is counted */
 	int64_t heap_net_units;
 	uint64_t heap_spans; /* spans whose heap was counted */
-	uint64_t reserved1[8];
+	uint64_t longest_ticks; /* of those of 2^44 and above; 0: there were none */
+	uint64_t reserved1[7];
 	uint64_t bins[SPANRING_STATISTICS_BINS];
 	uint64_t reserved2[48];
 };
 
-/* Bin of a duration. */
+#define SPANRING_STATISTICS_TICKS_LAST ((UINT64_C(1) << SPANRING_STATISTICS_TICKS_BITS) - 1u)
+
+/* Bin of a duration that is at most SPANRING_STATISTICS_TICKS_LAST. The highest bit is taken as at least bit 6: no question for less. */
+static inline uint64_t spanring_statistics_bin_below(uint64_t ticks) {
+	uint64_t shift = 57u - (uint64_t)(uint32_t)__builtin_clzll(ticks | 64u);
+	return (shift << SPANRING_STATISTICS_BIN_BITS) + (ticks >> shift);
+}
+
+/* Bin of any duration. */
 static inline uint32_t spanring_statistics_bin(uint64_t ticks) {
-	const uint64_t last = (UINT64_C(1) << SPANRING_STATISTICS_TICKS_BITS) - 1u;
-	uint64_t value = ticks < last ? ticks : last;
-	/* The highest bit, taken as at least bit 6: then what is below 64 needs no question. */
-	uint32_t shift = 57u - (uint32_t)__builtin_clzll(value | 64u);
-	return (shift << SPANRING_STATISTICS_BIN_BITS) + (uint32_t)(value >> shift);
+	uint64_t last = SPANRING_STATISTICS_TICKS_LAST;
+	return (uint32_t)spanring_statistics_bin_below(ticks < last ? ticks : last);
 }
 
 /* Smallest value of a bin; of the number one beyond the last one: the smallest that no bin holds. */

@@ -2,7 +2,7 @@
 # What strangers compile and link against: each public header alone, as C11 and C++; the symbols of the shared library.
 set(abi_dir ${CMAKE_CURRENT_LIST_DIR})
 set(abi_generated ${CMAKE_CURRENT_BINARY_DIR}/abi)
-set(abi_headers export version record ring_abi spanring heap)
+set(abi_headers export version record ring_abi spanring heap rollout testing)
 foreach(header ${abi_headers})
   foreach(extension c cpp)
     set(source ${abi_generated}/alone_${header}.${extension})
@@ -36,6 +36,11 @@ if(NOT SPANRING_SANITIZE AND NOT SPANRING_COVERAGE)
   add_test(NAME abi.exports_heap COMMAND sh ${abi_dir}/check_exports.sh $<TARGET_FILE:spanring_heap>
     ${abi_dir}/../../libshm/libspanring_heap.map)
   set_tests_properties(abi.exports_heap PROPERTIES LABELS abi TIMEOUT 60 SKIP_RETURN_CODE 77)
+  # Beside each object the compiler writes how much stack its functions need.
+  target_compile_options(spanring_static PRIVATE -fstack-usage)
+  add_test(NAME abi.guest COMMAND sh ${abi_dir}/check_guest.sh $<TARGET_FILE:spanring> $<TARGET_FILE:spanring_static>
+    ${CMAKE_BINARY_DIR}/libshm/CMakeFiles/spanring_static.dir)
+  set_tests_properties(abi.guest PROPERTIES LABELS abi TIMEOUT 120 SKIP_RETURN_CODE 77)
   add_test(NAME abi.consume COMMAND bash ${abi_dir}/consume.sh ${CMAKE_BINARY_DIR} ${CMAKE_GENERATOR} ${CMAKE_C_COMPILER}
     ${CMAKE_CXX_COMPILER})
   set_tests_properties(abi.consume PROPERTIES LABELS abi TIMEOUT 300 SKIP_RETURN_CODE 77)

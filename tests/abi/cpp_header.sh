@@ -19,6 +19,10 @@ int use(std::string_view text, const spanring::context &parent) noexcept {
 	SPANRING_CXX_EVENT(child, "event");
 	span.set_status(spanring::status::ok);
 	spanring::span moved(static_cast<spanring::span &&>(child));
+	static spanring::site site = SPANRING_SITE_INIT("async", SPANRING_KIND_INTERNAL);
+	spanring::async_span async(site, parent);
+	const spanring::attached_context turn(async);
+	SPANRING_CXX_SET(async, "number", 1);
 	return moved ? 1 : 0;
 }
 CXX

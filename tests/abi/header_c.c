@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every macro and function of the public header, from C11, against the shared library. With tracing off it records nothing. */
 #include <errno.h>
+#include <spanring/async.h>
 #include <spanring/context.h>
 #include <spanring/ring_abi.h>
 #include <spanring/spanring.h>
@@ -32,6 +33,34 @@ static int work(const struct spanring_context *parent) {
 	return (int)(scoped.span_id | server.span_id | child.span_id);
 }
 
+static int async(const struct spanring_context *parent) {
+	static struct spanring_site site = SPANRING_SITE_INIT("async", SPANRING_KIND_INTERNAL);
+	static struct spanring_key key = SPANRING_KEY_INIT("key");
+	const struct spanring_begin_options options = {parent, 0, false};
+	const struct spanring_attribute attribute = spanring_attribute_i64(&key, 1);
+	struct spanring_async spans[2];
+	SPANRING_ATTACH(attached, parent);
+	SPANRING_ASYNC_BEGIN(span, "async");
+	SPANRING_ASYNC_BEGIN_KIND(client, "client", SPANRING_KIND_CLIENT);
+	SPANRING_ASYNC_SET_BOOL(span, "bool", true);
+	SPANRING_ASYNC_SET_I64(span, "i64", -1);
+	SPANRING_ASYNC_SET_U64(span, "u64", 1);
+	SPANRING_ASYNC_SET_F64(span, "f64", 0.5);
+	SPANRING_ASYNC_SET_STRING(span, "string", "text");
+	SPANRING_ASYNC_EVENT(span, "event");
+	spanring_async_set_attributes(span, &attribute, 1);
+	spanring_async_event_with(span, &key, &attribute, 1);
+	spanring_async_link(span, parent);
+	spanring_async_set_status(span, SPANRING_STATUS_OK, NULL);
+	(void)spanring_async_context(span);
+	spanring_async_end(span);
+	spanring_async_end(client);
+	spanring_async_end(spanring_async_begin_with(&site, &options));
+	uint32_t begun = spanring_async_begin_many(&site, parent, 2, spans);
+	spanring_async_end_many(spans, 2);
+	return (int)begun + (span.span_id != 0);
+}
+
 static int contexts(void) {
 	struct spanring_remote remote;
 	struct spanring_baggage baggage;
@@ -57,7 +86,7 @@ int main(void) {
 	struct spanring_counters counters;
 	setenv("SPANRING_DISABLED", "true", 1);
 	struct spanring_context context = spanring_context_current();
-	int failed = work(&context) != 0 || contexts() != 0;
+	int failed = work(&context) != 0 || async(&context) != 0 || contexts() != 0;
 	struct spanring_span span = spanring_begin_with(&site, &options);
 	spanring_set_bytes(span, &key, "b", 1);
 	context = spanring_context_of(span);

@@ -51,7 +51,8 @@ static void pipe_open(struct pipe_under_test *pipe) {
 	pipe->writer.lap_word = ring_writer_tail_word(0, 0, 0, spanring_lap_tag(0));
 	pipe->writer.publish_records = SPANRING_PUBLISH_RECORDS;
 	pipe->writer.publish_ticks = 1000;
-	pipe->writer.control = &pipe->control;
+	pipe->writer.bell = &pipe->control;
+	pipe->writer.slot = pipe->writer.slots;
 	ring_writer_restop(&pipe->writer);
 	pipe->records = seed_rounds(RECORDS);
 }

@@ -4,10 +4,18 @@ target_include_directories(spanring_test_agent_files PUBLIC ${CMAKE_CURRENT_SOUR
 target_link_libraries(spanring_test_agent_files PUBLIC spanring::test_support spanring::headers)
 spanring_target(spanring_test_agent_files)
 
-foreach(test IN ITEMS ring_reader agent_clock_model agent_sampler agent_drain agent_unfinished)
+foreach(test IN ITEMS ring_reader agent_clock_model agent_sampler agent_drain agent_unfinished agent_async agent_statistics)
   add_executable(test_${test} unit/test_${test}.c)
   target_link_libraries(test_${test} PRIVATE spanring_test_agent_files spanring::agent_parts)
   spanring_target(test_${test})
   add_test(NAME unit.${test} COMMAND test_${test})
   set_tests_properties(unit.${test} PROPERTIES LABELS unit)
 endforeach()
+
+# Settings of the agent, and the page that lists them.
+add_executable(test_agent_config unit/test_agent_config.c)
+target_link_libraries(test_agent_config PRIVATE spanring_test_agent_files spanring::agent_parts)
+target_compile_definitions(test_agent_config PRIVATE SPANRING_TEST_DOCS="${PROJECT_SOURCE_DIR}/docs")
+spanring_target(test_agent_config)
+add_test(NAME unit.agent_config COMMAND test_agent_config)
+set_tests_properties(unit.agent_config PROPERTIES LABELS unit TIMEOUT 120)

@@ -142,3 +142,30 @@ void cpp_empty() {
 	spanring_counters_read(&counters);
 	CHECK(counters.begun == 0 && counters.misuse == 0);
 }
+
+void cpp_async() {
+	static spanring::site site = SPANRING_SITE_INIT("request", SPANRING_KIND_SERVER);
+	spanring::async_span request(site);
+	SPANRING_CXX_SET(request, "seq", 7);
+	SPANRING_CXX_EVENT(request, "queued");
+	{
+		const spanring::attached_context turn(request);
+		SPANRING_CXX_SPAN(handler, "handler");
+		CHECK(spanring::current_context().trace_lo == request.context().trace_lo);
+	}
+	CHECK(spanring::current_context().span_id == 0);
+	spanring::async_span moved(std::move(request));
+	CHECK(!request && moved);
+	std::thread([span = std::move(moved)]() mutable {
+		span.set_status(spanring::status::ok);
+		span.end();
+		CHECK(!span);
+	}).join();
+	spanring::async_span again(site, spanring::kind::client);
+	spanring::async_span adopted(again.release());
+	CHECK(!again && adopted);
+	adopted = spanring::async_span();
+	spanring_counters counters;
+	spanring_counters_read(&counters);
+	CHECK(counters.begun == 3 && counters.ended == 3 && counters.misuse == 0);
+}

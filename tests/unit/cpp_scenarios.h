@@ -12,6 +12,7 @@ void cpp_moves(void);
 void cpp_attributes(void);
 void cpp_parents(void);
 void cpp_empty(void);
+void cpp_async(void);
 
 SPANRING_EXTERN_C_END
 

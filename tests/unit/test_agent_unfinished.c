@@ -164,6 +164,59 @@ static void entries_that_make_no_sense_are_left_out(void **state) {
 	assert_int_equal(stack.count, 2);
 }
 
+/* As when its process was found to be gone. */
+static void look_at_the_dead(struct fixture *fixture) {
+	fixture->producer->phase = PRODUCER_ENDING;
+	assert_int_equal(feed_look(fixture->feed), 0);
+}
+
+static void entries_that_are_no_recorded_span_have_no_row(void **state) {
+	struct fixture *fixture = *state;
+	struct store_cursor row;
+	struct ring_stack stack;
+	uint32_t contexts = 0;
+	push(fixture, 6);
+	fixture->stack[0].tail.type = SPANRING_ENTRY_CONTEXT;
+	fixture->stack[2].tail.type = SPANRING_ENTRY_UNSAMPLED;
+	fixture->stack[2].span_id = 0; /* nobody looks at it */
+	fixture->stack[3].tail.type = SPANRING_ENTRY_CONTEXT_UNSAMPLED;
+	fixture->stack[4].tail.type = 77;
+	assert_int_equal(ring_stack_contexts(&fixture->feed->reader, true, &contexts), 0);
+	assert_int_equal(contexts, 2);
+	assert_int_equal(ring_stack_read(&fixture->feed->reader, false, 0, &stack), 0);
+	assert_int_equal(stack.contexts, 2);
+	assert_int_equal(stack.unsampled, 1);
+	assert_int_equal(stack.refused, 1);
+	assert_int_equal(stack.count, 2);
+	assert_int_equal(stack.places[0], 1);
+	assert_int_equal(stack.places[1], 5);
+	look_at_the_dead(fixture);
+	assert_int_equal(close_ring(fixture), 0);
+	assert_int_equal(fixture->rows, 2);
+	feed_cursor(fixture->feed, true, &row);
+	/* Contexts are neither begun nor open; a span that is not sampled is both. */
+	assert_int_equal(row.open, 4);
+	assert_int_equal(row.begun - row.open, fixture->feed->look.begun - fixture->feed->look.open);
+}
+
+/* Begun and ended are counted by the word; what is sampled out has ended without a record. */
+static void a_thread_killed_while_it_sampled_a_span_out(void **state) {
+	struct fixture *fixture = *state;
+	struct store_cursor row;
+	push(fixture, 3);
+	uint64_t ended = fixture->files.ring->begun_open >> SPANRING_BEGUN_SHIFT;
+	ended -= fixture->files.ring->begun_open & SPANRING_OPEN_MASK;
+	fixture->stack[2].tail.type = SPANRING_ENTRY_UNSAMPLED;
+	fixture->files.ring->sampled_out = ended;
+	fixture->files.ring->sampled_out_short = 1; /* one more than the word says: the innermost */
+	look_at_the_dead(fixture);
+	assert_int_equal(close_ring(fixture), 0);
+	assert_int_equal(fixture->rows, 2);
+	feed_cursor(fixture->feed, true, &row);
+	assert_int_equal(row.open, 2);
+	assert_int_equal(row.sampled_out + row.sampled_out_short, row.begun - row.open);
+}
+
 static void absurd_times_are_held_in_bounds(void **state) {
 	struct fixture *fixture = *state;
 	push(fixture, 2);
@@ -281,6 +334,8 @@ int main(void) {
 	    WITH_FILES(the_age_reaches_the_last_finished_span),
 	    WITH_FILES(a_span_whose_record_is_the_last_has_ended),
 	    WITH_FILES(entries_that_make_no_sense_are_left_out),
+	    WITH_FILES(entries_that_are_no_recorded_span_have_no_row),
+	    WITH_FILES(a_thread_killed_while_it_sampled_a_span_out),
 	    WITH_FILES(absurd_times_are_held_in_bounds),
 	    WITH_FILES(counts_beyond_the_stack_are_damage),
 	    WITH_FILES(a_file_that_is_cut_short_is_gone),

@@ -44,6 +44,30 @@ static void counted_losses_balance(void **state) {
 	assert_true(books_dropped(&books) == 14 && books.rejected_contract == 6);
 }
 
+static void what_is_sampled_out_balances(void **state) {
+	(void)state;
+	struct store_cursor cursor = ring(STORE_RING_RETIRED, 100, 2, 3);
+	cursor.sampled_out = 90;
+	cursor.sampled_out_short = 5;
+	struct books books = expect_balance(&cursor, 3);
+	assert_true(books.sampled_out == 95 && books.sampled_out_short == 5);
+	cursor.sampled_out_short = 4;
+	expect_gap(&cursor, 3, "1 ended spans are neither");
+}
+
+static void statistics_are_held_to_what_ended(void **state) {
+	char problem[BOOKS_PROBLEM_BYTES];
+	struct books books = {.ended = 1000, .dropped_depth = 10, .dropped_no_ring = 90};
+	(void)state;
+	assert_true(books_of_statistics(&books, 900, 0, problem));
+	assert_false(books_of_statistics(&books, 899, 0, problem));
+	assert_string_equal(problem, "statistics count 1 spans fewer than ended");
+	assert_false(books_of_statistics(&books, 901, 0, problem));
+	assert_string_equal(problem, "statistics count 1 spans more than ended");
+	assert_true(books_of_statistics(&books, 899, 1, problem) && books_of_statistics(&books, 902, 2, problem));
+	assert_false(books_of_statistics(&books, UINT64_MAX, 2, problem));
+}
+
 static void uncounted_losses_are_gaps(void **state) {
 	(void)state;
 	struct store_cursor missing = ring(STORE_RING_RETIRED, 100, 0, 99);
@@ -115,6 +139,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_span_stored),
 	    cmocka_unit_test(counted_losses_balance),
+	    cmocka_unit_test(what_is_sampled_out_balances),
+	    cmocka_unit_test(statistics_are_held_to_what_ended),
 	    cmocka_unit_test(uncounted_losses_are_gaps),
 	    cmocka_unit_test(a_living_ring_explains_itself),
 	    cmocka_unit_test(lost_records_explain_no_more_than_they_are),

@@ -3,11 +3,11 @@
 #include "support/cmocka.h"
 
 #include "analyze/fit.h"
-#include "analyze/suggest.h"
 #include "analyze/table.h"
 #include "analyze/time_point.h"
 #include "analyze/trace_id.h"
 #include "base/clock.h"
+#include "base/suggest.h"
 #include "base/text.h"
 
 #include <errno.h>

@@ -103,11 +103,26 @@ static void an_empty_span_does_nothing(void **state) {
 	(void)view_run(view_scratch.rings, cpp_empty, VIEW_EXIT);
 }
 
+static void an_async_span_ends_elsewhere(void **state) {
+	(void)state;
+	struct view_instance *view = run(cpp_async);
+	const struct spanring_span_record *handler = view_span(view, "handler");
+	const struct spanring_span_record *request = view_span(view, "request");
+	assert_int_equal(view->ring_count, 2);
+	assert_int_equal(view_count(view, SPANRING_RECORD_SPAN), 3);
+	for (unsigned i = 0; request->span_id != handler->parent_id && i < 3; i++)
+		request = &view_record(view, SPANRING_RECORD_SPAN, i)->span;
+	assert_true(handler->parent_id == request->span_id);
+	assert_int_equal(view_status(request), SPANRING_STATUS_OK);
+	assert_int_equal(view_kind(request), SPANRING_KIND_SERVER);
+	view_close(view);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    VIEW_TEST(a_span_ends_with_its_scope), VIEW_TEST(a_moved_span_ends_once),
 	    VIEW_TEST(the_value_chooses_the_type), VIEW_TEST(parents_are_explicit),
-	    VIEW_TEST(an_empty_span_does_nothing),
+	    VIEW_TEST(an_empty_span_does_nothing), VIEW_TEST(an_async_span_ends_elsewhere),
 	};
 	return cmocka_run_group_tests_name("cpp_span", tests, NULL, NULL);
 }

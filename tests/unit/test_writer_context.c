@@ -162,10 +162,10 @@ static void a_context_comes_back(void **state) {
 	(void)state;
 	char text[SPANRING_TRACEPARENT_BYTES];
 	const struct spanring_context contexts[] = {
-	    {UINT64_C(0x4bf92f3577b34da6), UINT64_C(0xa3ce929d0e0e4736), UINT64_C(0x00f067aa0ba902b7)},
-	    {0, 1, 1},
-	    {UINT64_MAX, UINT64_MAX, UINT64_MAX},
-	    {UINT64_C(1) << 63, 0, UINT64_C(1) << 63},
+	    {UINT64_C(0x4bf92f3577b34da6), UINT64_C(0xa3ce929d0e0e4736), UINT64_C(0x00f067aa0ba902b7), 0, 0},
+	    {0, 1, 1, 0, 0},
+	    {UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0},
+	    {UINT64_C(1) << 63, 0, UINT64_C(1) << 63, 0, 0},
 	};
 	for (size_t i = 0; i < sizeof(contexts) / sizeof(contexts[0]); i++) {
 		struct spanring_remote remote;
@@ -176,11 +176,40 @@ static void a_context_comes_back(void **state) {
 	}
 	assert_int_equal(spanring_traceparent_inject(&contexts[0], SPANRING_FLAG_SAMPLED, text), 55);
 	assert_string_equal(text, PARENT);
-	const struct spanring_context no_trace = {0, 0, 1};
-	const struct spanring_context no_span = {1, 1, 0};
+	const struct spanring_context no_trace = {0, 0, 1, 0, 0};
+	const struct spanring_context no_span = {1, 1, 0, 0, 0};
 	assert_int_equal(spanring_traceparent_inject(&no_trace, 1, text), 0);
 	assert_string_equal(text, "");
 	assert_int_equal(spanring_traceparent_inject(&no_span, 1, text), 0);
+}
+
+static void the_sampled_flag_goes_along(void **state) {
+	(void)state;
+	static const struct {
+		const char *flags;
+		bool sampled;
+	} cases[] = {{"00", false}, {"01", true}, {"02", false}, {"03", true}, {"fe", false}, {"ff", true}};
+	char text[SPANRING_TRACEPARENT_BYTES];
+	char header[SPANRING_TRACEPARENT_BYTES];
+	struct spanring_environment environment;
+	struct spanring_remote remote;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(header, sizeof(header), "%.53s%s", PARENT, cases[i].flags);
+		assert_true(spanring_remote_extract(header, NULL, &remote));
+		assert_int_equal(remote.context.flags, cases[i].sampled ? 0 : SPANRING_CONTEXT_UNSAMPLED);
+		assert_int_equal(remote.flags & SPANRING_FLAG_SAMPLED, cases[i].sampled);
+		/* What the caller says of the flag does not count, what the context says does. */
+		assert_int_equal(spanring_traceparent_inject(&remote.context, SPANRING_FLAG_SAMPLED, text), 55);
+		assert_string_equal(text + 53, cases[i].sampled ? "01" : "00");
+		assert_int_equal(spanring_traceparent_inject(&remote.context, SPANRING_FLAG_RANDOM, text), 55);
+		assert_string_equal(text + 53, cases[i].sampled ? "03" : "02");
+		assert_int_equal(spanring_context_to_environment(&remote.context, NULL, NULL, &environment), 1);
+		assert_string_equal(environment.traceparent + strlen(environment.traceparent) - 2,
+		                    cases[i].sampled ? "01" : "00");
+	}
+	remote.context.flags = ~SPANRING_CONTEXT_UNSAMPLED; /* others are ignored */
+	assert_int_equal(spanring_traceparent_inject(&remote.context, 0, text), 55);
+	assert_string_equal(text + 53, "01");
 }
 
 static void check_member(const struct spanring_baggage *baggage, const char *key, const char *expected) {
@@ -378,6 +407,7 @@ int main(void) {
 	    cmocka_unit_test(tracestates),
 	    cmocka_unit_test(tracestate_limits),
 	    cmocka_unit_test(a_context_comes_back),
+	    cmocka_unit_test(the_sampled_flag_goes_along),
 	    cmocka_unit_test(baggage_is_read),
 	    cmocka_unit_test(malformed_baggage),
 	    cmocka_unit_test(baggage_is_set),

@@ -18,8 +18,8 @@ static struct spanring_counters counters_now(void) {
 
 static void links(void) {
 	const struct spanring_context linked = {1, 2, 3, 0, 0};
-	const struct spanring_context no_span = {1, 2, 0};
-	const struct spanring_context no_trace = {0, 0, 3};
+	const struct spanring_context no_span = {1, 2, 0, 0, 0};
+	const struct spanring_context no_trace = {0, 0, 3, 0, 0};
 	SPANRING_SPAN(span, "linked");
 	spanring_link(span, &linked);
 	spanring_link(span, &no_span);

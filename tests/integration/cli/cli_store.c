@@ -23,6 +23,9 @@ struct making {
 	struct batch *batch;
 	uint32_t process[2];
 	uint32_t thread[3];
+	struct store_rollup rollups[6];
+	struct store_rollup_bin bins[6][ROLLUP_BINS_MAX];
+	size_t rollup_count;
 };
 
 uint64_t cli_index_duration(uint32_t i) {
@@ -182,6 +185,51 @@ static void add_odd_names(struct making *making) {
 	}
 }
 
+/* A clock of 2 ticks per ns; each duration counts `times`. */
+static void add_rollup(struct making *making, uint32_t process, uint32_t site, const uint64_t *durations_ns,
+                       uint32_t count, uint64_t times, uint64_t errors) {
+	static uint64_t bins[ROLLUP_BINS_MAX];
+	struct store_rollup *rollup = &making->rollups[making->rollup_count];
+	struct store_rollup_bin *sparse = making->bins[making->rollup_count++];
+	*rollup = (struct store_rollup){.process = process,
+	                                .site = site,
+	                                .since_ns = A_START_NS,
+	                                .until_ns = 33 * NS_PER_S,
+	                                .ns_per_tick_q32 = UINT64_C(1) << 31,
+	                                .count = count * times,
+	                                .errors = errors,
+	                                .min_ns = durations_ns[0],
+	                                .bins = sparse};
+	memset(bins, 0, sizeof(bins));
+	for (uint32_t i = 0; i < count; i++) {
+		bins[spanring_statistics_bin(durations_ns[i] * 2)] += times;
+		rollup->sum_ns += durations_ns[i] * times;
+		rollup->min_ns = durations_ns[i] < rollup->min_ns ? durations_ns[i] : rollup->min_ns;
+		rollup->max_ns = durations_ns[i] > rollup->max_ns ? durations_ns[i] : rollup->max_ns;
+	}
+	for (uint32_t bin = 0; bin < ROLLUP_BINS_MAX; bin++)
+		if (bins[bin])
+			sparse[rollup->bin_count++] = (struct store_rollup_bin){.count = bins[bin], .bin = bin};
+}
+
+static void add_rollups(struct making *making, enum cli_defect defect) {
+	static const uint64_t users[] = {12340000};
+	static const uint64_t login[] = {1002000};
+	static const uint64_t query[] = {10900000, 500000};
+	static const uint64_t odd[] = {0, 3 * NS_PER_S};
+	uint64_t index[CLI_INDEX_SPANS];
+	uint32_t counted = defect == CLI_UNCOUNTED ? CLI_INDEX_SPANS - 1 : CLI_INDEX_SPANS;
+	for (uint32_t i = 0; i < CLI_INDEX_SPANS; i++)
+		index[i] = cli_index_duration(i);
+	add_rollup(making, making->process[0], site_of(making, "GET /users", 1), users, 1, 1, 0);
+	add_rollup(making, making->process[0], site_of(making, "authenticate", 0), login, 1, 1, 0);
+	add_rollup(making, making->process[0], site_of(making, "query", 2), query, 2, 1, 1);
+	add_rollup(making, making->process[1], site_of(making, "index file", 0), index, counted,
+	           defect == CLI_STATISTICS ? 2 : 1, 20);
+	add_rollup(making, making->process[1], site_of(making, CLI_EVIL_NAME, 0), &odd[0], 1, 1, 0);
+	add_rollup(making, making->process[1], site_of(making, CLI_WIDE_NAME, 0), &odd[1], 1, 1, 0);
+}
+
 static void commit(struct making *making, const struct store_cursor *cursors, size_t cursor_count,
                    const struct store_process_account *accounts, const struct store_memory_sample *samples,
                    size_t sample_count) {
@@ -192,7 +240,9 @@ static void commit(struct making *making, const struct store_cursor *cursors, si
 	                              .accounts = accounts,
 	                              .account_count = accounts ? 2 : 0,
 	                              .samples = samples,
-	                              .sample_count = sample_count};
+	                              .sample_count = sample_count,
+	                              .rollups = making->rollups,
+	                              .rollup_count = making->rollup_count};
 	struct store_receipt receipt;
 	if (store_writer_commit(making->writer, &commit, &receipt) != 0)
 		fail_msg("%s", store_writer_error(making->writer));
@@ -219,6 +269,10 @@ static void fill_cursors(struct store_cursor cursors[3], enum cli_defect defect)
 		cursors[1].state = STORE_RING_LIVE;
 	if (defect == CLI_DUPLICATES)
 		cursors[1].stored_spans -= 3;
+	if (defect == CLI_STATISTICS) {
+		cursors[1].begun += CLI_INDEX_SPANS;
+		cursors[1].sampled_out = CLI_INDEX_SPANS;
+	}
 }
 
 static void fill_samples(struct store_memory_sample samples[6], uint32_t process_a, uint32_t process_b) {
@@ -243,13 +297,17 @@ static void open_writer(const char *directory, struct store_writer **ret_writer)
 }
 
 void cli_store_make(const char *directory, enum cli_defect defect) {
-	struct making making = {.writer = NULL};
+	static struct making making; /* large */
 	struct store_cursor cursors[3];
 	struct store_memory_sample samples[6];
 	struct store_process_account accounts[2] = {{.state = STORE_PROCESS_DIED, .rings_made = 1},
 	                                            {.state = STORE_PROCESS_EXITED, .rings_made = 2}};
-	for (uint32_t i = 0; i < 2; i++)
+	bool statistics = defect == CLI_STATISTICS || defect == CLI_UNCOUNTED;
+	for (uint32_t i = 0; i < 2; i++) {
 		instance_of(i, accounts[i].instance);
+		accounts[i].statistics = statistics ? STORE_STATISTICS_WHOLE : STORE_STATISTICS_NONE;
+	}
+	memset(&making, 0, sizeof(making));
 	open_writer(directory, &making.writer);
 	assert_int_equal(batch_new(&making.batch), 0);
 	new_segment(&making);
@@ -264,6 +322,8 @@ void cli_store_make(const char *directory, enum cli_defect defect) {
 	new_segment(&making);
 	add_trace_a(&making);
 	add_odd_names(&making);
+	if (statistics)
+		add_rollups(&making, defect);
 	commit(&making, cursors, 3, accounts, NULL, 0);
 	assert_int_equal(store_writer_close(making.writer), 0);
 	catalog_free(making.catalog);

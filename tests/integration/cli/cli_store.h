@@ -25,9 +25,11 @@
 
 enum cli_defect {
 	CLI_BALANCED,
-	CLI_LIVE,      /* the ring of process 200 is alive: 5 more spans have ended than are stored */
-	CLI_GAP,       /* the same of a ring that is not alive */
-	CLI_DUPLICATES /* the agent says it stored fewer */
+	CLI_LIVE,       /* the ring of process 200 is alive: 5 more spans have ended than are stored */
+	CLI_GAP,        /* the same of a ring that is not alive */
+	CLI_DUPLICATES, /* the agent says it stored fewer */
+	CLI_STATISTICS, /* not a defect: rollups of all names, and of "index file" as many spans again were sampled out */
+	CLI_UNCOUNTED   /* as CLI_STATISTICS, but the last reading was lost: fewer spans in rollups than records */
 };
 
 uint64_t cli_index_duration(uint32_t i);

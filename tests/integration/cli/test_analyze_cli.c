@@ -141,6 +141,78 @@ static void expect_count(const char *words, double count) {
 	child_result_free(&result);
 }
 
+static void expect_near(const char *json, const char *key, uint64_t wanted) {
+	double got = number(json, "\"name\": \"index file\"", key);
+	if (fabs(got - (double)wanted) > 0.0079 * (double)wanted + 1)
+		fail_msg("%s is %.17g, not near %" PRIu64, key, got, wanted);
+}
+
+/* All that ended, also what was sampled out: each duration of "index file" twice. */
+static void check_sketch(const char *json) {
+	uint64_t durations[CLI_INDEX_SPANS];
+	const char *name = "\"name\": \"index file\"";
+	sorted_durations(durations);
+	assert_non_null(strstr(json, "\"coverage\": \"all\""));
+	assert_non_null(strstr(json, "\"method\": \"sketch\""));
+	expect_number(json, "{", "max_relative_error", 0.0079);
+	expect_number(json, name, "count", 2.0 * CLI_INDEX_SPANS);
+	expect_number(json, name, "errors", 20);
+	expect_number(json, name, "min_ns", (double)durations[0]);
+	expect_number(json, name, "max_ns", (double)durations[CLI_INDEX_SPANS - 1]);
+	expect_near(json, "p50_ns", durations[499]);
+	expect_near(json, "p90_ns", durations[899]);
+	expect_near(json, "p99_ns", durations[989]);
+	expect_near(json, "p999_ns", durations[998]);
+	expect_number(json, "\"name\": \"query\"", "errors", 1);
+	expect_number(json, "\"name\": \"query\"", "total_ns", 11400000);
+	expect_number(json, "\"name\": \"GET /users\"", "p50_ns", 12340000);
+	expect_number(json, "\"name\": \"GET /users\"", "stddev_ns", 0);
+}
+
+static void expect_method(const char *words, const char *method, const char *coverage, double count) {
+	struct child_result result = run(words);
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	if (!strstr(result.out, method) || !strstr(result.out, coverage))
+		fail_msg("'%s' is not %s over %s: %s", words, method, coverage, result.out);
+	expect_number(result.out, "\"name\": \"index file\"", "count", count);
+	child_result_free(&result);
+}
+
+static void statistics_answer_for_all_spans(void **state) {
+	(void)state;
+	struct scratch kept = scratch;
+	scratch_make(&scratch);
+	cli_store_make(scratch.store, CLI_STATISTICS);
+	struct child_result result = run("latency STORE --json");
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	check_sketch(result.out);
+	child_result_free(&result);
+	result = run("latency STORE");
+	assert_non_null(strstr(result.out, "all 2,006 spans that ended, percentiles within 0.8 %"));
+	child_result_free(&result);
+	result = run("latency STORE --exact");
+	assert_non_null(strstr(result.out, "exact, over the stored spans only (50.1 % of 2,007)"));
+	child_result_free(&result);
+	double all = 2.0 * CLI_INDEX_SPANS;
+	expect_method("latency STORE --json --name index*", "sketch", "\"all\"", all);
+	expect_method("latency STORE --json --service index*", "sketch", "\"all\"", all);
+	expect_method("latency STORE --json --exact", "\"exact\"", "\"stored\"", CLI_INDEX_SPANS);
+	expect_method("latency STORE --json --since 2026-11-20", "\"exact\"", "\"stored\"", CLI_INDEX_SPANS);
+	expect_count("latency STORE --json --service nobody", 0);
+	scratch_remove(&scratch);
+	scratch = kept;
+}
+
+static void lost_statistics_are_not_taken_for_all(void **state) {
+	(void)state;
+	struct scratch kept = scratch;
+	scratch_make(&scratch);
+	cli_store_make(scratch.store, CLI_UNCOUNTED);
+	expect_method("latency STORE --json", "\"exact\"", "\"stored\"", CLI_INDEX_SPANS);
+	scratch_remove(&scratch);
+	scratch = kept;
+}
+
 static void filters_select(void **state) {
 	(void)state;
 	expect_count("latency STORE --json --name index*", CLI_INDEX_SPANS);
@@ -591,6 +663,8 @@ static int remove_store(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(latency_is_that_of_the_sorted_values),
+	    cmocka_unit_test(statistics_answer_for_all_spans),
+	    cmocka_unit_test(lost_statistics_are_not_taken_for_all),
 	    cmocka_unit_test(filters_select),
 	    cmocka_unit_test(sorting_orders),
 	    cmocka_unit_test(slowest_are_the_longest),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* "Did you mean ...?" */
-#ifndef SPANRING_ANALYZE_SUGGEST_H
-#define SPANRING_ANALYZE_SUGGEST_H
+#ifndef SPANRING_BASE_SUGGEST_H
+#define SPANRING_BASE_SUGGEST_H
 
 #include <stddef.h>
 

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include "base/clock.h"
+#include "base/errs.h"
+#include "base/suggest.h"
+#include "base/units.h"
+#include "config.h"
+#include "libshm/sampling.h"
+#include "preset.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AGENT "agent"
+#define FLUSH "flush"
+#define PROGRAMS "programs"
+#define PLACE(field) offsetof(struct config, field)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+#define HOUR_NS (3600 * NS_PER_S)
+
+static const char *const durabilities[] = {
+    [STORE_DURABILITY_NORMAL] = "normal", [STORE_DURABILITY_FULL] = "full", NULL};
+
+const char *const options_sections[] = {AGENT, FLUSH, PROGRAMS, NULL};
+
+const struct options_entry options_table[OPTIONS_COUNT] = {
+    [OPTIONS_RINGS] = {.name = "rings",
+                       .section = AGENT,
+                       .variable = "SPANRING_DIR",
+                       .value = "DIR",
+                       .about = "ring directory that programs and agent share\n"
+                                "(else /dev/shm/spanring-<uid>; record: one of its own)",
+                       .type = OPTIONS_PATH,
+                       .place = PLACE(rings),
+                       .is_of_place = true},
+    [OPTIONS_STORE] = {.name = "store",
+                       .letter = 'o',
+                       .section = AGENT,
+                       .variable = "SPANRING_STORE",
+                       .value = "DIR",
+                       .about = "store to write (else $XDG_STATE_HOME/spanring or\n"
+                                "~/.local/state/spanring, as root /var/lib/spanring;\n"
+                                "record: spanring.store in the current directory, added\n"
+                                "to if it exists)",
+                       .type = OPTIONS_PATH,
+                       .place = PLACE(store),
+                       .is_of_place = true},
+    [OPTIONS_PRESET] = {.name = "preset",
+                        .section = AGENT,
+                        .variable = OPTIONS_VARIABLE_PREFIX "PRESET",
+                        .value = "NAME",
+                        .usual = "default",
+                        .choices = preset_names,
+                        .about = "values for what is not set itself: default,\n"
+                                 "high-throughput, low-latency, balanced,\n"
+                                 "high-performance",
+                        .type = OPTIONS_CHOICE,
+                        .place = PLACE(preset)},
+    [OPTIONS_MEMORY_CAP] = {.name = "memory-cap",
+                            .section = AGENT,
+                            .variable = OPTIONS_VARIABLE_PREFIX "MEMORY_CAP",
+                            .value = "SIZE",
+                            .usual = "64MiB",
+                            .about = "memory of the agent: buffers are made to fit, and\n"
+                                     "shrink while it has more",
+                            .type = OPTIONS_BYTES,
+                            .place = PLACE(memory_cap_bytes),
+                            .min = 32 * MIB,
+                            .max = 64 * GIB},
+    [OPTIONS_QUIET] = {.name = "quiet",
+                       .section = AGENT,
+                       .variable = OPTIONS_VARIABLE_PREFIX "QUIET",
+                       .usual = "no",
+                       .about = "only warnings and errors",
+                       .type = OPTIONS_SWITCH,
+                       .place = PLACE(quiet)},
+    [OPTIONS_BATCH_SIZE] = {.name = "batch-size",
+                            .section = FLUSH,
+                            .variable = OPTIONS_VARIABLE_PREFIX "BATCH_SIZE",
+                            .value = "N",
+                            .usual = "65536",
+                            .about = "commit once this many spans are there; more go along\n"
+                                     "while the store is busy",
+                            .type = OPTIONS_NUMBER,
+                            .place = PLACE(batch_spans),
+                            .min = 1,
+                            .max = BATCH_SPANS_MAX},
+    [OPTIONS_FLUSH_INTERVAL] = {.name = "flush-interval",
+                                .section = FLUSH,
+                                .variable = OPTIONS_VARIABLE_PREFIX "FLUSH_INTERVAL",
+                                .value = "TIME",
+                                .usual = "1s",
+                                .about = "time between two commits of what is there",
+                                .type = OPTIONS_DURATION,
+                                .place = PLACE(flush_interval_ns),
+                                .min = NS_PER_MS,
+                                .max = 60 * NS_PER_S},
+    [OPTIONS_MAX_WAIT] = {.name = "max-wait",
+                          .section = FLUSH,
+                          .variable = OPTIONS_VARIABLE_PREFIX "MAX_WAIT",
+                          .value = "TIME",
+                          .usual = "30s",
+                          .about = "longest time from the end of a span to its hand-over\n"
+                                   "to the store; later commits are counted as late",
+                          .type = OPTIONS_DURATION,
+                          .place = PLACE(max_wait_ns),
+                          .min = 10 * NS_PER_MS,
+                          .max = HOUR_NS},
+    [OPTIONS_DURABILITY] = {.name = "durability",
+                            .section = FLUSH,
+                            .variable = OPTIONS_VARIABLE_PREFIX "DURABILITY",
+                            .value = "MODE",
+                            .usual = "normal",
+                            .choices = durabilities,
+                            .about = "normal: survives the death of any process\n"
+                                     "full: survives loss of power, too",
+                            .type = OPTIONS_CHOICE,
+                            .place = PLACE(durability)},
+    [OPTIONS_RATIO] = {.name = "ratio",
+                       .section = PROGRAMS,
+                       .variable = OPTIONS_VARIABLE_PREFIX "RATIO",
+                       .value = "X",
+                       .usual = OPTIONS_RATIO_OWN,
+                       .about = "share of traces kept in programs that chose no sampler,\n"
+                                "0 to 1; own: as each program has it",
+                       .type = OPTIONS_SHARE,
+                       .place = PLACE(ratio)},
+    [OPTIONS_MEMORY_INTERVAL] = {.name = "memory-interval",
+                                 .section = PROGRAMS,
+                                 .variable = OPTIONS_VARIABLE_PREFIX "MEMORY_INTERVAL",
+                                 .value = "TIME",
+                                 .usual = "1s",
+                                 .usual_record = "100ms", /* a command may be over in a second */
+                                 .about = "how often to sample each program's memory; 0: never",
+                                 .type = OPTIONS_DURATION_OR_NEVER,
+                                 .place = PLACE(memory_interval_ns),
+                                 .min = 10 * NS_PER_MS,
+                                 .max = HOUR_NS},
+    [OPTIONS_STATISTICS_INTERVAL] = {.name = "statistics-interval",
+                                     .section = PROGRAMS,
+                                     .variable = OPTIONS_VARIABLE_PREFIX "STATISTICS_INTERVAL",
+                                     .value = "TIME",
+                                     .usual = "10s",
+                                     .about = "step of the statistics in the store",
+                                     .type = OPTIONS_DURATION,
+                                     .place = PLACE(statistics_interval_ns),
+                                     .min = 10 * NS_PER_MS,
+                                     .max = HOUR_NS},
+    [OPTIONS_CONFIG] = {.name = "config",
+                        .variable = "SPANRING_CONFIG",
+                        .value = "FILE",
+                        .about = "configuration file (else /etc/spanring/agent.conf, if\n"
+                                 "there is one)",
+                        .type = OPTIONS_PATH,
+                        .place = PLACE(file)},
+    [OPTIONS_HEAP] = {.name = "heap",
+                      .usual = "no",
+                      .about = "record: count the heap bytes of each span (preloads\n"
+                               "libspanring_heap)",
+                      .type = OPTIONS_SWITCH,
+                      .place = PLACE(heap)},
+    [OPTIONS_JSON] = {.name = "json",
+                      .usual = "no",
+                      .about = "status, ps, ctl, config: one JSON document",
+                      .type = OPTIONS_SWITCH,
+                      .place = PLACE(json)},
+};
+
+enum options_id options_find(const char *name) {
+	uint32_t id = 0;
+	while (id < OPTIONS_COUNT && strcmp(options_table[id].name, name) != 0)
+		id++;
+	return (enum options_id)id;
+}
+
+const char *options_nearest(const char *typed) {
+	const char *names[OPTIONS_COUNT];
+	size_t count = 0;
+	for (uint32_t id = 0; id < OPTIONS_COUNT; id++)
+		if (options_table[id].section)
+			names[count++] = options_table[id].name;
+	return suggest_nearest(typed, names, count);
+}
+
+struct step {
+	const char *name;
+	uint64_t factor;
+};
+
+/* With the largest unit that leaves a whole number. */
+static void whole_text(uint64_t value, const struct step *steps, size_t count, char *ret_text, size_t text_bytes) {
+	size_t step = 0;
+	while (step + 1 < count && value % steps[step].factor != 0)
+		step++;
+	(void)snprintf(ret_text, text_bytes, "%" PRIu64 "%s", value / steps[step].factor, steps[step].name);
+}
+
+static void value_text(enum options_type type, uint64_t value, char *ret_text, size_t text_bytes) {
+	static const struct step times[] = {{"h", HOUR_NS},    {"m", 60 * NS_PER_S}, {"s", NS_PER_S},
+	                                    {"ms", NS_PER_MS}, {"us", 1000},         {"ns", 1}};
+	static const struct step sizes[] = {{"GiB", GIB}, {"MiB", MIB}, {"KiB", 1024}, {"", 1}};
+	static const struct step numbers[] = {{"", 1}};
+	if (value == 0 || type == OPTIONS_NUMBER)
+		whole_text(value, numbers, 1, ret_text, text_bytes);
+	else if (type == OPTIONS_BYTES)
+		whole_text(value, sizes, sizeof(sizes) / sizeof(sizes[0]), ret_text, text_bytes);
+	else
+		whole_text(value, times, sizeof(times) / sizeof(times[0]), ret_text, text_bytes);
+}
+
+const char *options_bounds(enum options_id id, char ret_text[OPTIONS_WHY_BYTES]) {
+	const struct options_entry *entry = &options_table[id];
+	char low[UNITS_TEXT_BYTES];
+	char high[UNITS_TEXT_BYTES];
+	ret_text[0] = '\0';
+	if (entry->max == 0)
+		return ret_text;
+	value_text(entry->type, entry->min, low, sizeof(low));
+	value_text(entry->type, entry->max, high, sizeof(high));
+	(void)snprintf(ret_text, OPTIONS_WHY_BYTES, "%s to %s", low, high);
+	return ret_text;
+}
+
+static int parse_number(const char *text, uint64_t *ret_value) {
+	size_t digits = strspn(text, "0123456789");
+	if (digits == 0 || digits > 18 || text[digits] != '\0')
+		return -EINVAL;
+	return sscanf(text, "%" SCNu64, ret_value) == 1 ? 0 : -EINVAL;
+}
+
+static int set_amount(enum options_id id, const char *text, void *place, char *ret_why) {
+	const struct options_entry *entry = &options_table[id];
+	char bounds[OPTIONS_WHY_BYTES];
+	uint64_t value = 0;
+	int rc = entry->type == OPTIONS_NUMBER  ? parse_number(text, &value)
+	         : entry->type == OPTIONS_BYTES ? units_parse_bytes(text, &value)
+	                                        : units_parse_duration(text, &value);
+	bool never = rc == 0 && value == 0 && entry->type == OPTIONS_DURATION_OR_NEVER;
+	if (rc < 0 || (!never && (value < entry->min || value > entry->max))) {
+		const char *noun = entry->type == OPTIONS_NUMBER  ? "a number"
+		                   : entry->type == OPTIONS_BYTES ? "a size"
+		                                                  : "a time";
+		const char *example = entry->type == OPTIONS_NUMBER  ? "512"
+		                      : entry->type == OPTIONS_BYTES ? "64MiB"
+		                                                     : "500ms";
+		(void)snprintf(ret_why, OPTIONS_WHY_BYTES, "give %s from %s, such as %s%s", noun,
+		               options_bounds(id, bounds), example,
+		               entry->type == OPTIONS_DURATION_OR_NEVER ? ", or 0 for never" : "");
+		return -EINVAL;
+	}
+	memcpy(place, &value, sizeof(value));
+	return 0;
+}
+
+static int set_choice(const char *text, const char *const *choices, void *place, char *ret_why) {
+	uint32_t count = 0;
+	for (; choices[count]; count++) {
+		if (strcmp(choices[count], text) != 0)
+			continue;
+		memcpy(place, &count, sizeof(count));
+		return 0;
+	}
+	const char *nearest = suggest_nearest(text, choices, count);
+	size_t at = 0;
+	at += (size_t)snprintf(ret_why, OPTIONS_WHY_BYTES, "give ");
+	for (uint32_t i = 0; i < count && at < OPTIONS_WHY_BYTES; i++)
+		at += (size_t)snprintf(ret_why + at, OPTIONS_WHY_BYTES - at, "%s%s",
+		                       i == 0          ? ""
+		                       : i + 1 < count ? ", "
+		                                       : " or ",
+		                       choices[i]);
+	if (nearest && at < OPTIONS_WHY_BYTES)
+		(void)snprintf(ret_why + at, OPTIONS_WHY_BYTES - at, "; did you mean %s?", nearest);
+	return -EINVAL;
+}
+
+static int set_path(const char *text, char *place, char *ret_why) {
+	size_t bytes = strlen(text);
+	if (bytes == 0 || bytes >= PATH_MAX) {
+		(void)snprintf(ret_why, OPTIONS_WHY_BYTES, "%s; give a path",
+		               bytes == 0 ? "empty path" : "path too long");
+		return -EINVAL;
+	}
+	memcpy(place, text, bytes + 1);
+	return 0;
+}
+
+static int set_share(const char *text, char *place, char *ret_why) {
+	uint64_t threshold;
+	size_t bytes = strlen(text);
+	bool right = bytes < OPTIONS_RATIO_BYTES &&
+	             (strcmp(text, OPTIONS_RATIO_OWN) == 0 || spanring__sampling_ratio(text, &threshold));
+	if (!right) {
+		(void)snprintf(ret_why, OPTIONS_WHY_BYTES,
+		               "give a number from 0 to 1, such as 0.01, or " OPTIONS_RATIO_OWN
+		               " for what each program has chosen");
+		return -EINVAL;
+	}
+	memcpy(place, text, bytes + 1);
+	return 0;
+}
+
+static int set_switch(const char *text, void *place, char *ret_why) {
+	static const char *const words[] = {"no", "yes", NULL};
+	uint32_t number = 0;
+	int rc = set_choice(text, words, &number, ret_why);
+	bool on = number == 1;
+	if (rc == 0)
+		memcpy(place, &on, sizeof(on));
+	return rc;
+}
+
+int options_set(enum options_id id, const char *text, struct config *config, char ret_why[OPTIONS_WHY_BYTES]) {
+	const struct options_entry *entry = &options_table[id];
+	void *place = (char *)config + entry->place;
+	switch (entry->type) {
+	case OPTIONS_PATH:
+		return set_path(text, place, ret_why);
+	case OPTIONS_CHOICE:
+		return set_choice(text, entry->choices, place, ret_why);
+	case OPTIONS_SHARE:
+		return set_share(text, place, ret_why);
+	case OPTIONS_SWITCH:
+		return set_switch(text, place, ret_why);
+	default:
+		return set_amount(id, text, place, ret_why);
+	}
+}
+
+const char *options_text(enum options_id id, const struct config *config, char *ret_text, size_t text_bytes) {
+	const struct options_entry *entry = &options_table[id];
+	const void *place = (const char *)config + entry->place;
+	uint64_t value = 0;
+	uint32_t number = 0;
+	bool on = false;
+	switch (entry->type) {
+	case OPTIONS_PATH:
+	case OPTIONS_SHARE:
+		(void)snprintf(ret_text, text_bytes, "%s", (const char *)place);
+		break;
+	case OPTIONS_CHOICE:
+		memcpy(&number, place, sizeof(number));
+		(void)snprintf(ret_text, text_bytes, "%s", entry->choices[number]);
+		break;
+	case OPTIONS_SWITCH:
+		memcpy(&on, place, sizeof(on));
+		(void)snprintf(ret_text, text_bytes, "%s", on ? "yes" : "no");
+		break;
+	default:
+		memcpy(&value, place, sizeof(value));
+		value_text(entry->type, value, ret_text, text_bytes);
+		break;
+	}
+	return ret_text;
+}

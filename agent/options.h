@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every setting of the agent, once. This table makes the flags, the keys of the configuration file, the environment variables, the
+ * help text, the defaults, what `spanring-agent config` prints and the reference in docs/operating.md (a test compares it). A value has one
+ * way in, options_set, and one way out, options_text, whose text options_set takes again.
+ */
+#ifndef SPANRING_AGENT_OPTIONS_H
+#define SPANRING_AGENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OPTIONS_VARIABLE_PREFIX "SPANRING_AGENT_"
+#define OPTIONS_WHY_BYTES 256u
+#define OPTIONS_RATIO_BYTES 32u
+#define OPTIONS_RATIO_OWN "own" /* programs sample as they choose */
+
+struct config;
+
+enum options_id {
+	OPTIONS_RINGS,
+	OPTIONS_STORE,
+	OPTIONS_PRESET,
+	OPTIONS_MEMORY_CAP,
+	OPTIONS_QUIET,
+	OPTIONS_BATCH_SIZE,
+	OPTIONS_FLUSH_INTERVAL,
+	OPTIONS_MAX_WAIT,
+	OPTIONS_DURABILITY,
+	OPTIONS_RATIO,
+	OPTIONS_MEMORY_INTERVAL,
+	OPTIONS_STATISTICS_INTERVAL,
+	OPTIONS_CONFIG,
+	OPTIONS_HEAP,
+	OPTIONS_JSON,
+	OPTIONS_COUNT
+};
+
+enum options_type {
+	OPTIONS_PATH,
+	OPTIONS_DURATION,
+	OPTIONS_DURATION_OR_NEVER, /* 0: never */
+	OPTIONS_BYTES,
+	OPTIONS_NUMBER,
+	OPTIONS_CHOICE, /* a uint32_t or an enum: the number of the word */
+	OPTIONS_SHARE,  /* from 0 to 1, or OPTIONS_RATIO_OWN; kept as text */
+	OPTIONS_SWITCH
+};
+
+/* Rising: the higher one decides. */
+enum options_source {
+	OPTIONS_FROM_DEFAULT,
+	OPTIONS_FROM_PRESET,
+	OPTIONS_FROM_FILE,
+	OPTIONS_FROM_ENVIRONMENT,
+	OPTIONS_FROM_FLAG
+};
+
+struct options_origin {
+	enum options_source source;
+	uint32_t line; /* of the file */
+};
+
+struct options_entry {
+	const char *name;           /* of the flag, and of the key */
+	char letter;                /* of the flag; 0: none */
+	const char *section;        /* of the file; NULL: not to be set there */
+	const char *variable;       /* NULL: none */
+	const char *value;          /* what the help calls the value; NULL: a flag without one */
+	const char *usual;          /* default; NULL: found out when needed */
+	const char *usual_record;   /* default of record, where it is another one */
+	const char *const *choices; /* ends in NULL */
+	const char *about;          /* lines of at most 55 columns */
+	enum options_type type;
+	size_t place; /* in struct config */
+	uint64_t min;
+	uint64_t max;
+	bool is_of_place; /* record: file and environment do not decide it, its rings and store are its own */
+};
+
+extern const struct options_entry options_table[OPTIONS_COUNT];
+/* Of the file, in order; ends in NULL. */
+extern const char *const options_sections[];
+
+/* OPTIONS_COUNT if there is none. */
+enum options_id options_find(const char *name);
+/* The name nearest to a mistyped one, of those that may stand in a file; NULL: none is near. */
+const char *options_nearest(const char *typed);
+
+/* 0, or -EINVAL and what to give instead; then the config is as it was. */
+int options_set(enum options_id id, const char *text, struct config *config, char ret_why[OPTIONS_WHY_BYTES]);
+
+/* The value as options_set takes it, cut where it does not fit; returns ret_text. */
+const char *options_text(enum options_id id, const struct config *config, char *ret_text, size_t text_bytes);
+
+/* "1ms to 1m", "64 to 65536"; "" where there are no bounds. */
+const char *options_bounds(enum options_id id, char ret_text[OPTIONS_WHY_BYTES]);
+
+#endif

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+# Test mode, and the examples of how programs test their spans with it.
+foreach(name test_testing test_testing_process)
+  add_executable(${name} ${CMAKE_CURRENT_LIST_DIR}/${name}.c)
+  target_link_libraries(${name} PRIVATE spanring::spanring_static spanring_test_ring_view Threads::Threads)
+  spanring_target(${name})
+  string(REPLACE test_ unit. test ${name})
+  add_test(NAME ${test} COMMAND ${name})
+  set_tests_properties(${test} PROPERTIES LABELS unit TIMEOUT 120)
+endforeach()
+
+foreach(name test_settings test_settings_cmocka)
+  set(example ${PROJECT_SOURCE_DIR}/examples/testing)
+  add_executable(${name} ${example}/${name}.c ${example}/settings.c ${example}/settings.h)
+  target_link_libraries(${name} PRIVATE spanring::spanring)
+  spanring_target(${name})
+  string(REPLACE test_ unit.example_ test ${name})
+  add_test(NAME ${test} COMMAND ${name})
+  set_tests_properties(${test} PROPERTIES LABELS unit TIMEOUT 60)
+endforeach()
+target_link_libraries(test_settings_cmocka PRIVATE PkgConfig::CMOCKA)
