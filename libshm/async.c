@@ -9,6 +9,7 @@
 #include "async_span.h"
 #include "process.h"
 #include "statistics.h"
+#include "ring_end.h"
 #include "thread_ring.h"
 #include "writer.h"
 #include <spanring/async.h>

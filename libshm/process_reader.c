@@ -112,6 +112,9 @@ static void touch_counters(void *context) {
 	touch->counters.dropped_links = ring_order_get(&header->dropped_links);
 	touch->counters.contexts_malformed = ring_order_get(&header->contexts_malformed);
 	touch->counters.statistics_overflowed = ring_order_get(&header->statistics_overflowed);
+	touch->counters.dropped_async = ring_order_get(&header->dropped_async);
+	touch->counters.dropped_contexts = ring_order_get(&header->dropped_contexts);
+	touch->counters.dropped_reentry = ring_order_get(&header->dropped_reentry);
 	touch->counters.control_flags = ring_order_get(&header->control_flags);
 }
 

@@ -55,6 +55,9 @@ struct process_reader_counters {
 	uint64_t dropped_links;
 	uint64_t contexts_malformed;
 	uint64_t statistics_overflowed;
+	uint64_t dropped_async;
+	uint64_t dropped_contexts;
+	uint64_t dropped_reentry;
 	uint32_t control_flags; /* SPANRING_CONTROL_*, as they are now */
 };
 

@@ -51,8 +51,8 @@ int spanring__region_create_growing(int directory_fd, const char *name, uint64_t
 	rc = reserve(fd, bytes);
 	if (rc < 0)
 		goto fail;
-	address = mmap(NULL, bytes_max, PROT_READ | PROT_WRITE, MAP_SHARED | (bytes == bytes_max ? MAP_POPULATE : 0),
-	               fd, 0);
+	address =
+	    mmap(NULL, bytes_max, PROT_READ | PROT_WRITE, MAP_SHARED | (bytes == bytes_max ? MAP_POPULATE : 0), fd, 0);
 	if (address == MAP_FAILED) {
 		rc = -errno;
 		goto fail;

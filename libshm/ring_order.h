@@ -171,7 +171,8 @@ static inline void ring_order_entry_counts_put(struct spanring_open_span *entry,
 }
 
 /* The same where several threads count: true if the word still was *expected, else *expected is what it is. */
-static inline bool ring_order_entry_counts_replace(struct spanring_open_span *entry, uint64_t *expected, uint64_t word) {
+static inline bool ring_order_entry_counts_replace(struct spanring_open_span *entry, uint64_t *expected,
+                                                   uint64_t word) {
 	return __atomic_compare_exchange_n((ring_order_word *)(void *)&entry->event_count, expected, word, true,
 	                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }

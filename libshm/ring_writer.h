@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The hot path: what one thread keeps to itself, and how it fills, drops and publishes records. Inline, no lock, no system
- * call; what is rare lives out of line in thread_ring.c.
+ * call; what is rare lives out of line in ring_end.c and thread_ring.c.
  *
  * The thread's state is a page of its own that a forked child sees as zeros: `live` is then 0 and every function takes the
  * slow path. Nothing in it is read back from shared memory except the open-span entries, whose values are only copied.
@@ -23,8 +23,8 @@
 
 #include "ids.h"
 #include "ring_order.h"
-#include "ticks.h"
 #include "sampling.h"
+#include "ticks.h"
 #include <spanring/heap.h>
 #include <spanring/spanring.h>
 #include <spanring/statistics_abi.h>
@@ -92,10 +92,11 @@ struct spanring__thread {
 	uint64_t begun_open;
 	struct spanring__ids ids;
 	struct spanring_ring_header *header;
-	union spanring_record *slot;      /* of the next record */
-	union spanring_record *slot_stop; /* a span that is written before this slot needs no thought; see ring_writer_restop */
-	uint64_t due_ticks;               /* when the head is to be published whatever its distance */
-	uint64_t lap_word;                /* a record's tail with nothing but the lap tag of this lap */
+	union spanring_record *slot; /* of the next record */
+	union spanring_record
+	    *slot_stop;     /* a span that is written before this slot needs no thought; see ring_writer_restop */
+	uint64_t due_ticks; /* when the head is to be published whatever its distance */
+	uint64_t lap_word;  /* a record's tail with nothing but the lap tag of this lap */
 
 	/* What is recorded: controls.h. */
 	uint32_t control_seen;     /* the value of `enabled` that the next ones belong to */
@@ -140,7 +141,7 @@ struct spanring__thread {
 extern __thread struct spanring__thread *spanring__self __attribute__((tls_model("initial-exec")));
 extern struct spanring__thread spanring__unattached;
 
-/* Out of line: see thread_ring.c. */
+/* Out of line: see ring_end.c. */
 bool spanring__ring_refresh(struct spanring__thread *self, uint64_t records);
 void spanring__ring_drop_deep(struct spanring__thread *self);
 void spanring__ring_crossed(struct spanring__thread *self);
@@ -209,7 +210,7 @@ static inline void ring_writer_store(union spanring_record *slot, const uint64_t
 static inline void ring_writer_store_span(union spanring_record *slot, const struct spanring_open_span *entry,
                                           uint64_t duration, uint64_t heap_word, uint64_t tail_word) {
 	const uint64_t words[8] = {
-	    entry->start_ticks, duration,       entry->span_id,  entry->parent_id,
+	    entry->start_ticks, duration,        entry->span_id, entry->parent_id,
 	    entry->trace_hi,    entry->trace_lo, heap_word,      tail_word,
 	};
 	ring_writer_store(slot, words);
@@ -325,8 +326,8 @@ static inline struct ring_writer_parent ring_writer_implicit_parent(struct spanr
 }
 
 /* Fill the entry at top; it does not count yet. tail_word: site, type and bits. */
-static inline void ring_writer_fill(struct spanring__thread *self, struct spanring_open_span *entry,
-                                    uint64_t tail_word, struct ring_writer_parent parent) {
+static inline void ring_writer_fill(struct spanring__thread *self, struct spanring_open_span *entry, uint64_t tail_word,
+                                    struct ring_writer_parent parent) {
 	ring_order_put(&entry->span_id, ids_next_span(&self->ids));
 	ring_order_put(&entry->parent_id, parent.span_id);
 	ring_order_put(&entry->trace_hi, parent.trace_hi);

@@ -60,8 +60,8 @@ static int make_file(struct spanring__thread *self, const struct spanring__proce
 		return directory_fd;
 	statistics_name(self, name);
 	(void)snprintf(name_tmp, sizeof(name_tmp), "%s" SPANRING_TMP_SUFFIX, name);
-	int rc = spanring__region_create_growing(directory_fd, name_tmp, file_bytes(1), file_bytes(SPANRING_STATISTICS_BLOCKS_MAX),
-	                                         &address);
+	int rc = spanring__region_create_growing(directory_fd, name_tmp, file_bytes(1),
+	                                         file_bytes(SPANRING_STATISTICS_BLOCKS_MAX), &address);
 	if (rc < 0)
 		goto out;
 	(void)madvise(address, file_bytes(SPANRING_STATISTICS_BLOCKS_MAX), MADV_DONTFORK);

@@ -19,8 +19,7 @@ static inline struct spanring_site_statistics *statistics_of(const struct spanri
 /* Does this span only count? Reads what only this thread writes. Also tells of a clock that went back: that duration is larger than any. */
 static inline bool statistics_is_usual(const struct spanring_site_statistics *block,
                                        const struct spanring_open_span *entry, uint64_t duration) {
-	return likely(block && duration <= block->max_ticks &&
-	              duration >= block->min_ticks &&
+	return likely(block && duration <= block->max_ticks && duration >= block->min_ticks &&
 	              (entry->tail.bits & SPANRING_STATUS_ERROR << SPANRING_BITS_STATUS_SHIFT) == 0);
 }
 

@@ -201,7 +201,13 @@ static inline bool set_quickly(struct spanring_span span, const struct spanring_
 		return false;
 	}
 	const uint64_t words[8] = {
-	    entry->span_id, entry->trace_lo, number_word(value_type), value, 0, 0, 0,
+	    entry->span_id,
+	    entry->trace_lo,
+	    number_word(value_type),
+	    value,
+	    0,
+	    0,
+	    0,
 	    ring_writer_tail_word(id, SPANRING_RECORD_ATTRIBUTE, 0, 0) | self->lap_word,
 	};
 	ring_order_put(&entry->attribute_count, (uint16_t)(entry->attribute_count + 1u));

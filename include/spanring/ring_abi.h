@@ -296,8 +296,9 @@ struct spanring_control {
 	uint32_t agent_pid;   /* of the agent that last held the write lock (F_OFD_SETLK) on this file */
 	uint32_t agent_epoch; /* agents so far */
 	uint8_t reserved1[104];
-	uint32_t asleep; /* 1: the agent waits for the bell; a writer that comes to another half of its ring then rings */
-	uint32_t bell;   /* futex word; a writer wakes, only the agent changes it */
+	uint32_t
+	    asleep;    /* 1: the agent waits for the bell; a writer that comes to another half of its ring then rings */
+	uint32_t bell; /* futex word; a writer wakes, only the agent changes it */
 	uint8_t reserved2[120];
 	uint8_t reserved3[3840];
 };

@@ -326,7 +326,7 @@ struct spanring_counters {
 	uint64_t sampled_out_short;  /* ended before their minimum duration */
 	uint64_t dropped_async;      /* of dropped_depth: async spans that found no place (async.h) */
 	uint64_t dropped_contexts;   /* contexts that could not be attached: more than 128 entries on this thread */
-	uint64_t dropped_reentry;    /* begun by a signal handler that interrupted this library; among begun and ended */
+	uint64_t dropped_reentry; /* begun by a signal handler that interrupted this library; among begun and ended */
 	uint64_t statistics_overflowed; /* sites of a thread that share one entry of its statistics */
 };
 

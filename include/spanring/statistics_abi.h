@@ -53,13 +53,13 @@ struct spanring_statistics_header {
 struct spanring_site_statistics {
 	uint32_t site; /* as in the site table; written once */
 	uint32_t reserved0;
-	uint64_t errors;    /* spans that ended with status error */
-	uint64_t sum_ticks; /* of durations; wraps at 2^64 */
-	uint64_t min_ticks; /* UINT64_MAX: no span yet */
-	uint64_t max_ticks; /* of those below 2^44 */
+	uint64_t errors;               /* spans that ended with status error */
+	uint64_t sum_ticks;            /* of durations; wraps at 2^64 */
+	uint64_t min_ticks;            /* UINT64_MAX: no span yet */
+	uint64_t max_ticks;            /* of those below 2^44 */
 	uint64_t heap_allocated_units; /* as in the records, in units of 16 bytes; only where the heap is counted */
 	int64_t heap_net_units;
-	uint64_t heap_spans; /* spans whose heap was counted */
+	uint64_t heap_spans;    /* spans whose heap was counted */
 	uint64_t longest_ticks; /* of those of 2^44 and above; 0: there were none */
 	uint64_t reserved1[7];
 	uint64_t bins[SPANRING_STATISTICS_BINS];

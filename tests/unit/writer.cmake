@@ -5,7 +5,7 @@ target_link_libraries(spanring_test_ring_view PUBLIC spanring::test_support span
 spanring_target(spanring_test_ring_view)
 
 foreach(name test_writer test_writer_limits test_writer_threads test_writer_environment test_writer_killed
-    test_writer_syscalls test_writer_model test_writer_context test_writer_async)
+    test_writer_syscalls test_writer_model test_writer_context test_writer_async test_writer_sampling)
   add_executable(${name} ${CMAKE_CURRENT_LIST_DIR}/${name}.c)
   target_link_libraries(${name} PRIVATE spanring::spanring_static spanring_test_ring_view)
   spanring_target(${name})

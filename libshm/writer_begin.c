@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Begin and end.
+ * Begin.
  *
- * WAYS. Begin and end of a thread whose traces are all kept are the two functions without a call in them. Where a sampler
+ * WAYS. Begin and end of a thread whose traces are all kept are two functions without a call in them. Where a sampler
  * decides, spans of a trace that is not kept are on the stack like others, as entries of type UNSAMPLED, if statistics want
- * their duration; if not, they are muted: only their number is known. Children follow their parent in all ways, so a trace
- * is kept or left out as a whole. What else can be asked for goes the long way (control_words.h).
- *
- * ENDING OUT OF ORDER. The span to end is first moved to the top of the stack, then ended as any other. Depth does not change
- * in between, so the accounting is exact at every instant; but the entries between its place and the top are rewritten one by
- * one, and a reader that looks just then, or after a kill just there, can see one of them twice and the moved one not at all.
+ * their duration; if not, they are muted: only their number is known (muted.h). Children follow their parent in all ways, so a
+ * trace is kept or left out as a whole. What else can be asked for goes the long way (control_words.h).
  */
-#include "writer.h"
 #include "control_words.h"
 #include "muted.h"
 #include "process.h"
 #include "span_heap.h"
-#include "statistics.h"
 #include "tables.h"
 #include "thread_ring.h"
+#include "writer.h"
 #include <errno.h>
 
 static const struct spanring_span empty_span = {0};
@@ -308,217 +303,4 @@ bool spanring__writer_prepare(struct spanring_site *site, const struct spanring_
 
 bool spanring__writer_keeps(struct spanring__thread *self, const struct spanring_context *context) {
 	return explicit_place(self, context).is_kept;
-}
-
-/* --- the end -------------------------------------------------------------------------------------------------------- */
-
-static inline bool is_entry_of(const struct spanring_open_span *entry, struct spanring_span span) {
-	uint64_t difference = entry->span_id ^ span.span_id;
-	return difference == 0 || (difference == SPANRING__UNSAMPLED_BIT && entry->tail.type == SPANRING_ENTRY_UNSAMPLED);
-}
-
-struct spanring_open_span *spanring__writer_find(struct spanring_span span, struct spanring__thread **ret_self) {
-	struct spanring__thread *self = ring_writer_self();
-	if (span.span_id == 0)
-		return NULL;
-	if (self) {
-		for (struct spanring_open_span *entry = self->top; entry != self->stack; entry--) {
-			if (is_entry_of(&entry[-1], span) && !ring_writer_is_context(&entry[-1])) {
-				*ret_self = self;
-				return &entry[-1];
-			}
-		}
-		if (span.span_id == SPANRING__MUTED && self->muted != 0)
-			return NULL;
-	}
-	spanring__process_count_misuse();
-	return NULL;
-}
-
-static void move_entry(struct spanring_open_span *to, const struct spanring_open_span *from) {
-	ring_order_put(&to->span_id, from->span_id);
-	ring_order_put(&to->parent_id, from->parent_id);
-	ring_order_put(&to->trace_hi, from->trace_hi);
-	ring_order_put(&to->trace_lo, from->trace_lo);
-	ring_order_put(&to->start_ticks, from->start_ticks);
-	uint64_t tail;
-	memcpy(&tail, &from->tail, sizeof(tail));
-	ring_order_entry_tail_put(to, tail);
-	ring_order_entry_counts_put(to, ring_order_entry_counts_get(from));
-}
-
-void spanring__writer_move_to_top(struct spanring__thread *self, struct spanring_open_span *entry,
-                                  struct spanring_open_span *last) {
-	struct spanring_open_span moved = *entry;
-	if (self->live == SPANRING__LIVE_HEAP)
-		span_heap_move_to_top(self, entry, last);
-	for (; entry < last; entry++)
-		move_entry(entry, entry + 1);
-	move_entry(last, &moved);
-}
-
-static inline void end_one_muted(struct spanring__thread *self) {
-	ring_order_add(&self->header->muted, 1);
-	self->muted--;
-}
-
-/* Also where a mark is on top, or no muted span is open at all. */
-static void end_muted(struct spanring__thread *self) {
-	struct spanring_open_span *top = ring_writer_take(self);
-	if (self->muted == 0 && top != self->stack && muted_is_mark(&top[-1])) {
-		muted_unmark(self, --top);
-		self->begun_open -= RING_BEGUN_ONE + RING_OPEN_ONE;
-		ring_order_begun_open_publish(self->header, self->begun_open);
-	}
-	if (self->muted == 0)
-		spanring__process_count_misuse();
-	else
-		end_one_muted(self);
-	control_words_restart(self, top);
-	ring_writer_give(self, top);
-}
-
-/* The innermost span, of a trace that is not kept; only its statistics are. */
-static inline void end_unsampled(struct spanring__thread *self, uint64_t now) {
-	struct spanring_open_span *entry = ring_writer_take(self) - 1;
-	uint64_t duration = now - entry->start_ticks;
-	uint64_t tail_word;
-	memcpy(&tail_word, &entry->tail, sizeof(tail_word));
-	struct spanring_site_statistics *block = statistics_of(self, tail_word);
-	if (unlikely(!statistics_is_usual(block, entry, duration))) {
-		spanring__ring_end(self, entry, now, 0);
-		return;
-	}
-	statistics_count_usual(block, duration);
-	ring_order_add(&self->header->sampled_out, 1);
-	if (self->control_always != 0)
-		control_words_restart(self, entry);
-	ring_writer_close(self, entry);
-}
-
-/* Any clock, any place in the stack, any handle. */
-static __attribute__((noinline)) void end_any(struct spanring_span span) {
-	struct spanring__thread *self = ring_writer_self();
-	if (span.span_id == SPANRING__MUTED && self) {
-		end_muted(self);
-		return;
-	}
-	uint64_t now = self ? ticks_now(self->clock_kind) : 0;
-	struct spanring_open_span *entry = spanring__writer_find(span, &self);
-	if (!entry)
-		return;
-	struct spanring_open_span *last = ring_writer_take(self) - 1;
-	if (entry != last)
-		spanring__writer_move_to_top(self, entry, last);
-	spanring__ring_end(self, last, now, 0);
-}
-
-static __attribute__((noinline)) void end_with_thought(struct spanring__thread *self, struct spanring_span span) {
-	struct spanring_open_span *top = self->top;
-	if (span.span_id == SPANRING__MUTED && self->muted > 0 && self->control_sampling != 0 &&
-	    !ring_writer_is_busy(self)) {
-		end_one_muted(self);
-	} else if (likely(top != self->stack && top != self->busy && !self->thinks &&
-	                  top[-1].span_id == (span.span_id ^ SPANRING__UNSAMPLED_BIT) &&
-	                  top[-1].tail.type == SPANRING_ENTRY_UNSAMPLED)) {
-		end_unsampled(self, ticks_counter());
-	} else {
-		end_any(span);
-	}
-}
-
-/*
- * The span seems to be the innermost; but a context that was attached may carry its id, too. No site has number 0, so there are
- * no statistics of one, and it always comes here.
- */
-static __attribute__((noinline)) void end_taken(struct spanring__thread *self, struct spanring_open_span *entry,
-                                                struct spanring_span span, uint64_t now) {
-	if (unlikely(ring_writer_is_context(entry))) {
-		ring_writer_give(self, entry + 1);
-		end_any(span);
-		return;
-	}
-	spanring__ring_end(self, entry, now, 0);
-}
-
-void spanring_end_span(struct spanring_span span) {
-	struct spanring__thread *self = spanring__self;
-	if (unlikely(self->top == self->stack || self->top[-1].span_id != span.span_id)) {
-		end_with_thought(self, span);
-		return;
-	}
-	struct spanring_open_span *entry = ring_writer_take(self) - 1;
-	union spanring_record *slot = self->slot;
-	if (unlikely(slot >= self->slot_stop)) {
-		end_taken(self, entry, span, ticks_now(self->clock_kind));
-		return;
-	}
-	uint64_t tail_word;
-	memcpy(&tail_word, &entry->tail, sizeof(tail_word));
-	struct spanring_site_statistics *block = statistics_of(self, tail_word);
-	uint64_t now = ticks_counter();
-	uint64_t duration = now - entry->start_ticks;
-	if (unlikely(!statistics_is_usual(block, entry, duration) || now >= self->due_ticks)) {
-		end_taken(self, entry, span, now);
-		return;
-	}
-	ring_writer_store_span(slot, entry, duration, 0, tail_word | self->lap_word);
-	self->slot = slot + 1;
-	statistics_count_usual(block, duration);
-	ring_writer_close(self, entry);
-}
-
-/* --- contexts ------------------------------------------------------------------------------------------------------- */
-
-/* A sampler that keeps nothing makes no ids. Who asks for them gets some, the same for the whole trace: they go to its root. */
-static void name_trace(struct spanring__thread *self, struct spanring_open_span *entry) {
-	struct spanring_open_span *root = entry;
-	while (root != self->stack && root[-1].tail.type == SPANRING_ENTRY_UNSAMPLED && root->trace_hi == 0)
-		root--;
-	if (root->trace_hi == 0) {
-		struct ring_writer_parent parent = ring_writer_new_trace(self);
-		ring_order_put(&root->trace_hi, parent.trace_hi);
-		ring_order_put(&root->trace_lo, parent.trace_lo);
-	}
-	ring_order_put(&entry->trace_hi, root->trace_hi);
-	ring_order_put(&entry->trace_lo, root->trace_lo);
-}
-
-static struct spanring_context context_of_entry(struct spanring__thread *self, struct spanring_open_span *entry) {
-	if (entry->tail.type == SPANRING_ENTRY_UNSAMPLED && entry->trace_hi == 0)
-		name_trace(self, entry);
-	struct spanring_context context = {entry->trace_hi, entry->trace_lo, entry->span_id, 0, 0};
-	if (entry->tail.type == SPANRING_ENTRY_UNSAMPLED)
-		context.span_id ^= SPANRING__UNSAMPLED_BIT;
-	if (!ring_writer_is_recorded(entry))
-		context.flags = SPANRING_CONTEXT_UNSAMPLED;
-	return context;
-}
-
-/* Muted spans have no ids; who asks gets that of their trace, and a span id that no span has. */
-static struct spanring_context muted_context(struct spanring__thread *self) {
-	if (self->muted_trace_lo == 0) {
-		self->muted_trace_lo = ids_next_trace_lo(&self->ids);
-		self->muted_trace_hi = self->ids.trace_hi;
-	}
-	struct spanring_context context = {self->muted_trace_hi, self->muted_trace_lo, ids_next_span(&self->ids),
-	                                   SPANRING_CONTEXT_UNSAMPLED, 0};
-	return context;
-}
-
-struct spanring_context spanring_context_of(struct spanring_span span) {
-	struct spanring_context context = {0, 0, 0, 0, 0};
-	struct spanring__thread *self = ring_writer_self();
-	if (span.span_id == SPANRING__MUTED && self && self->muted != 0)
-		return muted_context(self);
-	struct spanring_open_span *entry = spanring__writer_find(span, &self);
-	return entry ? context_of_entry(self, entry) : context;
-}
-
-struct spanring_context spanring_context_current(void) {
-	struct spanring_context context = {0, 0, 0, 0, 0};
-	struct spanring__thread *self = ring_writer_self();
-	if (self && self->muted != 0)
-		return muted_context(self);
-	return self && self->top != self->stack ? context_of_entry(self, self->top - 1) : context;
 }
