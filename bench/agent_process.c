@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,6 +37,8 @@ static _Noreturn void exec_quiet(const char *program, const char *const *argumen
 	if (null >= 0)
 		(void)dup2(null, STDOUT_FILENO);
 	(void)unsetenv("SPANRING_DIR");
+	/* Nobody else would end it, least of all while it is halted. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)execv(program, (char *const *)(uintptr_t)arguments);
 	_exit(127);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spanring-bench async: what spans cost that no thread's stack holds. Ended by the thread that began them; begun and ended
- * sixteen at a time; and ended by another thread, which takes the handles from a ring of its own.
+ * spanring-bench async: what spans cost that no thread's stack holds. Ended by the thread that began them; begun and
+ * ended sixteen at a time; and ended by another thread, which takes the handles from a ring of its own.
  *
  * Two threads need both cores, so for them the agent is halted, and all they write fits the ring (64 MiB). The figure
- * is then the time that passes per span while both threads work: the slower of the two sets it, and so does the distance of the cores.
+ * is then the time that passes per span while both threads work: the slower of the two sets it, and so does the
+ * distance of the cores.
  */
 #include "bursts.h"
 #include "case.h"

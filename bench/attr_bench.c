@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spanring-bench attr: what one attribute, event or link of an open span costs. A chunk is one span with a chunk's number of
- * them, so begin and end are a 4,096th of the figure; the limits of a span are raised for that. Bursts fit a ring of 4 MiB, and the
- * agent drains it between and beside them.
+ * spanring-bench attr: what one attribute, event or link of an open span costs. A chunk is one span with a chunk's
+ * number of them, so begin and end are a 4,096th of the figure; the limits of a span are raised for that. Bursts fit a
+ * ring of 4 MiB, and the agent drains it between and beside them.
  */
 #include "bursts.h"
 #include "case.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bursts of a timed loop in a traced process. Each burst fits the ring; between two of them the loop waits, untimed, until the
- * agent has stored all. The first burst is not timed: it attaches process and thread, and fills caches and pages.
+ * Bursts of a timed loop in a traced process. Each burst fits the ring; between two of them the loop waits, untimed,
+ * until the agent has stored all. The first burst is not timed: it attaches process and thread, and fills caches and
+ * pages.
  */
 #ifndef SPANRING_BENCH_BURSTS_H
 #define SPANRING_BENCH_BURSTS_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One case of spanring-bench: a list of figures, and a function that measures each of them once. The function is called for every run,
- * so all that a figure is compared with was measured a moment before; the report holds medians over the runs.
+ * One case of spanring-bench: a list of figures, and a function that measures each of them once. The function is called
+ * for every run, so all that a figure is compared with was measured a moment before; the report holds medians over the
+ * runs.
  */
 #ifndef SPANRING_BENCH_CASE_H
 #define SPANRING_BENCH_CASE_H

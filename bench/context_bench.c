@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spanring-bench context: what it costs to ask for the current context, to write and read it as a header, and to attach another
- * one. One span is open all the time, so there is something to ask for; nothing is recorded.
+ * spanring-bench context: what it costs to ask for the current context, to write and read it as a header, and to attach
+ * another one. One span is open all the time, so there is something to ask for; nothing is recorded.
  */
 #include "bursts.h"
 #include "case.h"

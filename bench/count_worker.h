@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What spans cost in calls, counted: system calls by the kernel's tracer, allocations by libspanring_heap, in a process of its own that
- * has been through its first spans. The spans have an attribute, an event and a child.
+ * What spans cost in calls, counted: system calls by the kernel's tracer, allocations by libspanring_heap, in a process
+ * of its own that has been through its first spans. The spans have an attribute, an event and a child.
  */
 #ifndef SPANRING_BENCH_COUNT_WORKER_H
 #define SPANRING_BENCH_COUNT_WORKER_H

@@ -11,6 +11,7 @@
 
 #define FLOOR_ROUNDS (512u * CHUNK_ROUNDS)
 #define EMPTY_ROUNDS (4096u * CHUNK_ROUNDS)
+#define QUICK_PING_PONG_ROUNDS 100u
 
 enum { EMPTY, TWO_TICKS, TWO_CLOCKS };
 
@@ -65,14 +66,15 @@ static int run_modes(const struct stage *stage, const struct floors *floors, wor
 
 int floors_run(const struct stage *stage, worker_body *body, const struct floors_mode *modes, size_t mode_count,
                double *values) {
+	uint32_t ping_pong_rounds = stage->options->is_quick ? QUICK_PING_PONG_ROUNDS : TOPOLOGY_PING_PONG_ROUNDS;
 	struct floors floors;
-	values[FLOORS_PING_PONG_BEFORE] = topology_ping_pong_ns();
+	values[FLOORS_PING_PONG_BEFORE] = topology_ping_pong_ns(ping_pong_rounds);
 	int rc = measure_floors(stage, &floors);
 	values[FLOORS_EMPTY] = floors.empty_ns;
 	values[FLOORS_TWO_TICKS] = floors.two_ticks_ns;
 	values[FLOORS_TWO_CLOCKS] = floors.two_clocks_ns;
 	if (rc == 0)
 		rc = run_modes(stage, &floors, body, modes, mode_count, values);
-	values[FLOORS_PING_PONG_AFTER] = topology_ping_pong_ns();
+	values[FLOORS_PING_PONG_AFTER] = topology_ping_pong_ns(ping_pong_rounds);
 	return rc;
 }

@@ -24,8 +24,8 @@ enum floors_figure {
 	[FLOORS_TWO_CLOCKS] = {"two_clocks_ns", "two clock_gettime", "ns", NULL}
 
 /*
- * One worker of such a case. The first value that it gives is in nanoseconds and becomes `figure`; the next figure tells how many
- * times the floor that is; those behind it are the worker's other values as they are.
+ * One worker of such a case. The first value that it gives is in nanoseconds and becomes `figure`; the next figure
+ * tells how many times the floor that is; those behind it are the worker's other values as they are.
  */
 struct floors_mode {
 	uint32_t figure;

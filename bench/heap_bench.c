@@ -2,8 +2,8 @@
 /*
  * spanring-bench heap: what libspanring_heap adds to a pair of malloc and free.
  *
- * Each measurement is this program started anew, since a library can be preloaded only where a program starts, without and
- * with the library in LD_PRELOAD. Both alternate, and ratio and difference are taken within a pair of neighbours.
+ * Each measurement is this program started anew, since a library can be preloaded only where a program starts, without
+ * and with the library in LD_PRELOAD. Both alternate, and ratio and difference are taken within a pair of neighbours.
  */
 #include "base/cleanup.h"
 #include "base/errs.h"

@@ -86,7 +86,7 @@ static int run_once(const struct bench_options *options, const struct workload *
 	const char *target = store ? store : temporary.store;
 	struct agent_process_options agent = {
 	    .program = options->agent, .rings = temporary.rings, .store = target, .core = TOPOLOGY_NO_CORE};
-	double ping_pong = topology_ping_pong_ns();
+	double ping_pong = topology_ping_pong_ns(TOPOLOGY_PING_PONG_ROUNDS);
 	rc = agent_process_start(&agent, &pid);
 	if (rc == 0) {
 		rc = feed(temporary.rings, workload, &start_ns);

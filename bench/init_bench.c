@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spanring-bench init: what the first span costs a program that has just started (process and thread attach), its first end (the
- * statistics of the thread), and the first span of a second thread; in time and in memory.
+ * spanring-bench init: what the first span costs a program that has just started (process and thread attach), its first
+ * end (the statistics of the thread), and the first span of a second thread; in time and in memory.
  *
- * All pages of a ring are reserved and touched at attach, so the cost grows with the ring. It is measured with rings of 64 KiB,
- * 1 MiB (the default) and 64 MiB; the slope between the first and the last is the price of a MiB, and what the smallest one costs
- * without it is the attach itself. The floor of that slope is what the kernel takes for as much shared memory without the library.
+ * All pages of a ring are reserved and touched at attach, so the cost grows with the ring. It is measured with rings of
+ * 64 KiB, 1 MiB (the default) and 64 MiB; the slope between the first and the last is the price of a MiB, and what the
+ * smallest one costs without it is the attach itself. The floor of that slope is what the kernel takes for as much
+ * shared memory without the library.
  */
 #include "base/cleanup.h"
 #include "base/clock.h"

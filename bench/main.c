@@ -26,6 +26,8 @@ static const char usage_text[] =
     "  init      attach: the first span of a program and of a second thread\n"
     "  threads   spans on several threads at once\n"
     "  heap      what counting the heap adds to a pair of malloc and free\n"
+    "  idle      the agent with 1,000 rings while nothing happens: CPU, wake-ups, memory\n"
+    "  wake      from the bell that a filling ring rings until all is taken\n"
     "  ingest    generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
     "  help      this text\n"
     "\n"
@@ -64,6 +66,8 @@ static const struct command commands[] = {
     {"async", async_bench_run},
     {"context", context_bench_run},
     {"init", init_bench_run},
+    {"idle", idle_bench_run},
+    {"wake", wake_bench_run},
     {"threads", threads_bench_run},
     {"help", help},
     {"heap-worker", heap_worker_run},

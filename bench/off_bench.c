@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spanring-bench off: what spans cost that are compiled in and switched off, by the environment from the start, or later by
- * `spanring-agent ctl` in a program that was traced before. The loop is in the figure; beside it stands the figure less an empty loop.
+ * spanring-bench off: what spans cost that are compiled in and switched off, by the environment from the start, or
+ * later by `spanring-agent ctl` in a program that was traced before. The loop is in the figure; beside it stands the
+ * figure less an empty loop.
  */
 #include "agent_process.h"
 #include "bursts.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spanring-bench sampled: what spans cost that the sampler does not keep, with the statistics of sites (which count and time
- * them all the same) and without. Of the ratio sampler one trace in a hundred is kept, and its cost is in the mean only. The bursts
- * fit the ring with what is kept.
+ * spanring-bench sampled: what spans cost that the sampler does not keep, with the statistics of sites (which count and
+ * time them all the same) and without. Of the ratio sampler one trace in a hundred is kept, and its cost is in the mean
+ * only. The bursts fit the ring with what is kept.
  */
 #include "bursts.h"
 #include "case.h"

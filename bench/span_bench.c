@@ -12,8 +12,8 @@
  *     tail       as drained, each span timed by itself
  *
  * Drained and burst are measured with the statistics of sites (as by default) and without, and for the children of one
- * open span. Times are those of the median chunk (chunks.h), but for overload, where chunks that drop and chunks that do not are
- * different things: there it is the mean.
+ * open span. Times are those of the median chunk (chunks.h), but for overload, where chunks that drop and chunks that
+ * do not are different things: there it is the mean.
  */
 #include "bursts.h"
 #include "case.h"

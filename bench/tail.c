@@ -107,7 +107,8 @@ int tail_measure(uint64_t burst_spans, uint32_t bursts, struct tail *ret_spans, 
 		rc = take_samples(burst_spans, bursts, &spans, &readings);
 	if (rc == 0) {
 		fill_tail(&readings, 0, ret_readings);
-		fill_tail(&spans, (double)readings.ticks[readings.count / 2], ret_spans);
+		uint32_t cost_ticks = readings.ticks[readings.count / 2];
+		fill_tail(&spans, cost_ticks, ret_spans);
 	}
 	free(spans.ticks);
 	free(readings.ticks);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The slow ones: each span timed by itself, with a reading of the counter before and one behind, less what two such readings cost with
- * nothing between them. That pair of readings alone, as often, shows the tail that the machine has anyway: interrupts, other
- * programs, the host.
+ * The slow ones: each span timed by itself, with a reading of the counter before and one behind, less what two such
+ * readings cost with nothing between them. That pair of readings alone, as often, shows the tail that the machine has
+ * anyway: interrupts, other programs, the host.
  */
 #ifndef SPANRING_BENCH_TAIL_H
 #define SPANRING_BENCH_TAIL_H

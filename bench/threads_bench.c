@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spanring-bench threads: what a span costs each of several threads that begin and end spans at the same time, bound to a core each. The
- * floor of as many threads at once stands beside it: what two cores do to each other without the library is not the library's.
+ * spanring-bench threads: what a span costs each of several threads that begin and end spans at the same time, bound to
+ * a core each. The floor of as many threads at once stands beside it: what two cores do to each other without the
+ * library is not the library's.
  *
- * The agent would need a core. So it is halted during the bursts, which fit the rings (16 MiB each), and drains between them.
+ * The agent would need a core. So it is halted during the bursts, which fit the rings (16 MiB each), and drains between
+ * them.
  */
 #include "base/cleanup.h"
 #include "bursts.h"

@@ -9,8 +9,11 @@
 #include <sched.h>
 #include <stddef.h>
 
-#define PING_PONG_ROUNDS 100000u
-#define PING_PONG_WARM_UP 1000u
+#define PING_PONG_WARM_UP 100u
+/* Where both threads seldom run at the same time, a round takes as long as the scheduler likes. */
+#define PING_PONG_NS_MAX (NS_PER_S / 2)
+#define ROUNDS_PER_LOOK 16u
+#define GAME_OVER UINT64_MAX
 /* A spinning partner that lost its core gets it back: yield now and then. */
 #define SPINS_BEFORE_YIELD 100000u
 
@@ -49,44 +52,56 @@ int topology_pin(int core) {
 struct ball {
 	_Alignas(128) uint64_t word;
 	_Alignas(128) int core;
+	uint32_t rounds;
+	double round_ns;
 };
 
-static void wait_for(const uint64_t *word, uint64_t value) {
-	for (uint32_t spins = 1; __atomic_load_n(word, __ATOMIC_ACQUIRE) != value; spins++) {
+static uint64_t wait_past(const uint64_t *word, uint64_t value) {
+	uint64_t seen;
+	for (uint32_t spins = 1; (seen = __atomic_load_n(word, __ATOMIC_ACQUIRE)) == value; spins++) {
 		if (spins % SPINS_BEFORE_YIELD == 0)
 			(void)sched_yield();
 	}
+	return seen;
 }
 
 static void *partner(void *argument) {
 	struct ball *ball = argument;
 	(void)topology_pin(ball->core);
-	for (uint64_t i = 0; i < PING_PONG_WARM_UP + PING_PONG_ROUNDS; i++) {
-		wait_for(&ball->word, 2 * i + 1);
-		__atomic_store_n(&ball->word, 2 * i + 2, __ATOMIC_RELEASE);
-	}
+	for (uint64_t word = 0; (word = wait_past(&ball->word, word)) != GAME_OVER;)
+		__atomic_store_n(&ball->word, ++word, __ATOMIC_RELEASE);
 	return NULL;
+}
+
+/* How many rounds there was time for, at least ROUNDS_PER_LOOK. */
+static uint32_t play(struct ball *ball, uint32_t rounds) {
+	uint64_t start_ns = clock_monotonic_ns();
+	uint32_t done = 0;
+	while (done < rounds && (done % ROUNDS_PER_LOOK != 0 || clock_monotonic_ns() - start_ns < PING_PONG_NS_MAX)) {
+		uint64_t word = ball->word + 1;
+		__atomic_store_n(&ball->word, word, __ATOMIC_RELEASE);
+		(void)wait_past(&ball->word, word);
+		done++;
+	}
+	return done;
 }
 
 static void *server(void *argument) {
 	struct ball *ball = argument;
 	int first, last;
-	uint64_t start_ns = 0;
 	topology_pair(&first, &last);
 	(void)topology_pin(first);
-	for (uint64_t i = 0; i < PING_PONG_WARM_UP + PING_PONG_ROUNDS; i++) {
-		if (i == PING_PONG_WARM_UP)
-			start_ns = clock_monotonic_ns();
-		__atomic_store_n(&ball->word, 2 * i + 1, __ATOMIC_RELEASE);
-		wait_for(&ball->word, 2 * i + 2);
-	}
-	ball->word = clock_monotonic_ns() - start_ns;
+	(void)play(ball, PING_PONG_WARM_UP);
+	uint64_t start_ns = clock_monotonic_ns();
+	uint32_t rounds = play(ball, ball->rounds);
+	ball->round_ns = (double)(clock_monotonic_ns() - start_ns) / rounds;
+	__atomic_store_n(&ball->word, GAME_OVER, __ATOMIC_RELEASE);
 	return NULL;
 }
 
 /* Both ends are threads of their own, so that the caller's affinity stays as it is. */
-double topology_ping_pong_ns(void) {
-	struct ball ball = {0};
+double topology_ping_pong_ns(uint32_t rounds) {
+	struct ball ball = {.rounds = rounds};
 	pthread_t threads[2];
 	int first;
 	topology_pair(&first, &ball.core);
@@ -97,5 +112,5 @@ double topology_ping_pong_ns(void) {
 	else
 		(void)pthread_join(threads[1], NULL);
 	(void)pthread_join(threads[0], NULL);
-	return (double)ball.word / PING_PONG_ROUNDS;
+	return ball.round_ns;
 }

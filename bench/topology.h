@@ -20,7 +20,11 @@ void topology_pair(int *ret_first, int *ret_last);
 /* Bind the calling thread (and the programs it starts) to one core. 0 or negative errno. */
 int topology_pin(int core);
 
-/* Round trip of one cache line between two cores, ns; NaN if there are no two. */
-double topology_ping_pong_ns(void);
+/*
+ * Round trip of one cache line between two cores, ns; NaN if there are no two. Fewer rounds where they take so long that
+ * the machine must be doing something else.
+ */
+#define TOPOLOGY_PING_PONG_ROUNDS 100000u
+double topology_ping_pong_ns(uint32_t rounds);
 
 #endif

@@ -8,9 +8,11 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +45,7 @@ static void forget(const char *prefix) {
 }
 
 static void prepare(const struct stage *stage, const struct worker_setting *settings) {
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (stage->loop_core != TOPOLOGY_NO_CORE)
 		(void)topology_pin(stage->loop_core);
 	forget("SPANRING_");

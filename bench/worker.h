@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A measurement is a process of its own, bound to the core of the loop, with an environment that holds nothing of ours but
- * what the measurement asks for. What it finds comes back as a row of numbers; one that could not be measured is NaN.
+ * A measurement is a process of its own, bound to the core of the loop, with an environment that holds nothing of ours
+ * but what the measurement asks for. What it finds comes back as a row of numbers; one that could not be measured is
+ * NaN.
  */
 #ifndef SPANRING_BENCH_WORKER_H
 #define SPANRING_BENCH_WORKER_H
@@ -24,9 +25,9 @@ int worker_run(const struct stage *stage, const struct worker_setting *settings,
                double ret_values[WORKER_VALUES_MAX]);
 
 /*
- * The same in this program started anew, with a command of its own: for what happens when a program starts. The command ends with
- * worker_answer. ret_system_calls: those between its first two calls of syscall_count_mark, NaN if they could not
- * be counted; NULL: do not count.
+ * The same in this program started anew, with a command of its own: for what happens when a program starts. The command
+ * ends with worker_answer. ret_system_calls: those between its first two calls of syscall_count_mark, NaN if they could
+ * not be counted; NULL: do not count.
  */
 int worker_exec(const struct stage *stage, const struct worker_setting *settings, const char *command,
                 double ret_values[WORKER_VALUES_MAX], double *ret_system_calls);

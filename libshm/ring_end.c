@@ -68,7 +68,7 @@ void spanring__ring_fulfil(struct spanring__thread *self, enum spanring__fate fa
 		drop_full(self, now);
 		break;
 	case SPANRING__FATE_RECORD:
-		ring_writer_store_span(self->slot, entry, duration, heap_word, tail_word | self->lap_word);
+		ring_writer_store_span_cached(self->slot, entry, duration, heap_word, tail_word | self->lap_word);
 		ring_writer_advance(self);
 		break;
 	}

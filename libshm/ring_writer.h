@@ -216,6 +216,19 @@ static inline void ring_writer_store_span(union spanring_record *slot, const str
 	ring_writer_store(slot, words);
 }
 
+/*
+ * The same through the cache: for spans that end the long way. Most come with a locked instruction nearby (an async span's
+ * slot), which would wait until the line has left.
+ */
+static inline void ring_writer_store_span_cached(union spanring_record *slot, const struct spanring_open_span *entry,
+                                                 uint64_t duration, uint64_t heap_word, uint64_t tail_word) {
+	const uint64_t words[7] = {entry->start_ticks, duration,        entry->span_id, entry->parent_id,
+	                           entry->trace_hi,    entry->trace_lo, heap_word};
+	for (unsigned i = 0; i < 7; i++)
+		ring_order_put(&slot->words[i], words[i]);
+	ring_order_tag_publish(slot, tail_word);
+}
+
 static inline uint64_t ring_writer_position(const struct spanring__thread *self) {
 	return self->lap_start + (uint64_t)(self->slot - self->slots);
 }

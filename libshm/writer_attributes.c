@@ -57,56 +57,77 @@ static bool is_recorded(const struct spanring__place *place) {
 	return ring_order_get(&place->entry->tail.type) == SPANRING_RECORD_SPAN;
 }
 
-/* event_count, attribute_count and link_count of an entry, which are one word there. */
-struct counts {
-	uint32_t events;
-	uint16_t attributes;
-	uint16_t links;
+/*
+ * event_count, attribute_count and link_count of an entry are one word: a count is a field of it, dealt with in a register, since
+ * a part that is stored is slow to load as a word.
+ */
+struct count_field {
+	uint32_t shift;
+	uint32_t limit; /* below the field's largest value + 1, so that no count runs over into the next */
 };
 
-/* Count one more, unless that is over the limit. */
-static bool count_up(const struct spanring__limits *limits, enum spanring__over_limit what, struct counts *counts) {
+static inline struct count_field count_field(const struct spanring__limits *limits, enum spanring__over_limit what) {
+	const bool is_little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
 	switch (what) {
-	case SPANRING__OVER_ATTRIBUTES:
-		return counts->attributes < limits->attributes && ++counts->attributes != 0;
 	case SPANRING__OVER_EVENTS:
-		return counts->events < limits->events && ++counts->events != 0;
+		return (struct count_field){is_little ? 0 : 32, limits->events};
+	case SPANRING__OVER_ATTRIBUTES:
+		return (struct count_field){is_little ? 32 : 16, limits->attributes};
 	default:
-		return counts->links < limits->links && ++counts->links != 0;
+		return (struct count_field){is_little ? 48 : 0, limits->links};
 	}
 }
 
-/* One more of the span, if the limit allows. ret_counts: with it. */
-static bool count_one(const struct spanring__place *place, enum spanring__over_limit what, struct counts *ret_counts) {
+/* One more of the span, if the limit allows: its number, from 1; else 0. */
+static inline uint32_t count_one(const struct spanring__place *place, enum spanring__over_limit what) {
+	struct count_field field = count_field(&place->self->limits, what);
 	uint64_t word = ring_order_entry_counts_get(place->entry);
+	uint64_t mask = what == SPANRING__OVER_EVENTS ? UINT32_MAX : UINT16_MAX;
 	for (;;) {
-		uint64_t counted;
-		memcpy(ret_counts, &word, sizeof(word));
-		if (unlikely(!count_up(&place->self->limits, what, ret_counts))) {
+		uint32_t count = (uint32_t)(word >> field.shift & mask);
+		uint64_t counted = word + (UINT64_C(1) << field.shift);
+		if (unlikely(count >= field.limit)) {
 			spanring__process_count_over_limit(what);
-			return false;
+			return 0;
 		}
-		memcpy(&counted, ret_counts, sizeof(counted));
 		if (likely(!place->is_shared)) {
 			ring_order_entry_counts_put(place->entry, counted);
-			return true;
+			return count + 1;
 		}
 		if (ring_order_entry_counts_replace(place->entry, &word, counted))
-			return true;
+			return count + 1;
 	}
 }
 
 static bool count_attribute(const struct spanring__place *place) {
-	struct counts counts;
-	return count_one(place, SPANRING__OVER_ATTRIBUTES, &counts);
+	return count_one(place, SPANRING__OVER_ATTRIBUTES) != 0;
 }
 
-static void fill_attribute(const struct spanring__place *place, union spanring_record *record, uint8_t value_type) {
-	memset(record, 0, sizeof(*record));
-	record->attribute.span_id = ring_order_get(&place->entry->span_id);
-	record->attribute.trace_lo = ring_order_get(&place->entry->trace_lo);
-	record->attribute.value_type = value_type;
-	record->attribute.event_index = place->event_index;
+_Static_assert(offsetof(struct spanring_attribute_record, value_type) == 16 &&
+                   offsetof(struct spanring_attribute_record, string_bytes) == 18 &&
+                   offsetof(struct spanring_attribute_record, event_index) == 20 &&
+                   offsetof(struct spanring_attribute_record, value) == 24,
+               "what describes the value is word 2, the value begins in word 3");
+
+/* Word 2 of an ATTRIBUTE record. Put together in a register: parts that are stored are slow to load as a word. */
+static inline uint64_t description_word(uint8_t value_type, uint32_t string_bytes, uint32_t event_index) {
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+		return value_type | (uint64_t)string_bytes << 16 | (uint64_t)event_index << 32;
+	return (uint64_t)value_type << 56 | (uint64_t)string_bytes << 32 | event_index;
+}
+
+/* A 32-bit field and the zeros behind it. */
+static inline uint64_t first_half_word(uint32_t value) {
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? value : (uint64_t)value << 32;
+}
+
+_Static_assert(offsetof(struct spanring_event_record, event_index) == 24, "the number of an event begins word 3");
+
+static void fill_attribute(const struct spanring__place *place, union spanring_record *record, uint64_t description) {
+	record->words[0] = ring_order_get(&place->entry->span_id);
+	record->words[1] = ring_order_get(&place->entry->trace_lo);
+	record->words[2] = description;
+	memset(record->attribute.value, 0, sizeof(record->attribute.value));
 }
 
 static void put_number(const struct spanring__place *place, struct spanring_key *key, uint8_t value_type,
@@ -118,8 +139,8 @@ static void put_number(const struct spanring__place *place, struct spanring_key 
 		return;
 	}
 	union spanring_record record;
-	fill_attribute(place, &record, value_type);
-	memcpy(record.attribute.value, &value, sizeof(value));
+	fill_attribute(place, &record, description_word(value_type, 0, place->event_index));
+	record.words[3] = value;
 	ring_writer_append(self, record.words, id, SPANRING_RECORD_ATTRIBUTE, 0);
 	ring_writer_publish_many(self);
 }
@@ -128,8 +149,7 @@ static void append_string(const struct spanring__place *place, uint32_t id, cons
 	struct spanring__thread *self = place->self;
 	union spanring_record record;
 	uint32_t part = bytes < SPANRING_ATTRIBUTE_INLINE_BYTES ? bytes : SPANRING_ATTRIBUTE_INLINE_BYTES;
-	fill_attribute(place, &record, SPANRING_VALUE_STRING);
-	record.attribute.string_bytes = (uint16_t)bytes;
+	fill_attribute(place, &record, description_word(SPANRING_VALUE_STRING, bytes, place->event_index));
 	if (part > 0)
 		memcpy(record.attribute.value, value, part);
 	ring_writer_append(self, record.words, id, SPANRING_RECORD_ATTRIBUTE, 0);
@@ -171,14 +191,6 @@ void spanring__place_bytes(const struct spanring__place *place, struct spanring_
 		put_string(place, key, value, value_bytes);
 }
 
-_Static_assert(offsetof(struct spanring_attribute_record, value_type) == 16, "the type of a value begins word 2");
-_Static_assert(offsetof(struct spanring_attribute_record, value) == 24, "the value is word 3");
-
-/* Word 2 of such a record: the type, and nothing else. Put together in a register: a byte stored is slow to load as a word. */
-static inline uint64_t number_word(uint8_t value_type) {
-	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? value_type : (uint64_t)value_type << 56;
-}
-
 /*
  * A number on the innermost span, where a record needs no thought (ring_writer_restop) and the key is known: what nearly all
  * attributes are. False, and nothing done, for any other.
@@ -203,7 +215,7 @@ static inline bool set_quickly(struct spanring_span span, const struct spanring_
 	const uint64_t words[8] = {
 	    entry->span_id,
 	    entry->trace_lo,
-	    number_word(value_type),
+	    description_word(value_type, 0, 0),
 	    value,
 	    0,
 	    0,
@@ -294,7 +306,6 @@ static uint32_t put_event(const struct spanring__place *place, struct spanring_k
 	const struct spanring_open_span *entry = place->entry;
 	uint32_t id = key_id(name);
 	uint64_t now = ticks_now(self->clock_kind);
-	struct counts counts;
 	if (unlikely(ring_order_get(&entry->event_count) >= self->limits.events)) {
 		spanring__process_count_over_limit(SPANRING__OVER_EVENTS);
 		return 0;
@@ -303,17 +314,15 @@ static uint32_t put_event(const struct spanring__place *place, struct spanring_k
 		ring_order_put(&self->header->dropped_events, ++self->dropped_events);
 		return 0;
 	}
-	if (!count_one(place, SPANRING__OVER_EVENTS, &counts))
+	uint32_t number = count_one(place, SPANRING__OVER_EVENTS);
+	if (number == 0)
 		return 0;
-	union spanring_record record;
-	memset(&record, 0, sizeof(record));
-	record.event.span_id = ring_order_get(&entry->span_id);
-	record.event.trace_lo = ring_order_get(&entry->trace_lo);
-	record.event.time_ticks = now;
-	record.event.event_index = counts.events;
-	ring_writer_append(self, record.words, id, SPANRING_RECORD_EVENT, 0);
+	uint64_t words[8] = {
+	    ring_order_get(&entry->span_id), ring_order_get(&entry->trace_lo), now, first_half_word(number), 0, 0, 0, 0,
+	};
+	ring_writer_append(self, words, id, SPANRING_RECORD_EVENT, 0);
 	ring_writer_publish_due(self, now);
-	return counts.events;
+	return number;
 }
 
 void spanring__place_event(struct spanring__place *place, struct spanring_key *name,
@@ -346,7 +355,6 @@ void spanring_event_with(struct spanring_span span, struct spanring_key *name,
 void spanring__place_link(const struct spanring__place *place, const struct spanring_context *linked) {
 	struct spanring__thread *self = place->self;
 	const struct spanring_open_span *entry = place->entry;
-	struct counts counts;
 	if (linked->span_id == 0 || (linked->trace_hi | linked->trace_lo) == 0) {
 		spanring__process_count_misuse();
 		return;
@@ -361,16 +369,19 @@ void spanring__place_link(const struct spanring__place *place, const struct span
 		spanring__process_count_dropped_link();
 		return;
 	}
-	if (!count_one(place, SPANRING__OVER_LINKS, &counts))
+	if (count_one(place, SPANRING__OVER_LINKS) == 0)
 		return;
-	union spanring_record record;
-	memset(&record, 0, sizeof(record));
-	record.link.span_id = ring_order_get(&entry->span_id);
-	record.link.trace_lo = ring_order_get(&entry->trace_lo);
-	record.link.linked_trace_hi = linked->trace_hi;
-	record.link.linked_trace_lo = linked->trace_lo;
-	record.link.linked_span_id = linked->span_id;
-	ring_writer_append(self, record.words, 0, SPANRING_RECORD_LINK, 0);
+	uint64_t words[8] = {
+	    ring_order_get(&entry->span_id),
+	    ring_order_get(&entry->trace_lo),
+	    linked->trace_hi,
+	    linked->trace_lo,
+	    linked->span_id,
+	    0,
+	    0,
+	    0,
+	};
+	ring_writer_append(self, words, 0, SPANRING_RECORD_LINK, 0);
 	ring_writer_publish_many(self);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal: every case of spanring-bench runs to its end, says so in valid JSON, and counts right what can be counted. No time is looked at.
- * Method: each case with few rounds; the document is taken apart by SQLite's JSON functions.
+ * Goal: every case of spanring-bench runs to its end, says so in valid JSON, and counts right what can be counted. No
+ * time is looked at. Method: each case with few rounds; the document is taken apart by SQLite's JSON functions.
  */
 #include "support/child.h"
 #include "support/cmocka.h"
