@@ -23,6 +23,7 @@
 /* Turns in one step before other duties have their turn, too. */
 #define TURNS_MAX 16u
 #define DRAIN_GIVE_UP_NS (5 * NS_PER_S) /* how long a stop waits for a store that fails */
+#define DRAIN_STEP_NS (100 * NS_PER_MS)
 
 static uint64_t earliest(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
@@ -33,31 +34,6 @@ static void renew_clock(struct agent *agent) {
 	agent->clock_at_ns = agent->now_ns + AGENT_CLOCK_RENEW_NS;
 	if (clock_model_pair_read(clock_model_counter_kind(), &now) == 0)
 		clock_model_renew(&agent->clock, now);
-}
-
-static void take_sample(struct agent *agent, struct producer *producer) {
-	struct store_memory_sample sample;
-	uint32_t id;
-	producer->sample_at_ns = agent->now_ns + agent->config->memory_interval_ns;
-	if (agent->open_job->sample_count >= agent->memory.rows || !producer->same_namespace ||
-	    sampler_take(&producer->target, &sample) < 0 || producer_process_id(producer, &agent->sink, &id) < 0)
-		return;
-	sample.process = id;
-	(void)flush_job_add_sample(agent->open_job, &sample); /* without memory: one sample less */
-}
-
-/* A new instance at once, whoever lives a moment only has one sample at least; then each at its own time. */
-static void take_samples(struct agent *agent) {
-	agent->roster.has_new = false;
-	agent->sample_at_ns = UINT64_MAX;
-	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
-		struct producer *producer = agent->roster.producers[i];
-		if (producer->phase != PRODUCER_LIVE)
-			continue;
-		if (agent->now_ns >= producer->sample_at_ns)
-			take_sample(agent, producer);
-		agent->sample_at_ns = earliest(agent->sample_at_ns, producer->sample_at_ns);
-	}
 }
 
 static void check_memory(struct agent *agent) {
@@ -88,7 +64,8 @@ static void check_life(struct agent *agent) {
 	agent->discovery.hint_closed = false;
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
 		struct producer *producer = agent->roster.producers[i];
-		if (producer->phase != PRODUCER_LIVE || !producer_is_gone(producer))
+		if (producer->phase != PRODUCER_LIVE || !producer_is_gone(producer) ||
+		    !ending_find(producer, &agent->command))
 			continue;
 		/* Rings that nobody told of; nothing can come after them. */
 		discovery_rescan_producer(&agent->discovery, producer);
@@ -236,7 +213,8 @@ static uint64_t wake_at(const struct agent *agent) {
 	if (handover_possible(agent) && agent->oldest_ns != 0)
 		at = earliest(at, agent->oldest_ns + half_wait_ns(agent));
 	if (agent->failed_job)
-		at = earliest(at, agent->retry_at_ns);
+		at = earliest(at, breaker_at_ns(&agent->store.breaker));
+	at = earliest(at, store_state_look_at_ns(&agent->store, agent->flush));
 	if (agent->reading)
 		return now;
 	if (agent->roster.producer_count)
@@ -282,6 +260,7 @@ static void serve_events(struct agent *agent, uint32_t ready) {
 static void serve_timers(struct agent *agent) {
 	if (agent->now_ns >= agent->clock_at_ns)
 		renew_clock(agent);
+	store_state_look(&agent->store, agent->now_ns, agent->flush);
 	handover_retry(agent, false);
 	if (config_has_ratio(agent->config))
 		give_ratio(agent);
@@ -292,7 +271,7 @@ static void serve_timers(struct agent *agent) {
 	if (agent->now_ns >= agent->life_at_ns || agent->discovery.hint_closed)
 		check_life(agent);
 	if (agent->config->memory_interval_ns && (agent->roster.has_new || agent->now_ns >= agent->sample_at_ns))
-		take_samples(agent);
+		footprint_take(agent);
 }
 
 int agent_step(struct agent *agent, uint64_t until_ns, uint32_t *ret_ready) {
@@ -341,6 +320,7 @@ int agent_drain(struct agent *agent) {
 	agent->now_ns = clock_monotonic_ns();
 	check_life(agent);
 	(void)heads_moved(agent);
+	handover_retry(agent, true);
 	uint64_t failing_since = 0;
 	for (bool last = false;;) {
 		agent->now_ns = clock_monotonic_ns();
@@ -356,7 +336,8 @@ int agent_drain(struct agent *agent) {
 		}
 		if (last && flush_is_idle(agent->flush) && !agent->failed_job)
 			return EXIT_CODE_OK;
-		if (!agent->failed_job)
+		store_state_look(&agent->store, agent->now_ns, agent->flush);
+		if (agent->store.breaker.state == BREAKER_OK)
 			failing_since = 0;
 		else if (failing_since == 0)
 			failing_since = agent->now_ns;
@@ -364,14 +345,14 @@ int agent_drain(struct agent *agent) {
 			log_error(
 			    agent->log,
 			    "store %s: %s; stopped without it: what is not stored stays in the rings for the next agent",
-			    agent->config->store, agent->store_error);
+			    agent->config->store, agent->store.text);
 			return EXIT_CODE_OUTPUT;
 		}
 		uint32_t ready = 0;
 		if (flush_is_idle(agent->flush) && !agent->failed_job)
 			continue;
 		handover_retry(agent, false);
-		if (loop_wait(agent->loop, HANDOVER_RETRY_NS_MIN, &ready) < 0)
+		if (loop_wait(agent->loop, DRAIN_STEP_NS, &ready) < 0)
 			return EXIT_CODE_FAILED;
 		serve_events(agent, ready);
 	}

@@ -13,13 +13,16 @@
 #include "config.h"
 #include "discovery.h"
 #include "doorbell.h"
+#include "ending.h"
 #include "flush.h"
+#include "footprint.h"
 #include "intake.h"
 #include "loop.h"
 #include "memory_cap.h"
 #include "preset_ratio.h"
 #include "roster.h"
 #include "statistics.h"
+#include "store_state.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,6 +56,7 @@ struct agent_figures {
 	uint64_t commit_ns;
 	uint64_t commit_ns_max;
 	uint64_t producers_ended;
+	struct store_evict_sum evicted;
 	uint64_t commits_late; /* later than max-wait after the first of their spans was taken */
 	uint64_t handovers[AGENT_HANDOVER_COUNT];
 };
@@ -73,18 +77,19 @@ struct agent {
 	struct statistics_room statistics;
 	struct flush_job *open_job;   /* being filled */
 	struct flush_job *spare_job;  /* NULL while it is with the store thread or failed */
-	struct flush_job *failed_job; /* to be given again at retry_at_ns */
+	struct flush_job *failed_job; /* to be given again when store.breaker says so */
 	uint64_t sequence;            /* of the open job */
 	bool new_segment;             /* the job after the open one begins a segment */
 	bool carry_all;               /* the open job is the first of its segment: it takes all rows along */
 	bool full;                    /* the open job has no room; waits for the store */
-	uint64_t retry_at_ns;
-	uint64_t retry_ns; /* 0: the store works */
-	char store_error[FLUSH_TEXT_BYTES];
+	struct store_state store;
 	uint64_t now_ns; /* of this step */
 	uint64_t flush_at_ns;
+	uint64_t retention_at_ns;          /* look at old segments with the next job */
+	struct retention_result retention; /* of the last look */
 	uint64_t handed_ns; /* when a job was last given to the store */
-	uint64_t sample_at_ns;
+	uint64_t sample_at_ns; /* of a program */
+	struct footprint footprint;
 	uint64_t clock_at_ns;
 	uint64_t life_at_ns;
 	uint64_t rescan_at_ns;
@@ -94,6 +99,7 @@ struct agent {
 	bool reading;              /* of statistics: there is more to do */
 	bool rang;                 /* the bell ended the last wait */
 	uint32_t idle_rings;       /* rings of the bell in a row that brought nothing */
+	struct ending_command command;
 	struct memory_cap memory;
 	struct preset_ratio_figures ratio;
 	uint64_t oldest_ns; /* when the first span of the open job was taken; 0: there is none */

@@ -19,15 +19,12 @@
 
 #define CLOCK_FIRST_BASE_NS (5 * NS_PER_MS) /* between the first two pairs: a rate good to a few parts in a million */
 
-static int refuse_loop(const struct log *log, int rc) {
-	if (rc == -EPERM || rc == -ENOSYS || rc == -EACCES)
-		log_error(
-		    log,
-		    "the kernel refuses io_uring (%s): allow it (sysctl kernel.io_uring_disabled=0, or the container's "
-		    "seccomp profile) and start again",
-		    strerror(-rc));
-	else
-		log_error(log, "io_uring cannot be set up: %s", strerror(-rc));
+static int refuse_loop(const struct log *log, const char *why) {
+	log_error(
+	    log,
+	    "%s; --io posix does without, or allow it (sysctl kernel.io_uring_disabled=0, the container's seccomp "
+	    "profile) and start again",
+	    why);
 	return EXIT_CODE_FAILED;
 }
 
@@ -92,7 +89,7 @@ static int open_store(struct agent *agent) {
 		(void)store_writer_close(writer);
 		return refuse_store(agent, rc, 0, text);
 	}
-	rc = flush_open(writer, &agent->flush);
+	rc = flush_open(writer, agent->config->store, &agent->config->retain, &agent->flush);
 	return rc < 0 ? refuse_store(agent, rc, 0, "") : EXIT_CODE_OK;
 }
 
@@ -146,11 +143,15 @@ static void raise_descriptor_limit(void) {
 static int open_parts(struct agent *agent) {
 	struct clock_model_pair first = {.ticks = 0, .ns = clock_monotonic_ns()};
 	(void)clock_model_pair_read(clock_model_counter_kind(), &first);
+	char why[LOOP_WHY_BYTES];
 	int rc = fault_guard_install();
-	if (rc == 0)
-		rc = loop_open(&agent->loop);
+	if (rc < 0) {
+		log_error(agent->log, "signals cannot be set up: %s", strerror(-rc));
+		return EXIT_CODE_FAILED;
+	}
+	rc = loop_open(agent->config->io, &agent->loop, why);
 	if (rc < 0)
-		return refuse_loop(agent->log, rc);
+		return refuse_loop(agent->log, why);
 	int code = EXIT_CODE_OUTPUT;
 	if (discovery_open_rings(agent->config->rings, agent->config->rings_are_default, agent->log,
 	                         &agent->rings_fd) == 0)
@@ -178,6 +179,7 @@ int agent_open(const struct config *config, const struct log *log, struct agent 
 	}
 	agent->config = config;
 	agent->log = log;
+	store_state_init(&agent->store, config, log);
 	agent->rings_fd = FD_NONE;
 	agent->status_fd = FD_NONE;
 	agent->discovery.inotify_fd = FD_NONE;
@@ -198,6 +200,7 @@ int agent_open(const struct config *config, const struct log *log, struct agent 
 	agent->clock_at_ns = agent->now_ns + AGENT_CLOCK_RENEW_NS;
 	agent->rescan_at_ns = agent->now_ns + DISCOVERY_RESCAN_NS;
 	agent->sample_at_ns = UINT64_MAX;
+	footprint_open(&agent->footprint);
 	*ret_agent = agent;
 	return EXIT_CODE_OK;
 }

@@ -12,8 +12,10 @@
 
 #include "base/log.h"
 #include "libstore/writer.h"
+#include "loop.h"
 #include "options.h"
 #include "preset.h"
+#include "retention.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -33,9 +35,14 @@ struct config {
 	uint64_t batch_spans;
 	uint64_t flush_interval_ns;
 	uint64_t max_wait_ns;
+	uint64_t breaker_failures; /* in a row, before the store is left alone */
+	uint64_t breaker_pause_ns;
+	uint64_t stall_after_ns;
 	uint64_t memory_interval_ns; /* 0: no samples */
 	uint64_t statistics_interval_ns;
+	struct retention_limits retain;
 	enum store_durability durability;
+	enum loop_io io;
 	char ratio[OPTIONS_RATIO_BYTES];
 	bool quiet;
 	bool json;

@@ -2,7 +2,9 @@
 #include "flush.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/errs.h"
+#include "store_probe.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -13,14 +15,18 @@
 
 struct flush {
 	struct store_writer *writer;
+	const char *directory;
+	const struct retention_limits *limits;
 	int event_fd;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct flush_job *job; /* under way or done, not taken yet */
+	bool probe_first;
 	bool done;
 	bool stopping;
-	bool idle; /* the loop thread's own view */
+	bool idle;              /* the loop thread's own view */
+	uint64_t busy_since_ns; /* the same */
 	struct flush_result result;
 };
 
@@ -58,6 +64,7 @@ void flush_job_clear(struct flush_job *job) {
 	job->sample_count = 0;
 	flush_job_clear_rollups(job);
 	job->unfinished_spans = 0;
+	job->retain = false;
 	job->oldest_ns = 0;
 }
 
@@ -169,11 +176,26 @@ static void commit(struct flush *flush, const struct flush_job *job, struct flus
 	                              .rollup_count = job->rollup_count,
 	                              .rollup_totals = job->rollup_totals,
 	                              .rollup_total_count = job->rollup_total_count};
-	*ret_result = (struct flush_result){0};
+	if (flush_job_empty(job))
+		return; /* made to look at old segments */
 	store_writer_set_wall_offset(flush->writer, job->wall_offset_ns);
 	ret_result->error = store_writer_commit(flush->writer, &commit, &ret_result->receipt);
 	if (ret_result->error < 0)
 		(void)snprintf(ret_result->text, sizeof(ret_result->text), "%s", store_writer_error(flush->writer));
+}
+
+/* The probe if there is to be one, then the commit. */
+static void work_on(struct flush *flush, const struct flush_job *job, bool probe_first,
+                    struct flush_result *ret_result) {
+	*ret_result = (struct flush_result){0};
+	if (probe_first)
+		ret_result->error = store_probe(flush->directory, ret_result->text, sizeof(ret_result->text));
+	ret_result->is_probe = ret_result->error < 0;
+	if (ret_result->error == 0)
+		commit(flush, job, ret_result);
+	bool is_full = ret_result->error == ERR_FULL && retention_wanted(flush->limits);
+	if (is_full || (job->retain && ret_result->error == 0))
+		retention_run(flush->limits, flush->directory, flush->writer, job->catalog, &ret_result->retention);
 }
 
 static void *work(void *context) {
@@ -186,9 +208,10 @@ static void *work(void *context) {
 		if (!flush->job || flush->done)
 			break;
 		struct flush_job *job = flush->job;
+		bool probe_first = flush->probe_first;
 		struct flush_result result;
 		(void)pthread_mutex_unlock(&flush->lock);
-		commit(flush, job, &result);
+		work_on(flush, job, probe_first, &result);
 		(void)pthread_mutex_lock(&flush->lock);
 		flush->result = result;
 		flush->done = true;
@@ -199,7 +222,8 @@ static void *work(void *context) {
 	return NULL;
 }
 
-int flush_open(struct store_writer *writer, struct flush **ret_flush) {
+int flush_open(struct store_writer *writer, const char *directory, const struct retention_limits *limits,
+               struct flush **ret_flush) {
 	struct flush *flush = calloc(1, sizeof(*flush));
 	int rc = flush ? 0 : -ENOMEM;
 	if (rc == 0) {
@@ -208,6 +232,8 @@ int flush_open(struct store_writer *writer, struct flush **ret_flush) {
 	}
 	if (rc == 0) {
 		flush->writer = writer;
+		flush->directory = directory;
+		flush->limits = limits;
 		flush->idle = true;
 		(void)pthread_mutex_init(&flush->lock, NULL);
 		(void)pthread_cond_init(&flush->changed, NULL);
@@ -232,11 +258,17 @@ bool flush_is_idle(const struct flush *flush) {
 	return flush->idle;
 }
 
-void flush_submit(struct flush *flush, struct flush_job *job) {
+uint64_t flush_busy_since_ns(const struct flush *flush) {
+	return flush->idle ? 0 : flush->busy_since_ns;
+}
+
+void flush_submit(struct flush *flush, struct flush_job *job, bool probe_first) {
 	(void)pthread_mutex_lock(&flush->lock);
 	flush->job = job;
+	flush->probe_first = probe_first;
 	flush->done = false;
 	flush->idle = false;
+	flush->busy_since_ns = clock_monotonic_ns();
 	(void)pthread_cond_signal(&flush->changed);
 	(void)pthread_mutex_unlock(&flush->lock);
 }

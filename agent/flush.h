@@ -2,12 +2,13 @@
 /*
  * The store thread: takes one finished job at a time, encodes and commits it while the loop thread fills the next one.
  * A job is one transaction: rows, cursors, accounts, samples and rollups. A commit that failed leaves the job as it is, to be
- * given again.
+ * given again, at choice with a probe of the store before it. A disk that hangs holds this thread only.
  */
 #ifndef SPANRING_AGENT_FLUSH_H
 #define SPANRING_AGENT_FLUSH_H
 
 #include "libstore/writer.h"
+#include "retention.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ struct flush_job {
 	size_t rollup_total_room;
 	uint64_t wall_offset_ns;
 	uint64_t oldest_ns;        /* when the first of its spans was taken; 0: there is none */
+	bool retain;               /* look whether old segments must go, after the commit */
 	uint64_t unfinished_spans; /* rows of the batch that are spans that never ended */
 };
 
@@ -57,14 +59,20 @@ void flush_job_clear_rollups(struct flush_job *job);
 
 struct flush_result {
 	int error;
+	bool is_probe; /* it failed before the commit was tried */
 	struct store_receipt receipt;
+	struct retention_result retention;
 	char text[FLUSH_TEXT_BYTES]; /* of the error */
 };
 
 struct flush;
 
-/* Starts the thread; the writer belongs to it from here on. On failure the writer is closed. */
-int flush_open(struct store_writer *writer, struct flush **ret_flush);
+/*
+ * Starts the thread; the writer of the store in directory, which must stay valid, belongs to it from here on. The limits must
+ * stay valid, too. On failure the writer is closed.
+ */
+int flush_open(struct store_writer *writer, const char *directory, const struct retention_limits *limits,
+               struct flush **ret_flush);
 
 /* Readable when a result is there. */
 int flush_fd(const struct flush *flush);
@@ -72,8 +80,11 @@ int flush_fd(const struct flush *flush);
 /* No job is under way. */
 bool flush_is_idle(const struct flush *flush);
 
-/* Only when idle. The job is the thread's until its result was taken. */
-void flush_submit(struct flush *flush, struct flush_job *job);
+/* Since when a job is under way; 0: none is. */
+uint64_t flush_busy_since_ns(const struct flush *flush);
+
+/* Only when idle. The job is the thread's until its result was taken. With probe_first it is committed only if the probe succeeds. */
+void flush_submit(struct flush *flush, struct flush_job *job, bool probe_first);
 
 /* The job that is done and how; NULL if none is. */
 struct flush_job *flush_take(struct flush *flush, struct flush_result *ret_result);

@@ -5,9 +5,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
+#include "base/units.h"
 #include "unfinished.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
 
 bool handover_possible(const struct agent *agent) {
@@ -128,8 +129,11 @@ void handover_send(struct agent *agent) {
 		if (producer->phase != PRODUCER_ENDED && add_producer(agent, producer) < 0)
 			return; /* no memory: rows without their cursors must not go; tried again */
 	}
-	if (flush_job_empty(job))
+	job->retain = agent->now_ns >= agent->retention_at_ns && retention_wanted(&agent->config->retain);
+	if (flush_job_empty(job) && !job->retain)
 		return;
+	if (job->retain)
+		agent->retention_at_ns = agent->now_ns + RETENTION_INTERVAL_NS;
 	job->sequence = agent->sequence++;
 	job->catalog = agent->sink.catalog;
 	job->wall_offset_ns = clock_wall_ns() - clock_monotonic_ns();
@@ -138,7 +142,7 @@ void handover_send(struct agent *agent) {
 	agent->sink.batch = agent->open_job->batch;
 	agent->carry_all = false;
 	agent->full = false;
-	flush_submit(agent->flush, job);
+	flush_submit(agent->flush, job, false);
 	if (agent->new_segment || agent->sink.catalog_full)
 		begin_segment(agent);
 }
@@ -172,20 +176,28 @@ static void count_commit(struct agent *agent, const struct flush_job *job, const
 }
 
 static void receive_failed(struct agent *agent, struct flush_job *job, const struct flush_result *result) {
-	agent->figures.commits_failed++;
-	(void)snprintf(agent->store_error, sizeof(agent->store_error), "%s",
-	               result->text[0] ? result->text : strerror(-result->error));
-	if (agent->retry_ns == 0)
-		log_error(
-		    agent->log,
-		    "%s; nothing is lost yet: rings fill up, programs count what they drop; tried again until it works",
-		    agent->store_error);
-	uint64_t pause = agent->retry_ns * 2;
-	if (pause < HANDOVER_RETRY_NS_MIN)
-		pause = HANDOVER_RETRY_NS_MIN;
-	agent->retry_ns = pause < HANDOVER_RETRY_NS_MAX ? pause : HANDOVER_RETRY_NS_MAX;
-	agent->retry_at_ns = clock_monotonic_ns() + agent->retry_ns;
+	agent->figures.commits_failed += !result->is_probe;
+	store_state_failed(&agent->store, clock_monotonic_ns(), result);
 	agent->failed_job = job;
+}
+
+static void receive_retention(struct agent *agent, const struct retention_result *result) {
+	struct store_evict_sum *evicted = &agent->figures.evicted;
+	char bytes[UNITS_TEXT_BYTES];
+	if (!result->ran)
+		return;
+	if (result->error != 0 && agent->retention.error == 0)
+		log_warning(agent->log, "%s; old segments stay until that works", result->text);
+	if (result->evicted.segments > 0)
+		log_info(agent->log, "evicted the %" PRIu64 " oldest segments: %" PRIu64 " spans, %s",
+		         result->evicted.segments, result->evicted.spans,
+		         units_format_bytes((double)result->evicted.bytes, bytes));
+	evicted->segments += result->evicted.segments;
+	evicted->spans += result->evicted.spans;
+	evicted->bytes += result->evicted.bytes;
+	agent->retention = *result;
+	if (result->more)
+		agent->retention_at_ns = 0;
 }
 
 void handover_receive(struct agent *agent) {
@@ -193,15 +205,15 @@ void handover_receive(struct agent *agent) {
 	struct flush_job *job = flush_take(agent->flush, &result);
 	if (!job)
 		return;
+	receive_retention(agent, &result.retention);
+	store_state_look(&agent->store, clock_monotonic_ns(), agent->flush);
 	if (result.error < 0) {
 		receive_failed(agent, job, &result);
 		return;
 	}
-	if (agent->retry_ns != 0)
-		log_info(agent->log, "store %s: works again", agent->config->store);
-	agent->retry_ns = 0;
-	agent->store_error[0] = '\0';
-	count_commit(agent, job, &result.receipt);
+	store_state_worked(&agent->store, clock_monotonic_ns());
+	if (!flush_job_empty(job))
+		count_commit(agent, job, &result.receipt);
 	for (size_t i = 0; i < job->cursor_count; i++) {
 		struct feed *feed = job->feeds[i];
 		if (!feed)
@@ -226,7 +238,7 @@ void handover_receive(struct agent *agent) {
 void handover_retry(struct agent *agent, bool at_once) {
 	if (!agent->failed_job || !flush_is_idle(agent->flush))
 		return;
-	if (!at_once && agent->retry_at_ns > clock_monotonic_ns())
-		return;
-	flush_submit(agent->flush, TAKE_PTR(agent->failed_job));
+	enum breaker_try due = at_once ? BREAKER_COMMIT : breaker_due(&agent->store.breaker, clock_monotonic_ns());
+	if (due != BREAKER_WAIT)
+		flush_submit(agent->flush, TAKE_PTR(agent->failed_job), due == BREAKER_PROBE);
 }

@@ -8,16 +8,13 @@
  *
  * A row never goes without the cursor that covers it, a tail never moves before its cursor is committed. So whatever is
  * killed, whenever, a restart from the committed cursors finds every record exactly once. A commit that fails keeps its
- * job: tails stay, rings fill, programs count what they drop, and the job is given again after a pause that doubles up
- * to HANDOVER_RETRY_NS_MAX.
+ * job: tails stay, rings fill, programs count what they drop, and the job is given again when the breaker says so
+ * (breaker.h).
  */
 #ifndef SPANRING_AGENT_HANDOVER_H
 #define SPANRING_AGENT_HANDOVER_H
 
 #include "agent.h"
-
-#define HANDOVER_RETRY_NS_MIN (UINT64_C(100) * 1000000)
-#define HANDOVER_RETRY_NS_MAX (UINT64_C(4) * 1000000000) /* back within five seconds of free space */
 
 /* The store thread could take a job now. */
 bool handover_possible(const struct agent *agent);

@@ -68,8 +68,9 @@ static int run_until_stopped(struct agent *agent, int signal_fd) {
 }
 
 static void say_started(const struct agent *agent) {
-	log_info(agent->log, "version %s, pid %ld, rings %s, store %s, io_uring", SPANRING_VERSION_STRING,
-	         (long)getpid(), agent->config->rings, agent->config->store);
+	log_info(agent->log, "version %s, pid %ld, rings %s, store %s, io %s (%s)", SPANRING_VERSION_STRING,
+	         (long)getpid(), agent->config->rings, agent->config->store, loop_io_names[loop_in_use(agent->loop)],
+	         loop_why(agent->loop));
 }
 
 int lifecycle_start(const struct config *config, const struct log *log, int *ret_signal_fd, struct agent **ret_agent) {

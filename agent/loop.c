@@ -1,179 +1,102 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The io_uring behind loop.h.
- *
- * 256 entries: every source and a full set of reads fit twice. Each source is one POLL request that is put again after
- * it fired. READs of a ring directory (tmpfs) always run on a kernel worker, which costs a hand-off, so they come in
- * sets whose copying overlaps with the store thread's compression; small drains use pread instead (drain policy in
- * producer.c). A buffer belongs to the kernel until its completion is here: loop_read returns only when none is left.
- */
 #include "loop.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/errs.h"
+#include "loop_backend.h"
 
-#include <liburing.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <stdbool.h>
-#include <time.h>
+#include <stdio.h>
+#include <string.h>
 
-#define ENTRIES 256u
-#define SETUP_RETRY_NS (50 * NS_PER_MS)
-#define SETUP_TRIES                                                                                                    \
-	40 /* two seconds: a dead agent's ring is freed late, and its memory counts against us until then  \
-	                */
-/* user_data: sources count from 0, reads from here; anything above is not ours and ignored. */
-#define READ_BASE 1024u
+#define PROC_BYTES 4096u
 
 struct loop {
-	struct io_uring ring;
-	int fds[LOOP_SOURCES];
-	bool armed[LOOP_SOURCES];
-	uint32_t ready; /* seen while waiting for reads */
-	struct loop_read *reads;
-	uint32_t reads_count;
-	uint32_t reads_open;
+	const struct loop_backend *backend;
+	void *state;
+	char why[LOOP_WHY_BYTES];
 };
 
-static int setup(struct io_uring *ring) {
-	struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
-	int rc = io_uring_queue_init_params(ENTRIES, ring, &params);
-	if (rc == -EINVAL)
-		rc = io_uring_queue_init(ENTRIES, ring, 0);
-	return rc;
+const char *const loop_io_names[] = {
+    [LOOP_IO_AUTO] = "auto", [LOOP_IO_URING] = "uring", [LOOP_IO_POSIX] = "posix", NULL};
+
+static void read_proc(const char *path, char ret_text[PROC_BYTES]) {
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, ret_text, PROC_BYTES - 1);
+	ret_text[got > 0 ? got : 0] = '\0';
 }
 
-int loop_open(struct loop **ret_loop) {
+static bool has_seccomp_filter(void) {
+	char text[PROC_BYTES];
+	read_proc("/proc/self/status", text);
+	return strstr(text, "\nSeccomp:\t2") != NULL;
+}
+
+/* The kernel answers the same to a switch, a filter and a security module. */
+static void tell_refusal(int rc, char ret_why[LOOP_WHY_BYTES]) {
+	char text[PROC_BYTES] = "";
+	bool is_policy = rc == -EPERM || rc == -EACCES;
+	if (is_policy)
+		read_proc("/proc/sys/kernel/io_uring_disabled", text);
+	if (*text == '1' || *text == '2')
+		(void)snprintf(ret_why, LOOP_WHY_BYTES, "io_uring is refused: kernel.io_uring_disabled is %c", *text);
+	else if ((is_policy || rc == -ENOSYS) && has_seccomp_filter())
+		(void)snprintf(ret_why, LOOP_WHY_BYTES, "io_uring is refused by a seccomp filter: %s", strerror(-rc));
+	else if (rc == -ENOSYS)
+		(void)snprintf(ret_why, LOOP_WHY_BYTES, "this kernel has no io_uring");
+	else if (rc == -EOPNOTSUPP)
+		(void)snprintf(ret_why, LOOP_WHY_BYTES, "the io_uring of this kernel is too old");
+	else if (rc == -ENOMEM)
+		(void)snprintf(ret_why, LOOP_WHY_BYTES, "no locked memory left for io_uring (RLIMIT_MEMLOCK)");
+	else
+		(void)snprintf(ret_why, LOOP_WHY_BYTES, "io_uring cannot be set up: %s", strerror(-rc));
+}
+
+int loop_open(enum loop_io wanted, struct loop **ret_loop, char ret_why[LOOP_WHY_BYTES]) {
 	CLEANUP_FREE struct loop *loop = calloc(1, sizeof(*loop));
-	if (!loop)
+	if (!loop) {
+		(void)snprintf(ret_why, LOOP_WHY_BYTES, "not enough memory");
 		return -ENOMEM;
-	int rc = -ENOMEM;
-	for (int i = 0; i < SETUP_TRIES && rc == -ENOMEM; i++) {
-		struct timespec pause = {.tv_nsec = (long)SETUP_RETRY_NS};
-		if (i > 0)
-			(void)nanosleep(&pause, NULL);
-		rc = setup(&loop->ring);
 	}
-	if (rc < 0)
-		return rc;
-	unsigned int workers[2] = {2, 2}; /* more than two copy no faster and take the processors from the programs */
-	(void)io_uring_register_iowq_max_workers(&loop->ring, workers);
-	for (uint32_t i = 0; i < LOOP_SOURCES; i++)
-		loop->fds[i] = FD_NONE;
-	*ret_loop = TAKE_PTR(loop);
-	return 0;
+	(void)snprintf(loop->why, sizeof(loop->why), wanted == LOOP_IO_AUTO ? "io_uring is allowed" : "asked for");
+	loop->backend = wanted == LOOP_IO_POSIX ? &loop_posix : &loop_uring;
+	int rc = loop->backend->open(&loop->state);
+	if (rc < 0 && wanted != LOOP_IO_POSIX)
+		tell_refusal(rc, loop->why);
+	if (rc < 0 && wanted == LOOP_IO_AUTO) {
+		loop->backend = &loop_posix;
+		rc = loop->backend->open(&loop->state);
+	}
+	(void)snprintf(ret_why, LOOP_WHY_BYTES, "%s", loop->why);
+	if (rc == 0)
+		*ret_loop = TAKE_PTR(loop);
+	return rc;
 }
 
 void loop_close(struct loop *loop) {
 	if (!loop)
 		return;
-	io_uring_queue_exit(&loop->ring);
+	loop->backend->close(loop->state);
 	free(loop);
 }
 
-/* Never NULL for long: what is queued goes to the kernel and makes room. */
-static struct io_uring_sqe *next_sqe(struct loop *loop) {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
-	if (sqe)
-		return sqe;
-	(void)io_uring_submit(&loop->ring);
-	return io_uring_get_sqe(&loop->ring);
+enum loop_io loop_in_use(const struct loop *loop) {
+	return loop->backend->io;
+}
+
+const char *loop_why(const struct loop *loop) {
+	return loop->why;
 }
 
 void loop_watch(struct loop *loop, enum loop_source source, int fd) {
-	if (loop->armed[source]) {
-		struct io_uring_sqe *sqe = next_sqe(loop);
-		if (sqe) {
-			io_uring_prep_poll_remove(sqe, (uint64_t)source);
-			io_uring_sqe_set_data64(sqe, UINT64_MAX);
-		}
-		loop->armed[source] = false;
-	}
-	loop->fds[source] = fd;
-}
-
-static void arm_sources(struct loop *loop) {
-	for (uint32_t i = 0; i < LOOP_SOURCES; i++) {
-		if (loop->armed[i] || loop->fds[i] < 0)
-			continue;
-		struct io_uring_sqe *sqe = next_sqe(loop);
-		if (!sqe)
-			return; /* at the next wait */
-		io_uring_prep_poll_add(sqe, loop->fds[i], POLLIN);
-		io_uring_sqe_set_data64(sqe, i);
-		loop->armed[i] = true;
-	}
-}
-
-static void complete(struct loop *loop, uint64_t data, int result) {
-	if (data < LOOP_SOURCES) {
-		if (result == -ECANCELED)
-			return;
-		loop->armed[data] = false;
-		loop->ready |= 1u << data;
-		return;
-	}
-	if (data < READ_BASE || data - READ_BASE >= loop->reads_count)
-		return;
-	loop->reads[data - READ_BASE].result = result;
-	loop->reads_open--;
-}
-
-static void reap(struct loop *loop) {
-	struct io_uring_cqe *cqe;
-	unsigned int head;
-	unsigned int seen = 0;
-	io_uring_for_each_cqe(&loop->ring, head, cqe) {
-		complete(loop, io_uring_cqe_get_data64(cqe), cqe->res);
-		seen++;
-	}
-	io_uring_cq_advance(&loop->ring, seen);
+	loop->backend->watch(loop->state, source, fd);
 }
 
 int loop_wait(struct loop *loop, uint64_t timeout_ns, uint32_t *ret_ready) {
-	arm_sources(loop);
-	struct io_uring_cqe *cqe;
-	struct __kernel_timespec timeout = {.tv_sec = (int64_t)(timeout_ns / NS_PER_S),
-	                                    .tv_nsec = (long long)(timeout_ns % NS_PER_S)};
-	int rc;
-	if (loop->ready)
-		rc = io_uring_submit(&loop->ring);
-	else
-		rc = io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1, &timeout, NULL);
-	if (rc < 0 && rc != -ETIME && rc != -EINTR && rc != -EAGAIN && rc != -EBUSY)
-		return rc;
-	reap(loop);
-	*ret_ready = loop->ready;
-	loop->ready = 0;
-	return 0;
+	return loop->backend->wait(loop->state, timeout_ns, ret_ready);
 }
 
 int loop_read(struct loop *loop, struct loop_read *reads, uint32_t count) {
-	if (count > LOOP_READS_MAX)
-		return ERR_LIMIT;
-	loop->reads = reads;
-	loop->reads_count = count;
-	loop->reads_open = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		struct io_uring_sqe *sqe = next_sqe(loop);
-		reads[i].result = -EAGAIN;
-		if (!sqe)
-			continue; /* the caller finds it unread and reads it itself */
-		io_uring_prep_read(sqe, reads[i].fd, reads[i].to, reads[i].bytes, reads[i].offset);
-		io_uring_sqe_set_data64(sqe, READ_BASE + i);
-		loop->reads_open++;
-	}
-	int failure = 0;
-	while (loop->reads_open > 0) {
-		int rc = io_uring_submit_and_wait(&loop->ring, 1);
-		if (rc < 0 && rc != -EINTR && rc != -EAGAIN && rc != -EBUSY)
-			failure = rc;
-		reap(loop);
-		/* Nothing can be started or awaited any more: not a state that the agent can go on in. */
-		if (failure < 0)
-			break;
-	}
-	loop->reads_count = 0;
-	return failure;
+	return count > LOOP_READS_MAX ? ERR_LIMIT : loop->backend->read(loop->state, reads, count);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One place to wait, and the bulk reads of ring data. Behind it is one io_uring; nothing of that shows here, so that
- * another mechanism can take its place.
+ * One place to wait, and the bulk reads of ring data. Behind it is io_uring or, where that is refused or not wanted, poll and pread
+ * (loop_backend.h). Both keep the same promises, so nothing else of the agent knows which one works; tests/unit/test_agent_loop.c
+ * holds each to this header.
  *
  * Waiting is by level: a source that is still readable at the next wait is reported again. Not thread-safe: only the
  * thread that opened the loop uses it.
@@ -22,7 +23,14 @@ enum loop_source {
 	LOOP_SOURCES
 };
 
+enum loop_io {
+	LOOP_IO_AUTO, /* io_uring; poll and pread where that is refused */
+	LOOP_IO_URING,
+	LOOP_IO_POSIX
+};
+
 #define LOOP_READS_MAX 128u /* in one call of loop_read */
+#define LOOP_WHY_BYTES 160u
 
 struct loop_read {
 	int fd;
@@ -34,22 +42,35 @@ struct loop_read {
 
 struct loop;
 
+/* Words of enum loop_io, "auto", "uring" and "posix"; ends in NULL. */
+extern const char *const loop_io_names[];
+
 /*
- * 0, or negative errno: the kernel refuses io_uring (EPERM, ENOSYS), or has no memory for it (ENOMEM, after two
- * seconds).
+ * 0, or negative errno, then ret_why says what refuses io_uring: the kernel (EPERM, ENOSYS, EOPNOTSUPP) or want of memory (ENOMEM, after
+ * two seconds). With LOOP_IO_AUTO that is no failure.
  */
-int loop_open(struct loop **ret_loop);
+int loop_open(enum loop_io wanted, struct loop **ret_loop, char ret_why[LOOP_WHY_BYTES]);
 void loop_close(struct loop *loop);
 
-/* Wait for this descriptor to be readable, from now on. fd < 0 takes the source out. */
+/* Which one works, LOOP_IO_URING or LOOP_IO_POSIX, and why that one, for people. */
+enum loop_io loop_in_use(const struct loop *loop);
+const char *loop_why(const struct loop *loop);
+
+/*
+ * Wait for this descriptor to be readable (or hung up), from now on; fd < 0 takes the source out, which comes before the
+ * descriptor is closed. One that cannot be waited on is taken out at the next wait.
+ */
 void loop_watch(struct loop *loop, enum loop_source source, int fd);
 
-/* Until a source is ready or the time is over; ret_ready has bit 1 << source for each. 0 or negative errno. */
+/*
+ * Until a source is ready, a signal was handled or the time is over; ret_ready has bit 1 << source for each. 0 or negative
+ * errno.
+ */
 int loop_wait(struct loop *loop, uint64_t timeout_ns, uint32_t *ret_ready);
 
 /*
- * All of these, at once; returns when the last one is done. count <= LOOP_READS_MAX. 0, or what kept them from being
- * started.
+ * All of these; returns when the last one is done, and sources that become ready meanwhile are reported by the next wait. count <=
+ * LOOP_READS_MAX. 0, or what kept them from being started.
  */
 int loop_read(struct loop *loop, struct loop_read *reads, uint32_t count);
 

@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "config.h"
 #include "libshm/sampling.h"
+#include "loop.h"
 #include "preset.h"
 
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 
 #define AGENT "agent"
 #define FLUSH "flush"
+#define RETENTION "retention"
 #define PROGRAMS "programs"
 #define PLACE(field) offsetof(struct config, field)
 #define MIB (UINT64_C(1) << 20)
@@ -24,7 +26,7 @@
 static const char *const durabilities[] = {
     [STORE_DURABILITY_NORMAL] = "normal", [STORE_DURABILITY_FULL] = "full", NULL};
 
-const char *const options_sections[] = {AGENT, FLUSH, PROGRAMS, NULL};
+const char *const options_sections[] = {AGENT, FLUSH, RETENTION, PROGRAMS, NULL};
 
 const struct options_entry options_table[OPTIONS_COUNT] = {
     [OPTIONS_RINGS] = {.name = "rings",
@@ -70,6 +72,16 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                             .place = PLACE(memory_cap_bytes),
                             .min = 32 * MIB,
                             .max = 64 * GIB},
+    [OPTIONS_IO] = {.name = "io",
+                    .section = AGENT,
+                    .variable = OPTIONS_VARIABLE_PREFIX "IO",
+                    .value = "HOW",
+                    .usual = "auto",
+                    .choices = loop_io_names,
+                    .about = "how to wait and read: uring (io_uring), posix (poll and\n"
+                             "pread, same results), auto: uring unless it is refused",
+                    .type = OPTIONS_CHOICE,
+                    .place = PLACE(io)},
     [OPTIONS_QUIET] = {.name = "quiet",
                        .section = AGENT,
                        .variable = OPTIONS_VARIABLE_PREFIX "QUIET",
@@ -119,6 +131,71 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                                      "full: survives loss of power, too",
                             .type = OPTIONS_CHOICE,
                             .place = PLACE(durability)},
+    [OPTIONS_BREAKER_FAILURES] = {.name = "breaker-failures",
+                                  .section = FLUSH,
+                                  .variable = OPTIONS_VARIABLE_PREFIX "BREAKER_FAILURES",
+                                  .value = "N",
+                                  .usual = "5",
+                                  .about = "leave the store alone, but for small probes, after so\n"
+                                           "many failed commits in a row",
+                                  .type = OPTIONS_NUMBER,
+                                  .place = PLACE(breaker_failures),
+                                  .min = 1,
+                                  .max = 1000},
+    [OPTIONS_BREAKER_PAUSE] = {.name = "breaker-pause",
+                               .section = FLUSH,
+                               .variable = OPTIONS_VARIABLE_PREFIX "BREAKER_PAUSE",
+                               .value = "TIME",
+                               .usual = "1m",
+                               .about = "then try a commit that often even if probes fail",
+                               .type = OPTIONS_DURATION,
+                               .place = PLACE(breaker_pause_ns),
+                               .min = NS_PER_S,
+                               .max = HOUR_NS},
+    [OPTIONS_STALL_AFTER] = {.name = "stall-after",
+                             .section = FLUSH,
+                             .variable = OPTIONS_VARIABLE_PREFIX "STALL_AFTER",
+                             .value = "TIME",
+                             .usual = "5s",
+                             .about = "a commit that takes longer is told as stalled",
+                             .type = OPTIONS_DURATION,
+                             .place = PLACE(stall_after_ns),
+                             .min = 10 * NS_PER_MS,
+                             .max = HOUR_NS},
+    [OPTIONS_RETAIN_BYTES] = {.name = "retain-bytes",
+                              .section = RETENTION,
+                              .variable = OPTIONS_VARIABLE_PREFIX "RETAIN_BYTES",
+                              .value = "SIZE",
+                              .usual = "0",
+                              .about = "remove the oldest sealed segments while the store has\n"
+                                       "more; 0: no limit",
+                              .type = OPTIONS_BYTES_OR_NONE,
+                              .place = PLACE(retain.bytes),
+                              .min = MIB,
+                              .max = (1 << 20) * GIB},
+    [OPTIONS_RETAIN_AGE] = {.name = "retain-age",
+                            .section = RETENTION,
+                            .variable = OPTIONS_VARIABLE_PREFIX "RETAIN_AGE",
+                            .value = "TIME",
+                            .usual = "0",
+                            .about = "remove sealed segments last written longer ago; 0: no\n"
+                                     "limit",
+                            .type = OPTIONS_DURATION_OR_NEVER,
+                            .place = PLACE(retain.age_ns),
+                            .min = NS_PER_S,
+                            .max = 100 * 366 * 24 * HOUR_NS},
+    [OPTIONS_RETAIN_FREE] = {.name = "retain-free",
+                             .section = RETENTION,
+                             .variable = OPTIONS_VARIABLE_PREFIX "RETAIN_FREE",
+                             .value = "SIZE",
+                             .usual = "1GiB",
+                             .usual_record = "0", /* what was asked for by hand is not removed by itself */
+                             .about = "remove the oldest sealed segments while the file system\n"
+                                      "has less room (at most a tenth of it); 0: never",
+                             .type = OPTIONS_BYTES_OR_NONE,
+                             .place = PLACE(retain.free_bytes),
+                             .min = MIB,
+                             .max = (1 << 20) * GIB},
     [OPTIONS_RATIO] = {.name = "ratio",
                        .section = PROGRAMS,
                        .variable = OPTIONS_VARIABLE_PREFIX "RATIO",
@@ -205,7 +282,7 @@ static void value_text(enum options_type type, uint64_t value, char *ret_text, s
 	static const struct step numbers[] = {{"", 1}};
 	if (value == 0 || type == OPTIONS_NUMBER)
 		whole_text(value, numbers, 1, ret_text, text_bytes);
-	else if (type == OPTIONS_BYTES)
+	else if (type == OPTIONS_BYTES || type == OPTIONS_BYTES_OR_NONE)
 		whole_text(value, sizes, sizeof(sizes) / sizeof(sizes[0]), ret_text, text_bytes);
 	else
 		whole_text(value, times, sizeof(times) / sizeof(times[0]), ret_text, text_bytes);
@@ -235,20 +312,17 @@ static int set_amount(enum options_id id, const char *text, void *place, char *r
 	const struct options_entry *entry = &options_table[id];
 	char bounds[OPTIONS_WHY_BYTES];
 	uint64_t value = 0;
-	int rc = entry->type == OPTIONS_NUMBER  ? parse_number(text, &value)
-	         : entry->type == OPTIONS_BYTES ? units_parse_bytes(text, &value)
-	                                        : units_parse_duration(text, &value);
-	bool never = rc == 0 && value == 0 && entry->type == OPTIONS_DURATION_OR_NEVER;
+	bool or_none = entry->type == OPTIONS_DURATION_OR_NEVER || entry->type == OPTIONS_BYTES_OR_NONE;
+	bool is_size = entry->type == OPTIONS_BYTES || entry->type == OPTIONS_BYTES_OR_NONE;
+	int rc = entry->type == OPTIONS_NUMBER ? parse_number(text, &value)
+	         : is_size                     ? units_parse_bytes(text, &value)
+	                                       : units_parse_duration(text, &value);
+	bool never = rc == 0 && value == 0 && or_none;
 	if (rc < 0 || (!never && (value < entry->min || value > entry->max))) {
-		const char *noun = entry->type == OPTIONS_NUMBER  ? "a number"
-		                   : entry->type == OPTIONS_BYTES ? "a size"
-		                                                  : "a time";
-		const char *example = entry->type == OPTIONS_NUMBER  ? "512"
-		                      : entry->type == OPTIONS_BYTES ? "64MiB"
-		                                                     : "500ms";
+		const char *noun = entry->type == OPTIONS_NUMBER ? "a number" : is_size ? "a size" : "a time";
+		const char *example = entry->type == OPTIONS_NUMBER ? "512" : is_size ? "64MiB" : "500ms";
 		(void)snprintf(ret_why, OPTIONS_WHY_BYTES, "give %s from %s, such as %s%s", noun,
-		               options_bounds(id, bounds), example,
-		               entry->type == OPTIONS_DURATION_OR_NEVER ? ", or 0 for never" : "");
+		               options_bounds(id, bounds), example, or_none ? ", or 0 for never" : "");
 		return -EINVAL;
 	}
 	memcpy(place, &value, sizeof(value));

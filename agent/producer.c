@@ -295,6 +295,13 @@ void producer_account(struct producer *producer, bool ended, struct store_proces
 	memcpy(ret_account->instance, producer->instance, sizeof(ret_account->instance));
 	ret_account->statistics = statistics_state(producer);
 	ret_account->statistics_overflowed = counters->statistics_overflowed;
+	ret_account->dropped_async = counters->dropped_async;
+	ret_account->dropped_contexts = counters->dropped_contexts;
+	ret_account->dropped_reentry = counters->dropped_reentry;
+	if (ended && !producer->exited) {
+		ret_account->ending = producer->ending;
+		ret_account->ending_value = producer->ending_value;
+	}
 	if (producer->exited)
 		ret_account->state = STORE_PROCESS_EXITED;
 	else

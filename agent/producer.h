@@ -49,8 +49,10 @@ struct producer {
 	bool dry;             /* ENDING: nothing is left to take */
 	uint64_t last_job;    /* ENDED: the job that holds its last rows */
 	bool exited;          /* said goodbye */
-	bool ratio_settled;   /* it has its share of traces, or keeps its own (preset_ratio.h) */
-	bool newer;           /* holds a ring of a later format: its files are not ours to remove */
+	uint32_t ending;      /* enum store_ending, of one that did not (ending.h) */
+	uint32_t ending_value;
+	bool ratio_settled; /* it has its share of traces, or keeps its own (preset_ratio.h) */
+	bool newer;         /* holds a ring of a later format: its files are not ours to remove */
 	struct process_reader reader;
 	struct process_reader_identity *identity;
 	struct process_reader_counters counters; /* newest */

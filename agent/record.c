@@ -130,7 +130,8 @@ static void start_in_child(char **command, int error_fd) {
 
 /* From its first trace on, unless it was told something else; the agent would come a moment later. */
 static int set_ratio(const struct config *config) {
-	if (!config_has_ratio(config) || getenv("OTEL_TRACES_SAMPLER"))
+	const char *chosen = getenv("OTEL_TRACES_SAMPLER");
+	if (!config_has_ratio(config) || (chosen && *chosen))
 		return 0;
 	return setenv("OTEL_TRACES_SAMPLER", PRESET_RATIO_SAMPLER, 1) < 0 ||
 	               setenv("OTEL_TRACES_SAMPLER_ARG", config->ratio, 1) < 0
@@ -174,7 +175,8 @@ static int start_command(const struct config *config, struct child *child) {
 static void take_child(struct agent *agent, struct child *child) {
 	if (waitpid(child->pid, &child->status, WNOHANG) != child->pid)
 		return;
-	child->ended = true;
+	child->ended = agent->command.ended = true;
+	agent->command.status = child->status;
 	loop_watch(agent->loop, LOOP_CHILD, FD_NONE);
 }
 
@@ -285,6 +287,8 @@ static int record_with_rings(const struct config *config, const struct log *log,
 		return refuse_command(config, log, error);
 	}
 	pid_fd = child.pid_fd;
+	agent->command =
+	    (struct ending_command){.pid = (uint32_t)child.pid, .start_time = sampler_start_time(child.pid)};
 	loop_watch(agent->loop, LOOP_CHILD, pid_fd);
 	code = collect_and_close(agent, &child, signal_fd);
 	*ret_kept = code != EXIT_CODE_OK;

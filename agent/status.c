@@ -71,6 +71,13 @@ static void add_async(struct producer *producer, struct sums *sums) {
 	sums->async_open += open;
 }
 
+/* Begun, ended and dropped at once, in no ring. */
+static void add_outside_rings(const struct producer *producer, struct sums *sums) {
+	uint64_t dropped = producer->counters.dropped_no_ring + producer->counters.dropped_reentry;
+	sums->begun += dropped;
+	sums->dropped += dropped;
+}
+
 static void write_sums(struct json *json, const struct sums *sums) {
 	json_u64(json, "rings", sums->rings);
 	json_u64(json, "rings_quarantined", sums->quarantined);
@@ -96,6 +103,8 @@ static void write_process(struct json *json, struct producer *producer, struct s
 	async_look(producer, clock_monotonic_ns());
 	add_async(producer, &sums);
 	add_async(producer, total);
+	add_outside_rings(producer, &sums);
+	add_outside_rings(producer, total);
 	if (!json)
 		return;
 	const struct process_reader_identity *identity = producer->identity;
@@ -139,6 +148,31 @@ static void write_policy(struct json *json, const struct agent *agent) {
 	json_u64(json, "ratio_refused", agent->ratio.refused);
 }
 
+/* What samples cost, and what the newest one of the agent itself said; null before there is one. */
+static void write_footprint(struct json *json, const struct footprint *footprint) {
+	const struct store_memory_sample *own = &footprint->own;
+	const struct sampler_figures *figures = &footprint->sampler.figures;
+	json_u64(json, "sampling_cpu_ns", figures->cpu_ns);
+	json_u64(json, "samples_without_pss", figures->pss_left_out);
+	json_u64(json, "samples_put_off", footprint->put_off);
+	if (own->time_ns == 0) {
+		json_null(json, "agent_footprint");
+		return;
+	}
+	json_open(json, "agent_footprint", '{');
+	json_u64(json, "rss_bytes", own->rss_bytes);
+	if (own->pss_state == STORE_PSS_READ)
+		json_u64(json, "pss_bytes", own->pss_bytes);
+	else
+		json_null(json, "pss_bytes");
+	json_u64(json, "threads", own->threads);
+	if (own->descriptors != UINT64_MAX)
+		json_u64(json, "descriptors", own->descriptors);
+	else
+		json_null(json, "descriptors");
+	json_close(json);
+}
+
 static void write_agent(struct json *json, const struct agent *agent) {
 	const struct agent_figures *figures = &agent->figures;
 	json_text(json, "schema", "status/1");
@@ -146,11 +180,19 @@ static void write_agent(struct json *json, const struct agent *agent) {
 	json_u64(json, "agent_pid", (uint64_t)getpid());
 	json_text(json, "ring_directory", agent->config->rings);
 	json_text(json, "store", agent->config->store);
-	json_text(json, "io", "uring");
+	json_text(json, "io", loop_io_names[loop_in_use(agent->loop)]);
+	json_text(json, "io_wanted", loop_io_names[agent->config->io]);
+	json_text(json, "io_reason", loop_why(agent->loop));
 	json_u64(json, "uptime_ns", clock_monotonic_ns() - figures->started_ns);
-	json_text(json, "store_state", agent->retry_ns ? "failing" : "ok");
-	json_text(json, "store_error", agent->store_error);
+	store_state_write(&agent->store, clock_monotonic_ns(), agent->flush, json);
 	write_policy(json, agent);
+	json_u64(json, "store_bytes", agent->retention.store_bytes);
+	json_u64(json, "store_segments", agent->retention.store_segments);
+	json_u64(json, "store_free_bytes", agent->retention.free_bytes);
+	json_u64(json, "evicted_segments", figures->evicted.segments);
+	json_u64(json, "evicted_spans", figures->evicted.spans);
+	json_u64(json, "evicted_bytes", figures->evicted.bytes);
+	json_text(json, "retention_error", agent->retention.error ? agent->retention.text : "");
 	json_u64(json, "commits", figures->commits);
 	json_u64(json, "commits_failed", figures->commits_failed);
 	json_u64(json, "committed_spans", figures->spans);
@@ -158,6 +200,7 @@ static void write_agent(struct json *json, const struct agent *agent) {
 	json_u64(json, "committed_attributes", figures->attributes);
 	json_u64(json, "committed_events", figures->events);
 	json_u64(json, "memory_samples", figures->samples);
+	write_footprint(json, &agent->footprint);
 	json_u64(json, "column_bytes", figures->column_bytes);
 	json_u64(json, "encode_cpu_ns", figures->encode_ns);
 	json_u64(json, "commit_ns", figures->commit_ns);

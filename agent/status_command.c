@@ -75,6 +75,41 @@ static uint64_t find_number(const char *at, const char *key) {
 	return number;
 }
 
+/* Nothing while the store works. */
+static void print_store_trouble(const char *text) {
+	char value[VALUE_BYTES];
+	char units[UNITS_TEXT_BYTES];
+	(void)find_value(text, "store_state", value);
+	if (strcmp(value, "ok") == 0)
+		return;
+	(void)printf("%-12s %s ago\n", "  since",
+	             units_format_duration((double)find_number(text, "store_since_ns"), units));
+	(void)find_value(text, "store_error", value);
+	(void)printf("%-12s %s\n", "  why", value);
+	(void)find_value(text, "store_remedy", value);
+	(void)printf("%-12s %s\n", "  remedy", value);
+	uint64_t next_ns = find_number(text, "store_next_try_ns");
+	(void)printf("%-12s %s\n", "  next try", next_ns ? units_format_duration((double)next_ns, units) : "under way");
+}
+
+/* Nothing before the agent has looked, and without any limit. */
+static void print_kept(const char *text) {
+	char units[UNITS_TEXT_BYTES];
+	uint64_t evicted = find_number(text, "evicted_segments");
+	if (find_number(text, "store_segments") == 0)
+		return;
+	(void)printf("%-12s %s in %" PRIu64 " segments", "kept",
+	             units_format_bytes((double)find_number(text, "store_bytes"), units),
+	             find_number(text, "store_segments"));
+	if (evicted > 0)
+		(void)printf("; evicted %" PRIu64, evicted);
+	(void)printf("\n");
+	char value[VALUE_BYTES];
+	(void)find_value(text, "retention_error", value);
+	if (*value)
+		(void)printf("%-12s %s\n", "retention", value);
+}
+
 static void print_head(const char *text) {
 	char value[VALUE_BYTES];
 	char units[UNITS_TEXT_BYTES];
@@ -84,9 +119,12 @@ static void print_head(const char *text) {
 		(void)find_value(text, lines[i][0], value);
 		(void)printf("%-12s %s\n", lines[i][1], value);
 	}
-	(void)find_value(text, "store_error", value);
-	if (*value)
-		(void)printf("%-12s %s\n", "error", value);
+	print_store_trouble(text);
+	(void)find_value(text, "io", value);
+	(void)printf("%-12s %s", "io", value);
+	(void)find_value(text, "io_reason", value);
+	(void)printf(" (%s)\n", value);
+	print_kept(text);
 	(void)printf("%-12s %s\n", "up", units_format_duration((double)find_number(text, "uptime_ns"), units));
 	(void)printf("%-12s %s spans", "committed", units_format_count(find_number(text, "committed_spans"), units));
 	(void)printf(" in %s commits\n\n", units_format_count(find_number(text, "commits"), units));

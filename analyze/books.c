@@ -30,7 +30,8 @@ static uint64_t accounted(const struct books *books) {
 }
 
 uint64_t books_dropped(const struct books *books) {
-	return saturating_add(saturating_add(books->dropped_full, books->dropped_depth), books->dropped_no_ring);
+	uint64_t in_no_ring = saturating_add(books->dropped_no_ring, books->dropped_reentry);
+	return saturating_add(saturating_add(books->dropped_full, books->dropped_depth), in_no_ring);
 }
 
 uint64_t books_lost(const struct books *books) {
@@ -41,13 +42,14 @@ bool books_balanced(const struct books *books) {
 	return books->begun == saturating_add(books->ended, books->open) && books->ended == accounted(books);
 }
 
-bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, struct books *ret_books,
+bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, uint64_t evicted, struct books *ret_books,
                    char ret_problem[BOOKS_PROBLEM_BYTES]) {
 	struct books books = {
 	    .begun = cursor->begun,
 	    .open = cursor->open,
 	    .ended = cursor->begun - smaller(cursor->open, cursor->begun),
 	    .stored = rows,
+	    .evicted = evicted,
 	    .dropped_full = cursor->dropped_full,
 	    .dropped_depth = cursor->dropped_depth,
 	    .sampled_out = saturating_add(cursor->sampled_out, cursor->sampled_out_short),
@@ -75,12 +77,13 @@ bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, struct book
 	if (cursor->open > cursor->begun)
 		return gap(ret_problem, "%" PRIu64 " spans open, but only %" PRIu64 " begun", cursor->open,
 		           cursor->begun);
-	if (rows > cursor->stored_spans)
+	uint64_t seen = saturating_add(rows, evicted);
+	if (seen > cursor->stored_spans)
 		return gap(ret_problem, "%" PRIu64 " rows more than the agent stored: duplicates",
-		           rows - cursor->stored_spans);
-	if (rows < cursor->stored_spans)
+		           seen - cursor->stored_spans);
+	if (seen < cursor->stored_spans)
 		return gap(ret_problem, "%" PRIu64 " rows fewer than the agent stored: segments or batches are missing",
-		           cursor->stored_spans - rows);
+		           cursor->stored_spans - seen);
 	if (accounted(&books) > books.ended)
 		return gap(ret_problem, "%" PRIu64 " spans more than ended", accounted(&books) - books.ended);
 	if (accounted(&books) < books.ended)
@@ -101,7 +104,8 @@ bool books_of_open(const struct store_cursor *cursor, uint64_t open_rows, char r
 
 bool books_of_statistics(const struct books *books, uint64_t statistics_spans, uint64_t killed,
                          char ret_problem[BOOKS_PROBLEM_BYTES]) {
-	uint64_t without = saturating_add(books->dropped_depth, books->dropped_no_ring);
+	uint64_t in_no_ring = saturating_add(books->dropped_no_ring, books->dropped_reentry);
+	uint64_t without = saturating_add(books->dropped_depth, in_no_ring);
 	uint64_t ended = books->ended - smaller(without, books->ended);
 	ret_problem[0] = 0;
 	if (statistics_spans > saturating_add(ended, killed))
@@ -112,6 +116,32 @@ bool books_of_statistics(const struct books *books, uint64_t statistics_spans, u
 	return true;
 }
 
+struct books books_of_process(const struct store_process_account *account) {
+	uint64_t in_no_ring = saturating_add(account->dropped_no_ring, account->dropped_reentry);
+	struct books books = {.begun = in_no_ring,
+	                      .ended = in_no_ring,
+	                      .dropped_no_ring = account->dropped_no_ring,
+	                      .dropped_reentry = account->dropped_reentry,
+	                      .dropped_async = account->dropped_async};
+	return books;
+}
+
+bool books_of_departed(const struct store_evictions *evictions, struct books *ret_books,
+                       char ret_problem[BOOKS_PROBLEM_BYTES]) {
+	bool balanced = true;
+	*ret_books = books_of_process(&evictions->departed_account);
+	ret_problem[0] = 0;
+	for (uint32_t state = 0; state < STORE_EVICT_STATES && balanced; state++) {
+		const struct store_cursor *sum = &evictions->departed[state];
+		struct books books;
+		if (evictions->departed_rings[state] == 0)
+			continue;
+		balanced = books_of_ring(sum, 0, sum->stored_spans, &books, ret_problem);
+		books_add(ret_books, &books);
+	}
+	return balanced;
+}
+
 void books_add(struct books *sum, const struct books *books) {
 	sum->begun = saturating_add(sum->begun, books->begun);
 	sum->ended = saturating_add(sum->ended, books->ended);
@@ -120,6 +150,8 @@ void books_add(struct books *sum, const struct books *books) {
 	sum->dropped_full = saturating_add(sum->dropped_full, books->dropped_full);
 	sum->dropped_depth = saturating_add(sum->dropped_depth, books->dropped_depth);
 	sum->dropped_no_ring = saturating_add(sum->dropped_no_ring, books->dropped_no_ring);
+	sum->dropped_reentry = saturating_add(sum->dropped_reentry, books->dropped_reentry);
+	sum->dropped_async = saturating_add(sum->dropped_async, books->dropped_async);
 	sum->sampled_out = saturating_add(sum->sampled_out, books->sampled_out);
 	sum->sampled_out_short = saturating_add(sum->sampled_out_short, books->sampled_out_short);
 	sum->rejected_contract = saturating_add(sum->rejected_contract, books->rejected_contract);

@@ -18,6 +18,7 @@
 #ifndef SPANRING_ANALYZE_BOOKS_H
 #define SPANRING_ANALYZE_BOOKS_H
 
+#include "libstore/evict.h"
 #include "libstore/span.h"
 
 #include <stdbool.h>
@@ -34,6 +35,8 @@ struct books {
 	uint64_t dropped_full;
 	uint64_t dropped_depth;
 	uint64_t dropped_no_ring;
+	uint64_t dropped_reentry;   /* begun by a signal handler inside the writer library */
+	uint64_t dropped_async;     /* of dropped_depth: async spans that found no place */
 	uint64_t sampled_out;       /* for either reason */
 	uint64_t sampled_out_short; /* of these: ended before their minimum duration */
 	uint64_t rejected_contract;
@@ -46,8 +49,10 @@ struct books {
 	uint64_t dropped_events;
 };
 
-/* Books of one ring with `rows` counted. False when they do not balance; ret_problem then says where, else it is empty. */
-bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, struct books *ret_books,
+/*
+ * Books of one ring with `rows` counted, and `evicted` that were stored and went with their segments. False when they do not balance; ret_problem then says where, else it is empty.
+ */
+bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, uint64_t evicted, struct books *ret_books,
                    char ret_problem[BOOKS_PROBLEM_BYTES]);
 
 /*
@@ -58,11 +63,18 @@ bool books_of_open(const struct store_cursor *cursor, uint64_t open_rows, char r
 
 /*
  * The spans of a process that its statistics counted, beside those that ended in its rings; a span that was too deep has no duration
- * and is in neither. One whose thread was killed while it ended it may be missing from its statistics, or there without its
+ * and is in neither, nor is one that was in no ring. One whose thread was killed while it ended it may be missing from its statistics, or there without its
  * record: one for each of the `killed` rings. Likewise false with a text.
  */
 bool books_of_statistics(const struct books *books, uint64_t statistics_spans, uint64_t killed,
                          char ret_problem[BOOKS_PROBLEM_BYTES]);
+
+/* The spans of a process that were in no ring: begun, ended and dropped at once. */
+struct books books_of_process(const struct store_process_account *account);
+
+/* Rings of which no segment tells any more: all they stored is evicted. False when they do not balance. */
+bool books_of_departed(const struct store_evictions *evictions, struct books *ret_books,
+                       char ret_problem[BOOKS_PROBLEM_BYTES]);
 
 /* Add the books of one to a sum. */
 void books_add(struct books *sum, const struct books *books);

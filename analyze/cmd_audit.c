@@ -31,11 +31,14 @@ static const char help[] = "  spanring-analyze audit STORE\n"
                            "\n"
                            "stored is counted from the rows in the segments and compared with the agent's\n"
                            "own count; rows of spans that were open when their process died are not stored\n"
-                           "but open. dropped: the ring was full, the stack was too deep, the thread had\n"
-                           "no ring. rejected: the record broke the contract. lost_store: skipped, or in a\n"
-                           "ring that was quarantined. in ring: ended, and still in the ring of a living\n"
-                           "thread at the last commit; it is stored with the next one. sampled_out: the\n"
-                           "trace is not kept, or the span was shorter than the minimum.\n"
+                           "but open. dropped: the ring was full, the stack was too deep (or no place was\n"
+                           "left for one more async span: dropped_async of them), the thread had no ring,\n"
+                           "or a signal handler had interrupted the library (reentry). rejected: the\n"
+                           "record broke the contract. lost_store: skipped, or in a ring that was\n"
+                           "quarantined. in ring: ended, and still in the ring of a living thread at the\n"
+                           "last commit; it is stored with the next one. evicted: stored, and removed with\n"
+                           "its segment by the limits of the agent (--retain-...). sampled_out: the trace\n"
+                           "is not kept, or the span was shorter than the minimum.\n"
                            "\n"
                            "Statistics count every span that ended, recorded or not: of a process that is\n"
                            "over and had them all its life they must agree, but for one span of each\n"
@@ -65,6 +68,7 @@ struct audit {
 	uint32_t *sorted;                         /* rings in order of (process, ring index) */
 	uint64_t statistics_spans;                /* of all processes */
 	uint64_t strangers;                       /* rows of threads whose ring has no books */
+	char departed_problem[BOOKS_PROBLEM_BYTES];
 	bool balanced;
 };
 
@@ -203,7 +207,7 @@ static void settle(struct audit *audit) {
 		if (ring->process >= overview->process_count)
 			continue;
 		struct process_audit *process = &audit->processes[ring->process];
-		bool balanced = books_of_ring(&ring->cursor, audit->rows[i], &books, problem);
+		bool balanced = books_of_ring(&ring->cursor, audit->rows[i], ring->evicted_spans, &books, problem);
 		books.unfinished = audit->open_rows[i];
 		books_add(&process->books, &books);
 		count_ring(process, &ring->cursor);
@@ -214,13 +218,22 @@ static void settle(struct audit *audit) {
 	}
 	for (size_t i = 0; i < overview->process_count; i++) {
 		struct process_audit *process = &audit->processes[i];
-		uint64_t no_ring = overview->processes[i].account.dropped_no_ring;
-		struct books books = {.begun = no_ring, .ended = no_ring, .dropped_no_ring = no_ring};
+		process->statistics_spans =
+		    saturating_add(process->statistics_spans, overview->processes[i].evicted_statistics_spans);
+		audit->statistics_spans =
+		    saturating_add(audit->statistics_spans, overview->processes[i].evicted_statistics_spans);
+		struct books books = books_of_process(&overview->processes[i].account);
 		books_add(&process->books, &books);
 		settle_statistics(&overview->processes[i], process);
 		books_add(&audit->total, &process->books);
 		audit->balanced = audit->balanced && process->problem_count == 0 && books_balanced(&process->books);
 	}
+	struct books departed;
+	bool balanced = books_of_departed(&overview->evictions, &departed, audit->departed_problem);
+	audit->balanced = audit->balanced && balanced && books_balanced(&departed);
+	books_add(&audit->total, &departed);
+	audit->statistics_spans =
+	    saturating_add(audit->statistics_spans, overview->evictions.departed_statistics_spans);
 	audit->total.stored += audit->strangers;
 }
 
@@ -236,7 +249,9 @@ static void print_books(struct json *json, const struct books *books) {
 	json_u64(json, "full", books->dropped_full);
 	json_u64(json, "depth", books->dropped_depth);
 	json_u64(json, "no_ring", books->dropped_no_ring);
+	json_u64(json, "reentry", books->dropped_reentry);
 	json_close(json);
+	json_u64(json, "dropped_async", books->dropped_async);
 	json_u64(json, "sampled_out", books->sampled_out);
 	json_u64(json, "sampled_out_short", books->sampled_out_short);
 	json_open(json, "rejected", '{');
@@ -329,6 +344,16 @@ static void print_line(const char *label, uint64_t count) {
 	printf("  %-15s %15s\n", label, units_format_count(count, text));
 }
 
+static void print_dropped(const struct terminal *terminal, const struct books *total) {
+	char async[64] = "";
+	if (total->dropped_async > 0)
+		(void)snprintf(async, sizeof(async), " (%" PRIu64 " of them async)", total->dropped_async);
+	terminal_note(terminal, stdout, STYLE_PLAIN,
+	              "dropped: ring full %" PRIu64 ", too deep %" PRIu64 "%s, thread without ring %" PRIu64
+	              ", in a signal handler %" PRIu64,
+	              total->dropped_full, total->dropped_depth, async, total->dropped_no_ring, total->dropped_reentry);
+}
+
 static void print_total(const struct audit *audit) {
 	const struct terminal *terminal = &audit->query.context->terminal;
 	const struct books *total = &audit->total;
@@ -342,13 +367,13 @@ static void print_total(const struct audit *audit) {
 		print_line("    sampled out", total->sampled_out);
 	print_line("    rejected", total->rejected_contract);
 	print_line("    lost", books_lost(total));
+	if (total->evicted > 0)
+		print_line("    evicted", total->evicted);
 	if (total->in_ring > 0)
 		print_line("    in ring", total->in_ring);
 	(void)putchar('\n');
 	if (books_dropped(total) > 0)
-		terminal_note(terminal, stdout, STYLE_PLAIN,
-		              "dropped: ring full %" PRIu64 ", too deep %" PRIu64 ", thread without ring %" PRIu64,
-		              total->dropped_full, total->dropped_depth, total->dropped_no_ring);
+		print_dropped(terminal, total);
 	if (books_lost(total) > 0)
 		terminal_note(terminal, stdout, STYLE_PLAIN, "lost: skipped %" PRIu64 ", in quarantined rings %" PRIu64,
 		              total->lost_skipped, total->lost_quarantined);
@@ -389,6 +414,9 @@ static void print_problems(const struct audit *audit) {
 		terminal_note(terminal, stdout, STYLE_PLAIN, "process %" PRIu32 ", %s%s", overview->processes[i].pid,
 		              process->problem, more);
 	}
+	if (audit->departed_problem[0])
+		terminal_note(terminal, stdout, STYLE_PLAIN, "processes whose segments are evicted: %s",
+		              audit->departed_problem);
 	if (audit->strangers > 0)
 		terminal_note(terminal, stdout, STYLE_PLAIN,
 		              "%" PRIu64 " rows belong to rings that no books were stored for", audit->strangers);

@@ -28,6 +28,10 @@ static const char help[] = "  spanring-analyze info STORE\n"
 
 #define SCOPES_SHOWN_MAX 256u
 
+/* As the options --retain-... of the agent. */
+static const char *const reason_texts[STORE_EVICT_REASONS] = {
+    [STORE_EVICT_BYTES] = "bytes", [STORE_EVICT_AGE] = "age", [STORE_EVICT_FREE] = "free"};
+
 struct totals {
 	uint64_t sealed;
 	uint64_t file_bytes;
@@ -105,7 +109,10 @@ static uint64_t *spans_by_process(const struct store_overview *overview) {
 	for (size_t i = 0; spans && i < overview->ring_count; i++) {
 		const struct store_ring_view *ring = &overview->rings[i];
 		if (ring->process < overview->process_count)
-			spans[ring->process] = saturating_add(spans[ring->process], ring->cursor.stored_spans);
+			spans[ring->process] =
+			    saturating_add(spans[ring->process], ring->cursor.stored_spans > ring->evicted_spans
+			                                             ? ring->cursor.stored_spans - ring->evicted_spans
+			                                             : 0);
 	}
 	return spans;
 }
@@ -128,6 +135,29 @@ static void print_wall(struct json *json, const char *key, uint64_t wall_ns) {
 		json_null(json, key);
 	else
 		json_u64(json, key, wall_ns);
+}
+
+static void print_evicted_json(struct json *json, const struct store_evictions *evictions) {
+	json_open(json, "evicted", '{');
+	for (size_t i = 0; i < STORE_EVICT_REASONS; i++) {
+		json_open(json, reason_texts[i], '{');
+		json_u64(json, "segments", evictions->reasons[i].segments);
+		json_u64(json, "spans", evictions->reasons[i].spans);
+		json_u64(json, "bytes", evictions->reasons[i].bytes);
+		json_close(json);
+	}
+	json_close(json);
+}
+
+static void print_evicted(const struct store_evictions *evictions) {
+	char text[2][UNITS_TEXT_BYTES];
+	for (size_t i = 0; i < STORE_EVICT_REASONS; i++) {
+		const struct store_evict_sum *sum = &evictions->reasons[i];
+		if (sum->segments > 0)
+			printf("  evicted     %" PRIu64 " segments for %s: %s spans, %s\n", sum->segments,
+			       reason_texts[i], units_format_count(sum->spans, text[0]),
+			       units_format_bytes((double)sum->bytes, text[1]));
+	}
 }
 
 static void print_segments_json(struct json *json, const struct store_overview *overview) {
@@ -259,6 +289,7 @@ static void print_json(const struct query *query, const struct totals *totals, c
 		json_null(&json, "bytes_per_span");
 	print_wall(&json, "start_wall_ns", totals->start_wall_ns);
 	print_wall(&json, "end_wall_ns", totals->end_wall_ns);
+	print_evicted_json(&json, &query->overview->evictions);
 	print_segments_json(&json, query->overview);
 	print_processes_json(&json, query->overview, spans);
 	print_scopes_json(&json, query->overview);
@@ -301,6 +332,7 @@ static void print_summary(const struct query *query, const struct totals *totals
 		printf(", %.2f bytes per span", (double)totals->file_bytes / (double)totals->spans);
 	printf("\n  segments    %zu, %" PRIu64 " sealed, %s batches\n", query->overview->segment_count, totals->sealed,
 	       units_format_count(totals->batches, text[0]));
+	print_evicted(&query->overview->evictions);
 }
 
 static int print_processes(const struct query *query, const uint64_t *spans) {

@@ -4,6 +4,7 @@
 #include "growth.h"
 #include "query.h"
 #include "table.h"
+#include "usage.h"
 
 #include "base/checked.h"
 #include "base/cleanup.h"
@@ -24,8 +25,10 @@ static const char help[] = "  spanring-analyze memory STORE\n"
                            "\n"
                            "Per process, from the samples that the agent took of /proc (once a second\n"
                            "unless told otherwise): baseline (first sample), peak, last, growth per hour,\n"
-                           "mean, smallest and number of samples of the resident set (RSS); with --json\n"
-                           "also of the proportional set (PSS) and of anonymous memory.\n"
+                           "mean, smallest and number of samples of the resident set (RSS); where there is\n"
+                           "room also processor time, threads, open descriptors, context switches, PSS and\n"
+                           "heap at the last sample. With --json all of them, and page faults, swap and\n"
+                           "anonymous memory. The agent's own figures come last.\n"
                            "\n"
                            "Growth is the slope of the least-squares line through the samples, followed by\n"
                            "its standard error. It is absent with fewer than 3 samples or less than 2 s.\n"
@@ -42,11 +45,15 @@ static const char help[] = "  spanring-analyze memory STORE\n"
                            "                   2026-11-20T18:43:30Z, or 10m (ago)\n"
                            "  -n, --limit N    only the first N processes and N names (default: all)\n";
 
-enum figure { FIGURE_RSS, FIGURE_PSS, FIGURE_ANONYMOUS, FIGURE_COUNT };
+enum figure { FIGURE_RSS, FIGURE_PSS, FIGURE_ANONYMOUS, FIGURE_SWAP, FIGURE_HEAP, FIGURE_COUNT };
+
+#define PROCESS_AGENT UINT32_MAX
 
 struct process_memory {
-	uint32_t process; /* index */
+	uint32_t process; /* index; of the agent PROCESS_AGENT */
+	uint32_t agent_pid;
 	struct growth figures[FIGURE_COUNT];
+	struct usage usage;
 };
 
 struct heap_line {
@@ -59,8 +66,9 @@ struct heap_line {
 
 struct memory {
 	struct query query;
-	struct process_memory *processes; /* those with samples, by falling peak of RSS */
+	struct process_memory *processes; /* those with samples, by falling peak of RSS; then agents */
 	size_t process_count;
+	size_t agent_count;
 	struct heap_line *heap; /* by name id while reading, then dense, by falling bytes */
 	size_t heap_count;
 };
@@ -73,6 +81,10 @@ static uint64_t figure_of(const struct store_memory_sample *sample, enum figure 
 		return sample->rss_bytes;
 	case FIGURE_PSS:
 		return sample->pss_bytes;
+	case FIGURE_SWAP:
+		return sample->swap_bytes;
+	case FIGURE_HEAP:
+		return usage_heap_bytes(sample);
 	default:
 		return sample->anonymous_bytes;
 	}
@@ -80,26 +92,42 @@ static uint64_t figure_of(const struct store_memory_sample *sample, enum figure 
 
 static bool wants_sample(const struct memory *memory, const struct store_memory_sample *sample) {
 	const struct query *query = &memory->query;
-	if (sample->process == 0 || sample->process > query->overview->process_count)
+	if (sample->process > query->overview->process_count)
 		return false;
-	if (query->process_wanted && !query->process_wanted[sample->process])
+	/* The agent, with index 0, is of no service. */
+	if (query->process_wanted && (sample->process == 0 || !query->process_wanted[sample->process]))
 		return false;
 	return sample->time_ns >= query->since_wall_ns && sample->time_ns < query->until_wall_ns;
 }
 
+static int compare(uint64_t left, uint64_t right) {
+	return left < right ? -1 : left > right;
+}
+
+static int by_owner(const struct store_memory_sample *left, const struct store_memory_sample *right) {
+	int order = compare(left->process, right->process);
+	if (order == 0)
+		order = compare(left->agent_pid, right->agent_pid);
+	return order ? order : compare(left->agent_start, right->agent_start);
+}
+
 /* By process, then time: stable order for samples of one moment is not needed. */
-static int by_process_and_time(const void *a, const void *b) {
+static int by_owner_and_time(const void *a, const void *b) {
 	const struct store_memory_sample *left = a;
 	const struct store_memory_sample *right = b;
-	if (left->process != right->process)
-		return left->process < right->process ? -1 : 1;
-	return left->time_ns < right->time_ns ? -1 : left->time_ns > right->time_ns;
+	int order = by_owner(left, right);
+	return order ? order : compare(left->time_ns, right->time_ns);
 }
 
 static int compute_process(struct memory *memory, const struct store_memory_sample *samples, size_t count,
                            struct growth_sample *scratch) {
-	struct process_memory *process = &memory->processes[memory->process_count++];
-	process->process = samples[0].process - 1;
+	bool is_agent = samples[0].process == 0;
+	struct process_memory *process = &memory->processes[memory->process_count + memory->agent_count];
+	memory->agent_count += is_agent;
+	memory->process_count += !is_agent;
+	process->process = is_agent ? PROCESS_AGENT : samples[0].process - 1;
+	process->agent_pid = samples[0].agent_pid;
+	usage_compute(samples, count, &process->usage);
 	for (unsigned figure = 0; figure < FIGURE_COUNT; figure++) {
 		for (size_t i = 0; i < count; i++) {
 			struct growth_sample sample = {samples[i].time_ns, figure_of(&samples[i], (enum figure)figure)};
@@ -115,6 +143,10 @@ static int compute_process(struct memory *memory, const struct store_memory_samp
 static int by_peak(const void *a, const void *b) {
 	const struct process_memory *left = a;
 	const struct process_memory *right = b;
+	bool left_is_agent = left->process == PROCESS_AGENT;
+	bool right_is_agent = right->process == PROCESS_AGENT;
+	if (left_is_agent != right_is_agent)
+		return left_is_agent ? 1 : -1;
 	uint64_t left_bytes = left->figures[FIGURE_RSS].peak_bytes;
 	uint64_t right_bytes = right->figures[FIGURE_RSS].peak_bytes;
 	if (left_bytes != right_bytes)
@@ -134,19 +166,22 @@ static int collect_processes(struct memory *memory) {
 			samples[kept++] = samples[i];
 	if (kept == 0)
 		return 0;
-	qsort(samples, kept, sizeof(*samples), by_process_and_time);
+	qsort(samples, kept, sizeof(*samples), by_owner_and_time);
+	size_t owners = 1;
+	for (size_t i = 1; i < kept; i++)
+		owners += by_owner(&samples[i - 1], &samples[i]) != 0;
 	CLEANUP_FREE struct growth_sample *scratch = calloc(kept, sizeof(*scratch));
-	memory->processes = calloc(memory->query.overview->process_count, sizeof(memory->processes[0]));
+	memory->processes = calloc(owners, sizeof(memory->processes[0]));
 	if (!scratch || !memory->processes)
 		return -ENOMEM;
 	for (size_t first = 0; first < kept && rc == 0;) {
 		size_t end = first + 1;
-		while (end < kept && samples[end].process == samples[first].process)
+		while (end < kept && by_owner(&samples[end], &samples[first]) == 0)
 			end++;
 		rc = compute_process(memory, &samples[first], end - first, scratch);
 		first = end;
 	}
-	qsort(memory->processes, memory->process_count, sizeof(memory->processes[0]), by_peak);
+	qsort(memory->processes, memory->process_count + memory->agent_count, sizeof(memory->processes[0]), by_peak);
 	return rc;
 }
 
@@ -224,27 +259,48 @@ static void print_figure(struct json *json, const char *key, const struct growth
 	json_close(json);
 }
 
-static void print_json(const struct memory *memory) {
-	struct json json = json_begin(stdout);
+static void print_figures(struct json *json, const struct process_memory *process) {
+	print_figure(json, "rss", &process->figures[FIGURE_RSS]);
+	print_figure(json, "pss", &process->figures[FIGURE_PSS]);
+	print_figure(json, "anonymous", &process->figures[FIGURE_ANONYMOUS]);
+	print_figure(json, "swap", &process->figures[FIGURE_SWAP]);
+	print_figure(json, "heap", &process->figures[FIGURE_HEAP]);
+	usage_print(json, &process->usage);
+}
+
+static void print_processes_json(struct json *json, const struct memory *memory) {
 	const struct store_overview *overview = memory->query.overview;
 	char instance[2 * STORE_INSTANCE_BYTES + 1];
-	json_open(&json, NULL, '{');
-	json_text(&json, "schema", "memory/1");
-	json_open(&json, "processes", '[');
+	json_open(json, "processes", '[');
 	for (size_t i = 0; i < limited(memory, memory->process_count); i++) {
 		const struct process_memory *process = &memory->processes[i];
 		const struct store_process_view *view = &overview->processes[process->process];
 		text_hex_encode(view->instance, STORE_INSTANCE_BYTES, instance);
-		json_open(&json, NULL, '{');
-		json_text(&json, "service", view->service);
-		json_u64(&json, "pid", view->pid);
-		json_text(&json, "instance", instance);
-		print_figure(&json, "rss", &process->figures[FIGURE_RSS]);
-		print_figure(&json, "pss", &process->figures[FIGURE_PSS]);
-		print_figure(&json, "anonymous", &process->figures[FIGURE_ANONYMOUS]);
-		json_close(&json);
+		json_open(json, NULL, '{');
+		json_text(json, "service", view->service);
+		json_u64(json, "pid", view->pid);
+		json_text(json, "instance", instance);
+		print_figures(json, process);
+		json_close(json);
 	}
-	json_close(&json);
+	json_close(json);
+	json_open(json, "agents", '[');
+	for (size_t i = 0; i < memory->agent_count; i++) {
+		const struct process_memory *process = &memory->processes[memory->process_count + i];
+		json_open(json, NULL, '{');
+		json_u64(json, "pid", process->agent_pid);
+		print_figures(json, process);
+		json_close(json);
+	}
+	json_close(json);
+}
+
+static void print_json(const struct memory *memory) {
+	struct json json = json_begin(stdout);
+	const struct store_overview *overview = memory->query.overview;
+	json_open(&json, NULL, '{');
+	json_text(&json, "schema", "memory/1");
+	print_processes_json(&json, memory);
 	json_bool(&json, "heap_recorded", memory->heap_count > 0);
 	json_open(&json, "names", '[');
 	for (size_t i = 0; i < limited(memory, memory->heap_count); i++) {
@@ -270,29 +326,52 @@ static void bytes_or_none(struct table *table, bool there, double bytes) {
 		table_cell(table, STYLE_DIM, "-");
 }
 
+static void count_or_none(struct table *table, uint64_t count) {
+	if (count != UINT64_MAX)
+		table_count(table, STYLE_PLAIN, count);
+	else
+		table_cell(table, STYLE_DIM, "-");
+}
+
+static void print_process(struct table *table, const struct memory *memory, const struct process_memory *process) {
+	char text[UNITS_TEXT_BYTES];
+	const struct growth *rss = &process->figures[FIGURE_RSS];
+	const struct growth *pss = &process->figures[FIGURE_PSS];
+	const struct growth *heap = &process->figures[FIGURE_HEAP];
+	const struct usage *usage = &process->usage;
+	bool is_agent = process->process == PROCESS_AGENT;
+	bool there = rss->samples > 0;
+	const struct store_process_view *view = is_agent ? NULL : &memory->query.overview->processes[process->process];
+	(void)snprintf(text, sizeof(text), "%" PRIu32, view ? view->pid : process->agent_pid);
+	table_cell(table, is_agent ? STYLE_DIM : STYLE_PLAIN, view ? view->service : "(agent)");
+	table_cell(table, STYLE_PLAIN, text);
+	bytes_or_none(table, there, (double)rss->baseline_bytes);
+	bytes_or_none(table, there, (double)rss->peak_bytes);
+	bytes_or_none(table, there, (double)rss->last_bytes);
+	bytes_or_none(table, rss->has_slope, rss->slope_bytes_per_hour);
+	bytes_or_none(table, rss->has_slope, rss->slope_error_bytes_per_hour);
+	bytes_or_none(table, there, rss->mean_bytes);
+	bytes_or_none(table, there, (double)rss->min_bytes);
+	table_count(table, STYLE_PLAIN, rss->samples);
+	table_duration(table, (double)usage->cpu_user_ns + (double)usage->cpu_system_ns);
+	table_count(table, STYLE_PLAIN, usage->threads_last);
+	count_or_none(table, usage->descriptors_last);
+	count_or_none(table, usage_switches(usage));
+	bytes_or_none(table, pss->samples > 0, (double)pss->last_bytes);
+	bytes_or_none(table, heap->samples > 0, (double)heap->last_bytes);
+}
+
 static int print_processes(const struct memory *memory) {
 	static const struct table_column columns[] = {
-	    {"service", false, 0}, {"pid", true, 0}, {"baseline", true, 1}, {"peak", true, 0}, {"last", true, 1},
-	    {"growth/h", true, 2}, {"+/-", true, 4}, {"mean", true, 3},     {"min", true, 5},  {"samples", true, 3}};
+	    {"service", false, 0}, {"pid", true, 0},      {"baseline", true, 1}, {"peak", true, 0},
+	    {"last", true, 1},     {"growth/h", true, 2}, {"+/-", true, 4},      {"mean", true, 3},
+	    {"min", true, 5},      {"samples", true, 3},  {"cpu", true, 6},      {"threads", true, 7},
+	    {"files", true, 8},    {"switches", true, 9}, {"pss", true, 10},     {"heap", true, 11}};
 	struct table table CLEANUP(table_done) = table_begin(columns, sizeof(columns) / sizeof(columns[0]), 0, 10);
-	char text[UNITS_TEXT_BYTES];
-	for (size_t i = 0; i < limited(memory, memory->process_count); i++) {
-		const struct process_memory *process = &memory->processes[i];
-		const struct store_process_view *view = &memory->query.overview->processes[process->process];
-		const struct growth *rss = &process->figures[FIGURE_RSS];
-		bool there = rss->samples > 0;
-		(void)snprintf(text, sizeof(text), "%" PRIu32, view->pid);
-		table_cell(&table, STYLE_PLAIN, view->service);
-		table_cell(&table, STYLE_PLAIN, text);
-		bytes_or_none(&table, there, (double)rss->baseline_bytes);
-		bytes_or_none(&table, there, (double)rss->peak_bytes);
-		bytes_or_none(&table, there, (double)rss->last_bytes);
-		bytes_or_none(&table, rss->has_slope, rss->slope_bytes_per_hour);
-		bytes_or_none(&table, rss->has_slope, rss->slope_error_bytes_per_hour);
-		bytes_or_none(&table, there, rss->mean_bytes);
-		bytes_or_none(&table, there, (double)rss->min_bytes);
-		table_count(&table, STYLE_PLAIN, rss->samples);
-	}
+	for (size_t i = 0; i < limited(memory, memory->process_count); i++)
+		print_process(&table, memory, &memory->processes[i]);
+	for (size_t i = 0; i < memory->agent_count; i++)
+		print_process(&table, memory, &memory->processes[memory->process_count + i]);
 	return table_print(&table, &memory->query.context->terminal, stdout);
 }
 

@@ -2,6 +2,7 @@
 /* trace: one trace, as a waterfall for people and a list in tree order for programs. */
 #include "attribute_print.h"
 #include "command.h"
+#include "ending_text.h"
 #include "query.h"
 #include "trace_load.h"
 #include "trace_view.h"
@@ -26,7 +27,8 @@ static const char help[] = "  spanring-analyze trace 4bf92f3577b34da6a3ce929d0e0
                            "its duration, a bar to scale, attributes (key = value), events (@ time name)\n"
                            "and links (->) below. '!' marks a span with status error. A span whose parent\n"
                            "is not stored stands at the top level and says so. A span that was open when\n"
-                           "its process died stands in its place, marked; its duration is its age then.\n"
+                           "its process ended stands in its place, marked, with the reason where it is\n"
+                           "known; its duration is its age then.\n"
                            "\n"
                            "The id is 32 hexadecimal digits, or the first of them (4 or more) if only one\n"
                            "trace begins so, or the 16 digits of the low half, or a W3C traceparent. Id\n"
@@ -99,6 +101,7 @@ static void print_span(struct json *json, const struct shown_trace *shown, uint3
 	const struct trace_span *span = &shown->trace.spans[index];
 	const struct trace_tree_node *node = &shown->tree.nodes[index];
 	char id[TRACE_ID_TEXT_BYTES];
+	char reason[ENDING_TEXT_BYTES];
 	json_open(json, NULL, '{');
 	json_text(json, "span_id", span_id_text(span->tree.span_id, id));
 	if (span->tree.parent_id)
@@ -114,6 +117,9 @@ static void print_span(struct json *json, const struct shown_trace *shown, uint3
 	json_u64(json, "duration_ns", span->tree.duration_ns);
 	json_bool(json, "unfinished", (span->flags & STORE_SPAN_UNFINISHED) != 0);
 	json_bool(json, "open", (span->flags & STORE_SPAN_OPEN) != 0);
+	if ((span->flags & STORE_SPAN_OPEN) && span->process)
+		json_text(json, "reason",
+		          ending_text_reason(&shown->query.overview->processes[span->process - 1].account, reason));
 	if (span->flags & STORE_SPAN_HEAP) {
 		json_u64(json, "heap_bytes", (uint64_t)span->heap_alloc_units * SPANRING_HEAP_UNIT_BYTES);
 		json_i64(json, "heap_net_bytes", (int64_t)span->heap_net_units * (int64_t)SPANRING_HEAP_UNIT_BYTES);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* unfinished: the spans that were open when their process died. */
+/* unfinished: the spans that were open when their process ended, and why it did. */
 #include "attribute_print.h"
 #include "command.h"
+#include "ending_text.h"
 #include "query.h"
 #include "table.h"
 #include "trace_id.h"
@@ -35,6 +36,10 @@ static const char help[] = "  spanring-analyze unfinished STORE\n"
                            "dead: about a second too long at most, or more when no agent ran at the time.\n"
                            "A process that exits in good order leaves none but async spans that nobody\n"
                            "ended.\n"
+                           "\n"
+                           "reason is how the process ended, where it is known: of the command of\n"
+                           "spanring-agent record its signal or exit status; exec if it went on as another\n"
+                           "program; exited if it said goodbye; else died.\n"
                            "\n"
                            "Options\n"
                            "  --attributes     with the attributes of each\n"
@@ -193,6 +198,12 @@ static const struct store_process_view *process_of(const struct unfinished *unfi
 	return row->process ? &unfinished->query.overview->processes[row->process - 1] : NULL;
 }
 
+static const char *reason_of(const struct unfinished *unfinished, const struct row *row,
+                             char ret_text[ENDING_TEXT_BYTES]) {
+	const struct store_process_view *process = process_of(unfinished, row);
+	return process ? ending_text_reason(&process->account, ret_text) : "";
+}
+
 static const char *name_text(const struct unfinished *unfinished, uint32_t id) {
 	return unfinished->query.overview->names[id <= unfinished->query.overview->name_count ? id : 0];
 }
@@ -213,6 +224,7 @@ static void print_place_json(struct json *json, const struct unfinished *unfinis
 
 static int print_row_json(struct json *json, struct unfinished *unfinished, const struct row *row) {
 	char id[TRACE_ID_TEXT_BYTES];
+	char reason[ENDING_TEXT_BYTES];
 	int rc = 0;
 	json_open(json, NULL, '{');
 	json_text(json, "name", name_text(unfinished, row->name));
@@ -228,9 +240,7 @@ static int print_row_json(struct json *json, struct unfinished *unfinished, cons
 	json_text(json, "status", trace_status_text(row->status));
 	json_u64(json, "start_wall_ns", row->start_wall_ns);
 	json_u64(json, "age_ns", row->age_ns);
-	const struct store_process_view *process = process_of(unfinished, row);
-	bool exited = process && process->account.state == STORE_PROCESS_EXITED;
-	json_text(json, "reason", exited ? "exited" : "died");
+	json_text(json, "reason", reason_of(unfinished, row, reason));
 	if (unfinished->query.context->options->attributes) {
 		rc = load_trace(unfinished, row);
 		if (rc == 0)
@@ -257,6 +267,7 @@ static int print_json(struct unfinished *unfinished, size_t shown) {
 static void add_row(struct table *table, const struct unfinished *unfinished, const struct row *row) {
 	const struct store_process_view *process = process_of(unfinished, row);
 	char text[TRACE_ID_TEXT_BYTES];
+	char reason[ENDING_TEXT_BYTES];
 	unsigned levels = row->depth < INDENT_LEVELS_MAX ? row->depth : INDENT_LEVELS_MAX;
 	const char *name = query_name_text(&unfinished->query, row->name);
 	CLEANUP_FREE char *indented = NULL;
@@ -269,6 +280,7 @@ static void add_row(struct table *table, const struct unfinished *unfinished, co
 	table_cell(table, STYLE_PLAIN, text);
 	(void)snprintf(text, sizeof(text), "%" PRIu32, row->thread ? row->thread->tid : 0);
 	table_cell(table, STYLE_PLAIN, text);
+	table_cell(table, STYLE_PLAIN, reason_of(unfinished, row, reason));
 	table_cell(table, STYLE_PLAIN, units_format_wall(row->start_wall_ns, text));
 	table_cell(table, STYLE_CYAN, trace_id_text(row->trace_hi, row->trace_lo, text));
 }
@@ -299,9 +311,9 @@ static int print_attributes(struct unfinished *unfinished, size_t shown) {
 }
 
 static int print_table(struct unfinished *unfinished, size_t shown) {
-	static const struct table_column columns[] = {{"age", true, 0},   {"name", false, 0}, {"service", false, 2},
-	                                              {"pid", true, 1},   {"tid", true, 4},   {"start", false, 5},
-	                                              {"trace", false, 3}};
+	static const struct table_column columns[] = {{"age", true, 0},    {"name", false, 0}, {"service", false, 2},
+	                                              {"pid", true, 1},    {"tid", true, 5},   {"reason", false, 3},
+	                                              {"start", false, 6}, {"trace", false, 4}};
 	const struct terminal *terminal = &unfinished->query.context->terminal;
 	char text[UNITS_TEXT_BYTES];
 	struct table table CLEANUP(table_done) = table_begin(columns, sizeof(columns) / sizeof(columns[0]), 1, 16);
@@ -313,7 +325,7 @@ static int print_table(struct unfinished *unfinished, size_t shown) {
 	if (rc != 0)
 		return rc;
 	(void)putchar('\n');
-	terminal_note(terminal, stdout, STYLE_DIM, "%s %s open when %s process died",
+	terminal_note(terminal, stdout, STYLE_DIM, "%s %s open when %s process ended",
 	              units_format_count(unfinished->total, text), unfinished->total == 1 ? "span was" : "spans were",
 	              unfinished->total == 1 ? "its" : "their");
 	if (shown < unfinished->total)
@@ -335,7 +347,7 @@ static int answer(struct unfinished *unfinished) {
 	else if (unfinished->count > 0)
 		rc = print_table(unfinished, shown);
 	else if (!empty)
-		log_info(&context->log, "no stored span was open when its process died");
+		log_info(&context->log, "no stored span was open when its process ended");
 	return rc ? command_failed(context, rc, "printing") : EXIT_CODE_OK;
 }
 
@@ -354,7 +366,7 @@ static int run(const struct context *context) {
 
 const struct command command_unfinished = {
     .name = "unfinished",
-    .summary = "spans that were open when their process died",
+    .summary = "spans that were open when their process ended",
     .help = help,
     .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_LIMIT | OPTION_WITH_ATTRIBUTES,
     .run = run,

@@ -13,6 +13,7 @@
  */
 #include "trace_view.h"
 
+#include "ending_text.h"
 #include "fit.h"
 
 #include "base/cleanup.h"
@@ -300,6 +301,18 @@ static void put_note(struct drawing *drawing, uint32_t index, const char *note) 
 	(void)fputc('\n', drawing->out);
 }
 
+static void put_open(struct drawing *drawing, uint32_t index) {
+	const struct trace_span *span = &drawing->view->trace->spans[index];
+	const struct store_overview *overview = drawing->view->query->overview;
+	char note[128];
+	char text[ENDING_TEXT_BYTES];
+	const char *phrase =
+	    span->process ? ending_text_phrase(&overview->processes[span->process - 1].account, text) : "died";
+	(void)snprintf(note, sizeof(note),
+	               "open, its process %s: never ended; the duration is its age when that was found", phrase);
+	put_note(drawing, index, note);
+}
+
 static void put_details(struct drawing *drawing, uint32_t index) {
 	const struct trace_span *span = &drawing->view->trace->spans[index];
 	char id[TRACE_ID_TEXT_BYTES];
@@ -311,8 +324,7 @@ static void put_details(struct drawing *drawing, uint32_t index) {
 	if (span->flags & STORE_SPAN_UNFINISHED)
 		put_note(drawing, index, "unfinished: ended by thread exit or shutdown, not by the program");
 	if (span->flags & STORE_SPAN_OPEN)
-		put_note(drawing, index,
-		         "open, process died: never ended; the duration is its age when that was found");
+		put_open(drawing, index);
 	if (!drawing->view->attributes)
 		return;
 	put_attributes(drawing, index, 0, 2);

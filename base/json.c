@@ -6,7 +6,12 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define F64_DIGITS_MIN 15
+#define F64_DIGITS_MAX 17
+#define F64_TEXT_BYTES 32u
 
 struct json json_begin(FILE *file) {
 	struct json json = {.file = file};
@@ -87,10 +92,20 @@ void json_i64(struct json *json, const char *key, int64_t value) {
 	(void)fprintf(json->file, "%" PRId64, value);
 }
 
+/* The fewest digits that are read back as the same number: 17 always are, most numbers that people wrote need 15. */
+static void write_f64(FILE *file, double value) {
+	char text[F64_TEXT_BYTES];
+	int digits = F64_DIGITS_MIN;
+	do
+		(void)snprintf(text, sizeof(text), "%.*g", digits, value);
+	while (++digits <= F64_DIGITS_MAX && strtod(text, NULL) != value);
+	(void)fputs(text, file);
+}
+
 void json_f64(struct json *json, const char *key, double value) {
 	lead_in(json, key);
 	if (isfinite(value))
-		(void)fprintf(json->file, "%.17g", value);
+		write_f64(json->file, value);
 	else
 		(void)fputs("null", json->file);
 }

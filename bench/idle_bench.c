@@ -33,7 +33,7 @@
 #define RING_BYTES "65536"
 #define STACK_BYTES ((size_t)128 << 10)
 #define SETTLE_NS (UINT64_C(2500) * NS_PER_MS) /* after the last record the agent looks more often for a second */
-#define WINDOW_NS (UINT64_C(4) * NS_PER_S)
+#define WINDOW_NS (UINT64_C(3) * NS_PER_S)
 #define QUICK_NS (UINT64_C(200) * NS_PER_MS)
 #define SAMPLES_VARIABLE "SPANRING_AGENT_MEMORY_INTERVAL"
 
@@ -57,27 +57,34 @@ static void rest(uint64_t time_ns) {
 		;
 }
 
-static void *member_main(void *barrier) {
+static void one_span(void) {
 	SPANRING_BEGIN(span, "bench.idle");
 	spanring_end(span);
-	(void)spanring_flush(BURSTS_FLUSH_PATIENCE_NS);
+}
+
+static void *member_main(void *barrier) {
+	one_span();
+	(void)spanring_flush(0);
 	(void)pthread_barrier_wait(barrier);
 	for (;;)
 		(void)pause();
 	return NULL;
 }
 
-/* Ends by the death of its parent. */
+/* Its first thread waits for the store, for all: so many that wait would disturb the agent. Ends by the death of its parent. */
 static _Noreturn void process_main(uint32_t threads, int ready_fd) {
 	pthread_barrier_t barrier;
 	pthread_attr_t attributes;
 	pthread_t thread;
-	bool fine = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && pthread_barrier_init(&barrier, NULL, threads + 1) == 0 &&
+	bool fine = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && pthread_barrier_init(&barrier, NULL, threads) == 0 &&
 	            pthread_attr_init(&attributes) == 0 && pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0;
-	for (uint32_t i = 0; i < threads && fine; i++)
+	for (uint32_t i = 1; i < threads && fine; i++)
 		fine = pthread_create(&thread, &attributes, member_main, &barrier) == 0;
-	if (fine)
+	if (fine) {
 		(void)pthread_barrier_wait(&barrier);
+		one_span();
+		fine = spanring_flush(BURSTS_FLUSH_PATIENCE_NS) == 0;
+	}
 	if (!fine || write(ready_fd, "", 1) != 1)
 		_exit(EXIT_CODE_FAILED);
 	for (;;)

@@ -19,6 +19,7 @@ static const char usage_text[] =
     "\n"
     "  span      cost of one span with the agent draining: recorded, dropped, the slowest, calls\n"
     "  off       spans that are compiled in and switched off\n"
+    "  ring      how large a ring has to be\n"
     "  sampled   spans that the sampler does not keep\n"
     "  attr      one attribute, event or link\n"
     "  async     async spans, on one thread and across two\n"
@@ -61,6 +62,7 @@ static const struct command commands[] = {
     {"ingest", ingest_bench_run},
     {"heap", heap_bench_run},
     {"off", off_bench_run},
+    {"ring", ring_bench_run},
     {"sampled", sampled_bench_run},
     {"attr", attr_bench_run},
     {"async", async_bench_run},

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spanring-bench wake: from the bell to an empty ring. The agent sleeps; a program fills a quarter of a small ring (256 records of
- * 64 KiB) and the head that crosses the quarter rings the bell. The control page shows from outside when the agent is
- * awake (`asleep` is 0), and when it has taken all there is and sleeps again (1), which comes after the last record was taken.
+ * spanring-bench wake: from the bell to an empty ring. The agent sleeps; a program fills a half of a small ring (512 records of
+ * 64 KiB), and the head that comes to the other half rings the bell. The control page shows from outside when the agent is
+ * awake (`asleep` is 0), and when it has taken all there is, handed it to the store thread and sleeps again (1).
  *
  * The clock starts just before the call that publishes the crossing head. So the writer's own part, the futex call, is in the
- * figures. A round in which the agent was already awake, because of a timer, does not count.
+ * figures. A round in which the agent was already awake, because of a timer, does not count, nor one in which this loop lost its
+ * core and did not see the change. On one core alone nothing can be seen, and all figures are missing.
  */
 #include "agent_process.h"
 #include "base/cleanup.h"
@@ -25,12 +26,14 @@
 #include <time.h>
 
 #define RING_BYTES "65536"
-#define QUARTER (65536u / SPANRING_RECORD_BYTES / 4u)
-#define FIRST_SPANS 3u /* with the record that names the thread the head is then a little behind a quarter */
+#define HALF (65536u / SPANRING_RECORD_BYTES / 2u)
+#define FIRST_SPANS                                                                                                    \
+	3u /* with the record that names the thread the head is then a little behind the middle of the ring, or its end */
 #define EVENTS 400u
-#define QUICK_EVENTS 10u
+#define QUICK_EVENTS 40u
 #define BETWEEN_NS 2000000L
 #define PATIENCE_NS (UINT64_C(5) * NS_PER_S)
+#define UNSEEN_NS (UINT64_C(20) * NS_PER_MS)
 
 static int page_map(const char *rings, const struct spanring_control **ret_page) {
 	char path[TEMPORARY_PATH_BYTES + sizeof(SPANRING_CONTROL_NAME) + 1];
@@ -50,38 +53,39 @@ static bool is_asleep(const struct spanring_control *page) {
 }
 
 /* Spins: the time of seeing it is the figure. 0 or -ETIMEDOUT. */
-static int wait_until(const struct spanring_control *page, bool asleep, uint64_t since_ns, uint64_t *ret_after_ns) {
+static int wait_until(const struct spanring_control *page, bool asleep, uint64_t since_ns, uint64_t patience_ns,
+                      uint64_t *ret_after_ns) {
 	for (;;) {
 		bool reached = is_asleep(page) == asleep;
 		*ret_after_ns = clock_monotonic_ns() - since_ns;
 		if (reached)
 			return 0;
-		if (*ret_after_ns > PATIENCE_NS)
+		if (*ret_after_ns > patience_ns)
 			return -ETIMEDOUT;
 	}
 }
 
 /*
- * One quarter: a span and its publication, so that none falls due on the way; then all but the last group of records, which the
+ * One half: a span and its publication, so that none falls due on the way; then all but the last group of records, which the
  * call below publishes. Returns 1 if it counts, 0 if not, or negative errno.
  */
 static int ring_once(const struct spanring_control *page, double *ret_woken_us, double *ret_drained_us) {
 	uint64_t woken_ns, drained_ns;
 	uint64_t now_ns = clock_monotonic_ns();
-	int rc = wait_until(page, true, now_ns, &woken_ns);
+	int rc = wait_until(page, true, now_ns, PATIENCE_NS, &woken_ns);
 	if (rc < 0)
 		return rc;
 	(void)span_loop_spans_ns(1);
 	(void)spanring_flush(0);
-	(void)span_loop_spans_ns(QUARTER - 1);
+	(void)span_loop_spans_ns(HALF - 1);
 	bool counts = is_asleep(page);
 	uint64_t start_ns = clock_monotonic_ns();
 	(void)spanring_flush(0);
 	if (!counts)
 		return 0;
-	rc = wait_until(page, false, start_ns, &woken_ns);
-	if (rc == 0)
-		rc = wait_until(page, true, start_ns, &drained_ns);
+	if (wait_until(page, false, start_ns, UNSEEN_NS, &woken_ns) < 0)
+		return 0;
+	rc = wait_until(page, true, start_ns, PATIENCE_NS, &drained_ns);
 	if (rc < 0)
 		return rc;
 	*ret_woken_us = (double)woken_ns / 1e3;
@@ -121,11 +125,12 @@ static int measure(const struct stage *stage, const void *task, double *ret_valu
 
 static const struct worker_setting settings[] = {{"SPANRING_RING_BYTES", RING_BYTES}, {NULL, NULL}};
 
-enum { WOKEN, DRAINED, SLOWEST, FIGURES };
+enum { PING_PONG, WOKEN, DRAINED, SLOWEST, FIGURES };
 
 static const struct report_line lines[FIGURES] = {
+    [PING_PONG] = {"ping_pong_ns", "core-to-core ping-pong", "ns", NULL},
     [WOKEN] = {"bell_to_awake_us", "bell rung to agent awake", "us", NULL},
-    [DRAINED] = {"bell_to_drained_us", "bell rung to 256 records taken", "us", "50"},
+    [DRAINED] = {"bell_to_drained_us", "bell rung to 512 records taken", "us", "50"},
     [SLOWEST] = {"bell_to_drained_p99_us", "  the slowest but 1 %", "us", NULL},
 };
 
@@ -133,17 +138,19 @@ static int run(const struct stage *stage, double *values) {
 	struct agent_process_options options = {.program = stage->options->agent,
 	                                        .rings = stage->folders.rings,
 	                                        .store = stage->folders.store,
-	                                        .core = stage->loop_core == TOPOLOGY_NO_CORE ? TOPOLOGY_NO_CORE
-	                                                                                     : stage->agent_core};
+	                                        .core = stage->agent_core};
 	struct agent_process_usage usage;
 	double measured[WORKER_VALUES_MAX];
 	pid_t agent;
+	if (stage->loop_core == TOPOLOGY_NO_CORE)
+		return 0;
+	values[PING_PONG] = topology_ping_pong_ns(TOPOLOGY_PING_PONG_ROUNDS);
 	int rc = agent_process_start(&options, &agent);
 	if (rc < 0)
 		return rc;
 	rc = worker_run(stage, settings, measure, NULL, measured);
 	int stopped = agent_process_stop(agent, &usage);
-	memcpy(values, measured, FIGURES * sizeof(*values));
+	memcpy(&values[WOKEN], measured, (FIGURES - WOKEN) * sizeof(*values));
 	return rc < 0 ? rc : stopped;
 }
 

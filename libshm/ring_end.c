@@ -106,6 +106,15 @@ void spanring__ring_drop_deep(struct spanring__thread *self) {
 	ring_order_begun_open_publish(self->header, self->begun_open);
 }
 
+/* Once per group of records, for who wants to know of the whole process. */
+void spanring__ring_heap(struct spanring__thread *self) {
+	struct spanring__heap_mark now = span_heap_now(self);
+	self->heap_counted.allocated_bytes = self->heap_before.allocated_bytes + now.allocated_bytes;
+	self->heap_counted.freed_bytes = self->heap_before.freed_bytes + now.freed_bytes;
+	ring_order_put(&self->header->heap_allocated_bytes, self->heap_counted.allocated_bytes);
+	ring_order_put(&self->header->heap_freed_bytes, self->heap_counted.freed_bytes);
+}
+
 void spanring__ring_crossed(struct spanring__thread *self) {
 	spanring__control_ring(self->bell);
 }

@@ -135,6 +135,8 @@ static void touch_all(void *context) {
 	touch->muted = ring_order_get(&header->muted);
 	look->sampled_out = ring_order_get(&header->sampled_out);
 	look->sampled_out_short = ring_order_get(&header->sampled_out_short);
+	look->heap_allocated_bytes = ring_order_get(&header->heap_allocated_bytes);
+	look->heap_freed_bytes = ring_order_get(&header->heap_freed_bytes);
 	look->tid = ring_order_get(&header->tid);
 	look->flush_wanted = ring_order_flush_wanted_read(header);
 	touch->begun_open = ring_order_begun_open_read(header);

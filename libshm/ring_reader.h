@@ -47,6 +47,8 @@ struct ring_reader_look {
 	uint64_t dropped_events;
 	uint64_t sampled_out;
 	uint64_t sampled_out_short;
+	uint64_t heap_allocated_bytes; /* any number: nothing is checked against it */
+	uint64_t heap_freed_bytes;
 	uint32_t state;
 	uint32_t tid;
 	uint32_t owner_word;

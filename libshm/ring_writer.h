@@ -133,6 +133,9 @@ struct spanring__thread {
 	uint32_t statistics_blocks;                                /* in the file */
 	uint16_t statistics_sites[SPANRING_STATISTICS_BLOCKS_MAX]; /* their sites */
 	struct spanring_site_statistics *statistics_unread;        /* where spans count that nobody wants to know of */
+	struct spanring__heap_mark heap_before;                    /* of the threads that held the ring before */
+	struct spanring__heap_mark heap_counted;                   /* in the ring: theirs, and this thread's */
+	uint32_t heap_tid;                                         /* whose heap that is */
 	struct spanring__heap_mark heap_marks[SPANRING_DEPTH_MAX]; /* by place in the stack */
 	struct spanring_site_statistics *statistics[SPANRING__STATISTICS_SLOTS]; /* NULL: ask statistics.c */
 };
@@ -145,6 +148,7 @@ extern struct spanring__thread spanring__unattached;
 bool spanring__ring_refresh(struct spanring__thread *self, uint64_t records);
 void spanring__ring_drop_deep(struct spanring__thread *self);
 void spanring__ring_crossed(struct spanring__thread *self);
+void spanring__ring_heap(struct spanring__thread *self);
 void spanring__ring_end(struct spanring__thread *self, struct spanring_open_span *entry, uint64_t now,
                         uint8_t extra_bits);
 
@@ -277,6 +281,8 @@ static inline void ring_writer_publish_head(struct spanring__thread *self) {
 	uint64_t before = self->published;
 	uint64_t position = ring_writer_position(self);
 	self->published = position;
+	if (unlikely(self->live == SPANRING__LIVE_HEAP))
+		spanring__ring_heap(self);
 #if SPANRING__STREAM
 	_mm_sfence();
 #endif

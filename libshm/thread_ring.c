@@ -225,10 +225,23 @@ static void write_thread_record(struct spanring__thread *self, uint64_t now) {
 	ring_writer_publish(self, now);
 }
 
+/* A thread that comes back to its ring, in a destructor that runs after ours, has been counted already. */
+static void count_heap(struct spanring__thread *thread) {
+	const struct spanring__heap_mark *before = &thread->heap_before, *counted = &thread->heap_counted;
+	uint32_t tid = (uint32_t)gettid();
+	bool is_same = thread->heap_tid == tid &&
+	               thread->heap->allocated_bytes >= counted->allocated_bytes - before->allocated_bytes;
+	if (!is_same)
+		thread->heap_before = thread->heap_counted;
+	thread->heap_tid = tid;
+}
+
 static uint32_t live_kind(struct spanring__thread *thread) {
 	thread->heap = spanring_heap_counters ? spanring_heap_counters() : NULL;
-	if (thread->heap)
+	if (thread->heap) {
+		count_heap(thread);
 		return SPANRING__LIVE_HEAP;
+	}
 	return thread->clock_kind == SPANRING_CLOCK_MONOTONIC ? SPANRING__LIVE_CLOCK : SPANRING__LIVE_COUNTER;
 }
 

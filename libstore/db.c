@@ -13,6 +13,7 @@
 
 struct db {
 	sqlite3 *handle;
+	bool failed; /* ever */
 };
 
 struct db_statement {
@@ -51,7 +52,8 @@ static int error_of_io(const struct db *db) {
 	return full ? ERR_FULL : -EIO;
 }
 
-static int error_of(const struct db *db, int code) {
+static int error_of(struct db *db, int code) {
+	db->failed |= code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
 	switch (code & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_ROW:
@@ -126,9 +128,15 @@ int db_open(const char *path, enum db_mode mode, struct db **ret_db) {
 	return 0;
 }
 
+/*
+ * SQLite checkpoints on closing and removes the WAL. A connection that failed before it had read the WAL takes it for empty: it would remove
+ * commits that nobody has copied.
+ */
 void db_close(struct db *db) {
 	if (!db)
 		return;
+	if (db->failed && db->handle)
+		(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close_v2(db->handle);
 	free(db);
 }
@@ -136,7 +144,7 @@ void db_close(struct db *db) {
 void db_abandon(struct db *db) {
 	if (!db)
 		return;
-	(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	db->failed = true;
 	db_close(db);
 }
 
@@ -263,6 +271,11 @@ const char *db_get_text(struct db_statement *statement, size_t *ret_bytes) {
 	const char *text = column < 0 ? NULL : (const char *)sqlite3_column_text(statement->handle, column);
 	*ret_bytes = text ? (size_t)sqlite3_column_bytes(statement->handle, column) : 0;
 	return text;
+}
+
+void db_put_row(struct db_statement *to, const struct db_statement *row) {
+	for (int i = 0; i < sqlite3_column_count(row->handle); i++)
+		(void)sqlite3_bind_value(to->handle, ++to->next, sqlite3_column_value(row->handle, i));
 }
 
 int db_row_end(const struct db_statement *statement) {

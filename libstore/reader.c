@@ -5,6 +5,7 @@
 #include "base/errs.h"
 #include "checksum.h"
 #include "decode.h"
+#include "evict_count.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #define PROCESSES_MAX (1u << 22)
 #define RINGS_MAX (1u << 22)
 #define DAMAGE_MAX 1000u /* more than anyone reads */
+#define OPEN_TRIES 8u    /* of a store from which segments are evicted meanwhile */
 
 void *reader_append(struct reader_list *list, size_t item_bytes) {
 	if (list->count == list->room) {
@@ -120,6 +122,19 @@ int reader_sampling(struct store_reader *reader, const struct store_cursor *samp
 	return 0;
 }
 
+int reader_evicted_ring(struct store_reader *reader, const uint8_t *instance, uint32_t ring_index, uint64_t spans) {
+	struct store_ring_view sought = {.cursor.ring_index = ring_index};
+	uint64_t hash;
+	int error = reader_process(reader, instance, &sought.process);
+	if (error)
+		return error;
+	sought.process--;
+	struct store_ring_view *view = find_ring(reader, &sought, &hash);
+	if (view)
+		view->evicted_spans = spans;
+	return 0;
+}
+
 int reader_ring(struct store_reader *reader, const struct store_cursor *cursor) {
 	struct store_ring_view sought = {.cursor = *cursor};
 	uint64_t hash;
@@ -175,6 +190,10 @@ static int add_segment(struct store_reader *reader, const char *path) {
 	struct reader_segment segment = {0};
 	struct store_segment_view view = {0};
 	int error = reader_load(reader, path, &segment, &view, text);
+	if (error && access(path, F_OK) < 0 && errno == ENOENT) {
+		reader->moved = true; /* evicted while it was read */
+		return 0;
+	}
 	const char *twin = error ? NULL : same_segment_as(reader, &segment.identity);
 	if (twin) {
 		(void)snprintf(text, sizeof(text), "%.200s: the same segment as %.200s: remove one of them", path,
@@ -220,8 +239,10 @@ static int add_entry(struct store_reader *reader, const char *directory, const c
 		path = NULL;
 		return -ENOMEM;
 	}
-	if (lstat(path, &status) < 0 && errno == ENOENT)
-		return 0; /* removed since the directory was listed */
+	if (lstat(path, &status) < 0 && errno == ENOENT) {
+		reader->moved = true; /* removed since the directory was listed */
+		return 0;
+	}
 	if (S_ISREG(status.st_mode))
 		return add_segment(reader, path);
 	char text[SEGMENT_TEXT_BYTES];
@@ -248,13 +269,20 @@ static int add_directory(struct store_reader *reader, const char *directory, cha
 		               strerror(-error));
 		return error;
 	}
-	int error = 0;
+	struct store_evict_segment *segments = NULL;
+	size_t segment_count = 0;
+	int error = store_evict_list(directory, &segments, &segment_count);
+	if (!error)
+		(void)evict_through_list(segments, segment_count, &reader->evicted, &reader->newest_path);
 	for (int i = 0; i < count; i++) {
-		if (!error)
+		uint64_t sequence = sequence_of(entries[i]->d_name);
+		if (!error && (sequence == 0 || sequence > reader->evicted))
 			error = add_entry(reader, directory, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
+	reader->newest_path = NULL;
+	store_evict_list_free(segments, segment_count);
 	if (count == 0 && !has_lock(directory)) {
 		(void)snprintf(text, text_bytes,
 		               "%.300s: no Spanring segment in this directory: give a store directory or a "
@@ -294,7 +322,7 @@ static void fill_overview(struct store_reader *reader) {
 	overview->name_count = (uint32_t)reader->names.count - 1;
 }
 
-int store_reader_open(const char *path, struct store_reader **ret_reader, char *ret_text, size_t text_bytes) {
+static int open_once(const char *path, struct store_reader **ret_reader, char *ret_text, size_t text_bytes) {
 	if (text_bytes)
 		*ret_text = 0;
 	struct store_reader *reader = calloc(1, sizeof(*reader));
@@ -317,6 +345,18 @@ int store_reader_open(const char *path, struct store_reader **ret_reader, char *
 	fill_overview(reader);
 	*ret_reader = reader;
 	return 0;
+}
+
+int store_reader_open(const char *path, struct store_reader **ret_reader, char *ret_text, size_t text_bytes) {
+	for (unsigned tries = 1;; tries++) {
+		struct store_reader *reader = NULL;
+		int error = open_once(path, &reader, ret_text, text_bytes);
+		if (error || !reader->moved || tries == OPEN_TRIES) {
+			*ret_reader = reader;
+			return error;
+		}
+		store_reader_close(reader);
+	}
 }
 
 void store_reader_close(struct store_reader *reader) {

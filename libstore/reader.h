@@ -10,6 +10,7 @@
 #ifndef SPANRING_LIBSTORE_READER_H
 #define SPANRING_LIBSTORE_READER_H
 
+#include "evict.h"
 #include "rollup.h"
 #include "span.h"
 
@@ -38,11 +39,13 @@ struct store_process_view {
 	uint32_t resource_left_out;
 	uint64_t attach_wall_ns;
 	struct store_process_account account; /* newest; all zero if none was stored */
+	uint64_t evicted_statistics_spans;    /* counted by rollups of evicted segments */
 };
 
 struct store_ring_view {
 	uint32_t process;           /* index into processes */
 	struct store_cursor cursor; /* newest */
+	uint64_t evicted_spans;     /* of its stored ones */
 };
 
 struct store_segment_view {
@@ -76,6 +79,7 @@ struct store_overview {
 	size_t ring_count;
 	const char *const *names; /* id -> text, zero-terminated, may hold any byte but zero; names[0] is "" */
 	uint32_t name_count;      /* ids are 1 .. name_count */
+	struct store_evictions evictions;
 };
 
 /*
@@ -149,7 +153,7 @@ struct store_scan {
 /* 0, what on_batch returned, or a negative errno. Damaged batches are skipped and named in store_reader_damage. */
 int store_reader_scan(struct store_reader *reader, const struct store_scan *scan);
 
-/* Memory samples of all processes in order of time; process is an index into processes + 1; time_ns is wall time. */
+/* Memory samples of all processes, and of the agent (process 0), in order of time; process is an index into processes + 1; time_ns is wall time. */
 int store_reader_samples(struct store_reader *reader, struct store_memory_sample **ret_samples, size_t *ret_count);
 
 /*

@@ -9,11 +9,15 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "catalog.h"
+#include "evict_count.h"
 #include "writer.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* The oldest ones, which may be unlinked while they are read: an open file stays whole. */
+#define KEPT_OPEN_MAX 16u
 
 void reader_segment_done(struct reader_segment *segment) {
 	db_close(segment->db);
@@ -256,6 +260,11 @@ static int load_accounts(struct store_reader *reader, struct db_statement *selec
 		account.limits = views[index - 1].account.limits;
 		account.statistics = views[index - 1].account.statistics;
 		account.statistics_overflowed = views[index - 1].account.statistics_overflowed;
+		account.dropped_async = views[index - 1].account.dropped_async;
+		account.dropped_contexts = views[index - 1].account.dropped_contexts;
+		account.dropped_reentry = views[index - 1].account.dropped_reentry;
+		account.ending = views[index - 1].account.ending;
+		account.ending_value = views[index - 1].account.ending_value;
 		if (account.time_ns >= views[index - 1].account.time_ns)
 			views[index - 1].account = account;
 	}
@@ -328,6 +337,107 @@ static int load_statistics(struct store_reader *reader, struct db_statement *sel
 	return error ? error : row;
 }
 
+static int load_drops(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
+		size_t bytes = 0;
+		uint32_t index = 0;
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		if (bytes != STORE_INSTANCE_BYTES || count == CATALOG_PROCESSES_MAX)
+			return ERR_DAMAGED;
+		error = reader_process(reader, instance, &index);
+		if (error)
+			break;
+		struct store_process_view *views = reader->processes.items;
+		struct store_process_account *account = &views[index - 1].account;
+		account->dropped_async = higher(account->dropped_async, db_get_u64(select));
+		account->dropped_contexts = higher(account->dropped_contexts, db_get_u64(select));
+		account->dropped_reentry = higher(account->dropped_reentry, db_get_u64(select));
+		error = db_row_end(select);
+	}
+	return error ? error : row;
+}
+
+/* A process ends once: there is one row in all segments. */
+static int load_endings(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
+		size_t bytes = 0;
+		uint32_t index = 0;
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		if (bytes != STORE_INSTANCE_BYTES || count == CATALOG_PROCESSES_MAX)
+			return ERR_DAMAGED;
+		error = reader_process(reader, instance, &index);
+		if (error)
+			break;
+		struct store_process_view *views = reader->processes.items;
+		struct store_process_account *account = &views[index - 1].account;
+		account->ending = db_get_u32(select);
+		account->ending_value = db_get_u32(select);
+		error = db_row_end(select);
+		if (!error && (account->ending == STORE_ENDING_UNKNOWN || account->ending > STORE_ENDING_SIGNAL))
+			error = ERR_DAMAGED;
+	}
+	return error ? error : row;
+}
+
+static int load_evicted_rings(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		size_t bytes = 0;
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		uint32_t ring = db_get_u32(select);
+		uint64_t spans = db_get_u64(select);
+		error = db_row_end(select);
+		if (!error)
+			error = bytes == STORE_INSTANCE_BYTES ? reader_evicted_ring(reader, instance, ring, spans)
+			                                      : ERR_DAMAGED;
+	}
+	return error ? error : row;
+}
+
+static int load_evicted_processes(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		size_t bytes = 0;
+		uint32_t index = 0;
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		uint64_t spans = db_get_u64(select);
+		if (db_row_end(select) || bytes != STORE_INSTANCE_BYTES)
+			return ERR_DAMAGED;
+		error = reader_process(reader, instance, &index);
+		if (!error)
+			((struct store_process_view *)reader->processes.items)[index - 1].evicted_statistics_spans =
+			    spans;
+	}
+	return error ? error : row;
+}
+
+/* After the cursors of all segments: this is the last one. */
+static int load_evictions(struct store_reader *reader, const struct reader_segment *segment) {
+	struct db_statement *rings CLEANUP(db_finalize_cleanup) = NULL;
+	struct db_statement *processes CLEANUP(db_finalize_cleanup) = NULL;
+	int there = segment_has_table(segment->db, SCHEMA_EVICTION);
+	if (there != 1)
+		return there;
+	int error = evict_load(segment->db, &reader->overview.evictions);
+	reader->moved = reader->moved || reader->overview.evictions.through != reader->evicted;
+	if (!error)
+		error = db_prepare(segment->db, schema_tables[SCHEMA_EVICTED_RING].select, &rings);
+	if (!error)
+		error = load_evicted_rings(reader, rings);
+	if (!error)
+		error = db_prepare(segment->db,
+		                   "SELECT instance,statistics_spans FROM evicted_process "
+		                   "WHERE instance<>zeroblob(16) ORDER BY instance",
+		                   &processes);
+	return error ? error : load_evicted_processes(reader, processes);
+}
+
 static int load_table(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
                       enum schema_table table) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
@@ -360,8 +470,18 @@ static int load_table(struct store_reader *reader, struct reader_segment *segmen
 		return load_sampling(reader, select);
 	case SCHEMA_STATISTICS:
 		return load_statistics(reader, select);
+	case SCHEMA_DROPS:
+		return load_drops(reader, select);
+	case SCHEMA_ENDING:
+		return load_endings(reader, select);
 	case SCHEMA_META:
+	case SCHEMA_EVICTION:
+	case SCHEMA_EVICTED_RING:
+	case SCHEMA_EVICTED_PROCESS:
+	case SCHEMA_DEPARTED:
 	case SCHEMA_SAMPLE:
+	case SCHEMA_SAMPLE_DETAIL:
+	case SCHEMA_AGENT_SAMPLE:
 	case SCHEMA_ROLLUP:
 	case SCHEMA_ROLLUP_SEGMENT:
 	case SCHEMA_ROLLUP_TOTAL:
@@ -410,9 +530,10 @@ static int load_totals(struct reader_segment *segment, const char **ret_what) {
 
 static int load_all(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
                     const char **ret_what) {
-	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,     SCHEMA_PROCESS,   SCHEMA_THREAD,
-	                                           SCHEMA_CURSOR, SCHEMA_ACCOUNT,  SCHEMA_SCOPE,     SCHEMA_RESOURCE,
-	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS};
+	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,     SCHEMA_PROCESS,    SCHEMA_THREAD,
+	                                           SCHEMA_CURSOR, SCHEMA_ACCOUNT,  SCHEMA_SCOPE,      SCHEMA_RESOURCE,
+	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS, SCHEMA_DROPS,
+	                                           SCHEMA_ENDING};
 	*ret_what = "it cannot be read";
 	int error = db_execute(segment->db, "PRAGMA cache_size=-1024;BEGIN");
 	if (!error)
@@ -424,6 +545,10 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !error; i++) {
 		*ret_what = schema_tables[tables[i]].name;
 		error = load_table(reader, segment, view, tables[i]);
+	}
+	if (!error && reader->newest_path && strcmp(reader->newest_path, segment->path) == 0) {
+		*ret_what = "its account of what was evicted";
+		error = load_evictions(reader, segment);
 	}
 	return error;
 }
@@ -475,7 +600,7 @@ int reader_load(struct store_reader *reader, const char *path, struct reader_seg
 		return error;
 	}
 	fill_view(segment, view);
-	if (segment->sealed) {
+	if (segment->sealed && ++reader->kept_open > KEPT_OPEN_MAX) {
 		db_close(segment->db);
 		segment->db = NULL;
 	}

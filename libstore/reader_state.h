@@ -43,6 +43,10 @@ struct store_reader {
 	struct id_table process_ids;
 	struct id_table ring_ids;
 	uint64_t seed;
+	const char *newest_path; /* while loading: the segment that says what was evicted, or NULL */
+	uint64_t evicted;        /* the sequence through which it says so */
+	bool moved;              /* the store was changed under the loading: begin again */
+	unsigned kept_open;      /* sealed segments whose file is held */
 	struct store_overview overview;
 	struct decoder *decoder;
 };
@@ -56,6 +60,9 @@ int reader_process(struct store_reader *reader, const uint8_t *instance, uint32_
 int reader_ring(struct store_reader *reader, const struct store_cursor *cursor);
 /* What its ring had sampled out; ERR_DAMAGED if there is no such ring. */
 int reader_sampling(struct store_reader *reader, const struct store_cursor *sampling);
+
+/* What is left of its evicted spans; a ring that no segment tells of any more is passed over. */
+int reader_evicted_ring(struct store_reader *reader, const uint8_t *instance, uint32_t ring_index, uint64_t spans);
 
 /* Remember what is wrong; text is one line, copied. */
 void reader_add_damage(struct store_reader *reader, const char *file, int error, const char *text);

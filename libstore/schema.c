@@ -20,9 +20,22 @@
 	"instance,attributes_over_limit,events_over_limit,links_over_limit,values_cut,dropped_links,contexts_malformed"
 #define SAMPLING_COLUMNS "instance,ring,sampled_out,sampled_out_short"
 #define STATISTICS_COLUMNS "instance,coverage,overflowed"
+#define DROPS_COLUMNS "instance,dropped_async,dropped_contexts,dropped_reentry"
+#define ENDING_COLUMNS "instance,ending,value"
+#define EVICTION_COLUMNS "reason,through,segments,spans,bytes"
+#define EVICTED_RING_COLUMNS "instance,ring,spans"
+#define EVICTED_PROCESS_COLUMNS "instance,processes,statistics_spans,dropped_no_ring,dropped_reentry,dropped_async"
+#define DEPARTED_COLUMNS                                                                                               \
+	"state,rings,begun,open,dropped_full,dropped_depth,dropped_attributes,dropped_events,stored_spans,"            \
+	"stored_attributes,stored_events,rejected_spans,rejected_other,lost_records,sampled_out,sampled_out_short"
 #define SAMPLE_COLUMNS                                                                                                 \
 	"id,process,time_ns,threads,rss_bytes,pss_bytes,anonymous_bytes,swap_bytes,cpu_user_ns,cpu_system_ns,"         \
 	"faults_minor,faults_major"
+#define SAMPLE_DETAIL_COLUMNS                                                                                          \
+	"id,switches_voluntary,switches_involuntary,descriptors,heap_allocated_bytes,heap_freed_bytes,pss_ns,pss_state"
+#define AGENT_SAMPLE_COLUMNS                                                                                           \
+	"id,pid,start_time,time_ns,threads,rss_bytes,pss_bytes,anonymous_bytes,swap_bytes,cpu_user_ns,cpu_system_ns,"  \
+	"faults_minor,faults_major,switches_voluntary,switches_involuntary,descriptors,pss_ns,pss_state"
 #define ROLLUP_COLUMNS                                                                                                 \
 	"id,process,site,since_ns,until_ns,ns_per_tick_q32,count,errors,sum_ns,min_ns,max_ns,heap_allocated_units,"    \
 	"heap_net_units,heap_spans,checksum,bins"
@@ -92,12 +105,58 @@ const struct schema schema_tables[SCHEMA_TABLES] = {
                            ")WITHOUT ROWID",
                            "INSERT OR REPLACE INTO statistics VALUES(?,?,?)",
                            "SELECT " STATISTICS_COLUMNS " FROM statistics ORDER BY instance", true},
+    [SCHEMA_DROPS] = {"drops",
+                      "CREATE TABLE drops(instance BLOB PRIMARY KEY NOT NULL,dropped_async" U ",dropped_contexts" U
+                      ",dropped_reentry" U ")WITHOUT ROWID",
+                      "INSERT OR REPLACE INTO drops VALUES(?,?,?,?)",
+                      "SELECT " DROPS_COLUMNS " FROM drops ORDER BY instance", true},
+    [SCHEMA_ENDING] = {"ending",
+                       "CREATE TABLE ending(instance BLOB PRIMARY KEY NOT NULL,ending" U ",value" U ")WITHOUT ROWID",
+                       "INSERT OR REPLACE INTO ending VALUES(?,?,?)",
+                       "SELECT " ENDING_COLUMNS " FROM ending ORDER BY instance", true},
+    [SCHEMA_EVICTION] = {"eviction",
+                         "CREATE TABLE eviction(reason INTEGER PRIMARY KEY,through" U ",segments" U ",spans" U
+                         ",bytes" U ")",
+                         "INSERT OR REPLACE INTO eviction VALUES(?,?,?,?,?)",
+                         "SELECT " EVICTION_COLUMNS " FROM eviction ORDER BY reason", true},
+    [SCHEMA_EVICTED_RING] = {"evicted_ring",
+                             "CREATE TABLE evicted_ring(instance" B ",ring" U ",spans" U
+                             ",PRIMARY KEY(instance,ring))WITHOUT ROWID",
+                             "INSERT OR REPLACE INTO evicted_ring VALUES(?,?,?)",
+                             "SELECT " EVICTED_RING_COLUMNS " FROM evicted_ring ORDER BY instance,ring", true},
+    [SCHEMA_EVICTED_PROCESS] = {"evicted_process",
+                                "CREATE TABLE evicted_process(instance BLOB PRIMARY KEY NOT NULL,processes" U
+                                ",statistics_spans" U ",dropped_no_ring" U ",dropped_reentry" U ",dropped_async" U
+                                ")WITHOUT ROWID",
+                                "INSERT OR REPLACE INTO evicted_process VALUES(?,?,?,?,?,?)",
+                                "SELECT " EVICTED_PROCESS_COLUMNS " FROM evicted_process ORDER BY instance", true},
+    [SCHEMA_DEPARTED] = {"departed",
+                         "CREATE TABLE departed(state INTEGER PRIMARY KEY,rings" U ",begun" U ",open" U
+                         ",dropped_full" U ",dropped_depth" U ",dropped_attributes" U ",dropped_events" U
+                         ",stored_spans" U ",stored_attributes" U ",stored_events" U ",rejected_spans" U
+                         ",rejected_other" U ",lost_records" U ",sampled_out" U ",sampled_out_short" U ")",
+                         "INSERT OR REPLACE INTO departed VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                         "SELECT " DEPARTED_COLUMNS " FROM departed ORDER BY state", true},
     [SCHEMA_SAMPLE] = {"sample",
                        "CREATE TABLE sample(id INTEGER PRIMARY KEY,process" U ",time_ns" U ",threads" U ",rss_bytes" U
                        ",pss_bytes" U ",anonymous_bytes" U ",swap_bytes" U ",cpu_user_ns" U ",cpu_system_ns" U
                        ",faults_minor" U ",faults_major" U ")",
-                       "INSERT INTO sample VALUES(NULL,?,?,?,?,?,?,?,?,?,?,?)",
+                       "INSERT INTO sample VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
                        "SELECT " SAMPLE_COLUMNS " FROM sample ORDER BY id", false},
+    [SCHEMA_SAMPLE_DETAIL] = {"sample_detail",
+                              "CREATE TABLE sample_detail(id INTEGER PRIMARY KEY,switches_voluntary" U
+                              ",switches_involuntary" U ",descriptors" U ",heap_allocated_bytes" U
+                              ",heap_freed_bytes" U ",pss_ns" U ",pss_state" U ")",
+                              "INSERT INTO sample_detail VALUES(?,?,?,?,?,?,?,?)",
+                              "SELECT " SAMPLE_DETAIL_COLUMNS " FROM sample_detail ORDER BY id", true},
+    [SCHEMA_AGENT_SAMPLE] = {"agent_sample",
+                             "CREATE TABLE agent_sample(id INTEGER PRIMARY KEY,pid" U ",start_time" U ",time_ns" U
+                             ",threads" U ",rss_bytes" U ",pss_bytes" U ",anonymous_bytes" U ",swap_bytes" U
+                             ",cpu_user_ns" U ",cpu_system_ns" U ",faults_minor" U ",faults_major" U
+                             ",switches_voluntary" U ",switches_involuntary" U ",descriptors" U ",pss_ns" U
+                             ",pss_state" U ")",
+                             "INSERT INTO agent_sample VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                             "SELECT " AGENT_SAMPLE_COLUMNS " FROM agent_sample ORDER BY id", true},
     [SCHEMA_ROLLUP] = {"rollup", "CREATE TABLE rollup" ROLLUP_TYPES, "INSERT INTO rollup VALUES" ROLLUP_VALUES,
                        "SELECT " ROLLUP_COLUMNS " FROM rollup ORDER BY id", true},
     [SCHEMA_ROLLUP_SEGMENT] = {"rollup_segment", "CREATE TABLE rollup_segment" ROLLUP_TYPES,

@@ -331,7 +331,14 @@ int segment_sum_catalog(struct db *db, struct segment_totals *totals) {
 
 int segment_sum_samples(struct db *db, struct segment_totals *totals) {
 	totals->sample_checksum = 0;
-	return sum_table(db, SCHEMA_SAMPLE, SEGMENT_SAMPLES_MAX, &totals->sample_checksum, &totals->samples);
+	uint64_t *checksum = &totals->sample_checksum;
+	uint64_t rows = 0;
+	int error = sum_table(db, SCHEMA_SAMPLE, SEGMENT_SAMPLES_MAX, checksum, &totals->samples);
+	if (!error)
+		error = sum_table(db, SCHEMA_SAMPLE_DETAIL, SEGMENT_SAMPLES_MAX, checksum, &rows);
+	if (!error)
+		error = sum_table(db, SCHEMA_AGENT_SAMPLE, SEGMENT_SAMPLES_MAX, checksum, &rows);
+	return error;
 }
 
 uint64_t segment_batch_checksum(uint64_t id, const struct format_batch *encoded, const uint8_t *directory,

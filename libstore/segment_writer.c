@@ -15,12 +15,15 @@
  */
 #include "segment_writer.h"
 
+#include "account_rows.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
 #include "catalog_rows.h"
 #include "checksum.h"
+#include "evict_count.h"
 #include "rollup_rows.h"
+#include "sample_rows.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -110,7 +113,8 @@ static int put_identity(struct db *db, uint64_t sequence, uint64_t wall_ns,
 	return error;
 }
 
-static int fill_new(struct db *db, uint64_t sequence, uint64_t wall_ns, const struct store_writer_options *options) {
+static int fill_new(struct db *db, const char *directory, uint64_t sequence, uint64_t wall_ns,
+                    const struct store_writer_options *options) {
 	int error =
 	    db_execute(db, "PRAGMA page_size=" TEXT(
 	                       FORMAT_PAGE_BYTES) ";"
@@ -123,12 +127,14 @@ static int fill_new(struct db *db, uint64_t sequence, uint64_t wall_ns, const st
 	if (!error)
 		error = put_identity(db, sequence, wall_ns, options);
 	if (!error)
+		error = evict_carry(db, directory);
+	if (!error)
 		error = db_execute(db, "COMMIT");
 	return error ? error : db_execute(db, "PRAGMA journal_mode=WAL");
 }
 
-static int make_file(const char *path, uint64_t sequence, uint64_t wall_ns, const struct store_writer_options *options,
-                     char *text) {
+static int make_file(const char *path, const char *directory, uint64_t sequence, uint64_t wall_ns,
+                     const struct store_writer_options *options, char *text) {
 	int fd CLEANUP_FD = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail(path, "cannot be made", NULL, -errno, text);
@@ -137,7 +143,7 @@ static int make_file(const char *path, uint64_t sequence, uint64_t wall_ns, cons
 	struct db *db = NULL;
 	int error = db_open(path, DB_READ_WRITE, &db);
 	if (!error)
-		error = fill_new(db, sequence, wall_ns, options);
+		error = fill_new(db, directory, sequence, wall_ns, options);
 	if (error) {
 		(void)fail(path, "cannot be filled", db, error, text);
 		(void)unlink(path);
@@ -210,7 +216,7 @@ int segment_writer_create(const char *directory, uint64_t sequence, const struct
 	if (error)
 		(void)fail(directory, "new segment", NULL, error, ret_text);
 	else
-		error = make_file(temporary, sequence, wall_ns, options, ret_text);
+		error = make_file(temporary, directory, sequence, wall_ns, options, ret_text);
 	if (!error && rename(temporary, segment->path) < 0) {
 		error = fail(segment->path, "cannot be put in place", NULL, -errno, ret_text);
 		(void)unlink(temporary);
@@ -421,32 +427,6 @@ static int put_cursors(struct segment_writer *segment, const struct store_commit
 	return error;
 }
 
-/* A process that kept all limits has no row. */
-static int put_limits(struct db_statement *insert, const struct store_process_account *account) {
-	const struct store_limits *limits = &account->limits;
-	if (!(limits->attributes_over_limit | limits->events_over_limit | limits->links_over_limit |
-	      limits->values_cut | limits->dropped_links | limits->contexts_malformed))
-		return 0;
-	db_put_blob(insert, account->instance, STORE_INSTANCE_BYTES);
-	db_put_u64(insert, limits->attributes_over_limit);
-	db_put_u64(insert, limits->events_over_limit);
-	db_put_u64(insert, limits->links_over_limit);
-	db_put_u64(insert, limits->values_cut);
-	db_put_u64(insert, limits->dropped_links);
-	db_put_u64(insert, limits->contexts_malformed);
-	return db_run(insert);
-}
-
-/* A process without statistics has no row. */
-static int put_statistics(struct db_statement *insert, const struct store_process_account *account) {
-	if (!(account->statistics | account->statistics_overflowed))
-		return 0;
-	db_put_blob(insert, account->instance, STORE_INSTANCE_BYTES);
-	db_put_u64(insert, account->statistics);
-	db_put_u64(insert, account->statistics_overflowed);
-	return db_run(insert);
-}
-
 static int put_accounts(struct segment_writer *segment, const struct store_commit *commit) {
 	struct db_statement *insert = segment->inserts[SCHEMA_ACCOUNT];
 	int error = 0;
@@ -464,30 +444,18 @@ static int put_accounts(struct segment_writer *segment, const struct store_commi
 		db_put_u64(insert, account->misuse);
 		error = db_run(insert);
 		if (!error)
-			error = put_limits(segment->inserts[SCHEMA_LIMITS], account);
-		if (!error)
-			error = put_statistics(segment->inserts[SCHEMA_STATISTICS], account);
+			error = account_rows_put(segment->inserts, account);
 	}
 	return error;
 }
 
 static int put_samples(struct segment_writer *segment, const struct store_commit *commit) {
-	struct db_statement *insert = segment->inserts[SCHEMA_SAMPLE];
+	struct segment_counts counts = segment->counts;
 	int error = 0;
 	for (size_t i = 0; i < commit->sample_count && !error; i++) {
 		const struct store_memory_sample *sample = &commit->samples[i];
-		db_put_u64(insert, sample->process);
-		db_put_u64(insert, sample->time_ns);
-		db_put_u64(insert, sample->threads);
-		db_put_u64(insert, sample->rss_bytes);
-		db_put_u64(insert, sample->pss_bytes);
-		db_put_u64(insert, sample->anonymous_bytes);
-		db_put_u64(insert, sample->swap_bytes);
-		db_put_u64(insert, sample->cpu_user_ns);
-		db_put_u64(insert, sample->cpu_system_ns);
-		db_put_u64(insert, sample->faults_minor);
-		db_put_u64(insert, sample->faults_major);
-		error = db_run(insert);
+		uint64_t *count = sample->process ? &counts.samples : &counts.agent_samples;
+		error = sample_rows_put(segment->inserts, ++*count, sample);
 	}
 	return error;
 }
@@ -495,11 +463,11 @@ static int put_samples(struct segment_writer *segment, const struct store_commit
 static int put_rollups(struct segment_writer *segment, const struct store_commit *commit) {
 	int error = 0;
 	for (size_t i = 0; i < commit->rollup_count && !error; i++)
-		error = rollup_put(segment->inserts[SCHEMA_ROLLUP], segment->counts.rollups + i + 1, &commit->rollups[i],
-		                   &segment->coder);
+		error = rollup_put(segment->inserts[SCHEMA_ROLLUP], segment->counts.rollups + i + 1,
+		                   &commit->rollups[i], &segment->coder);
 	for (size_t i = 0; i < commit->rollup_total_count && !error; i++)
-		error = rollup_put_total(segment->inserts[SCHEMA_ROLLUP_TOTAL], &commit->rollup_totals[i],
-		                         &segment->coder);
+		error =
+		    rollup_put_total(segment->inserts[SCHEMA_ROLLUP_TOTAL], &commit->rollup_totals[i], &segment->coder);
 	return error;
 }
 
@@ -528,6 +496,11 @@ static int put_all(struct segment_writer *segment, const struct store_commit *co
 	return error ? error : db_execute(segment->db, "COMMIT");
 }
 
+void segment_counts_add_samples(struct segment_counts *counts, const struct store_commit *commit) {
+	for (size_t i = 0; i < commit->sample_count; i++)
+		*(commit->samples[i].process ? &counts->samples : &counts->agent_samples) += 1;
+}
+
 int segment_writer_commit(struct segment_writer *segment, const struct store_commit *commit,
                           const struct format_batch *encoded, char *ret_text) {
 	struct catalog_counts counts = catalog_counts(commit->catalog);
@@ -539,7 +512,7 @@ int segment_writer_commit(struct segment_writer *segment, const struct store_com
 	}
 	segment->written = counts;
 	segment->counts.rollups += commit->rollup_count;
-	segment->counts.samples += commit->sample_count;
+	segment_counts_add_samples(&segment->counts, commit);
 	segment->wall_offset_changed = false;
 	if (encoded) {
 		segment->counts.batches++;
@@ -566,6 +539,10 @@ const char *segment_writer_path(const struct segment_writer *segment) {
 	return segment->path;
 }
 
+struct db *segment_writer_db(const struct segment_writer *segment) {
+	return segment->db;
+}
+
 struct segment_counts segment_writer_counts(const struct segment_writer *segment) {
 	return segment->counts;
 }
@@ -581,6 +558,8 @@ int segment_writer_find_counts(struct db *db, struct segment_counts *ret_counts)
 	int error = find_count(db, "SELECT coalesce(max(id),0) FROM batch", &ret_counts->batches);
 	if (!error)
 		error = find_count(db, "SELECT coalesce(max(id),0) FROM sample", &ret_counts->samples);
+	if (!error)
+		error = find_count(db, "SELECT coalesce(max(id),0) FROM agent_sample", &ret_counts->agent_samples);
 	if (!error)
 		error = find_count(db, "SELECT coalesce(max(id),0) FROM rollup", &ret_counts->rollups);
 	return error;

@@ -14,9 +14,13 @@ struct segment_writer;
 /* Rows that a commit adds: given a second time they would be there twice. All others replace the ones before. */
 struct segment_counts {
 	uint64_t batches;
-	uint64_t samples;
+	uint64_t samples; /* of programs */
+	uint64_t agent_samples;
 	uint64_t rollups;
 };
+
+/* What these samples add. */
+void segment_counts_add_samples(struct segment_counts *counts, const struct store_commit *commit);
 
 /* A new file in directory, whole or not there at all. On failure one line in ret_text (SEGMENT_TEXT_BYTES). */
 int segment_writer_create(const char *directory, uint64_t sequence, const struct store_writer_options *options,
@@ -30,6 +34,8 @@ uint64_t segment_writer_spans(const struct segment_writer *segment);
 uint64_t segment_writer_age_ns(const struct segment_writer *segment);
 /* Valid as long as the segment. */
 const char *segment_writer_path(const struct segment_writer *segment);
+/* For transactions between two commits that leave the rows of commits alone. */
+struct db *segment_writer_db(const struct segment_writer *segment);
 /* Of all commits so far, as this writer knows them. */
 struct segment_counts segment_writer_counts(const struct segment_writer *segment);
 /* As the file has them. */

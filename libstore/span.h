@@ -158,6 +158,14 @@ enum store_statistics {
 	STORE_STATISTICS_BROKEN = 3 /* the agent gave up a part of them: damaged, or no memory */
 };
 
+/* How a process that did not say goodbye ended, where somebody saw it. */
+enum store_ending {
+	STORE_ENDING_UNKNOWN = 0,
+	STORE_ENDING_EXEC = 1,   /* goes on as another program, without this one's memory */
+	STORE_ENDING_STATUS = 2, /* left with an exit status: ending_value */
+	STORE_ENDING_SIGNAL = 3  /* killed by a signal: ending_value */
+};
+
 /* The books of a process beyond its rings; the newest row counts. */
 struct store_process_account {
 	uint8_t instance[STORE_INSTANCE_BYTES];
@@ -174,11 +182,24 @@ struct store_process_account {
 	uint32_t statistics; /* enum store_statistics */
 	uint32_t reserved;
 	uint64_t statistics_overflowed; /* sites of a thread that share one block, and threads without any */
+	uint64_t dropped_async;         /* of the dropped_depth of its rings: async spans that found no place */
+	uint64_t dropped_contexts;      /* contexts that could not be attached */
+	uint64_t dropped_reentry;       /* spans begun by a signal handler inside the writer library; in no ring */
+	uint32_t ending;                /* enum store_ending */
+	uint32_t ending_value;
+};
+
+/* Whether a sample has the proportional set, which the kernel has to work for. */
+enum store_pss {
+	STORE_PSS_UNKNOWN = 0,  /* an older writer did not say */
+	STORE_PSS_READ = 1,     /* in pss_ns */
+	STORE_PSS_LEFT_OUT = 2, /* it would have cost too much just then */
+	STORE_PSS_REFUSED = 3   /* the kernel does not give it */
 };
 
 /* One look at a process, from /proc. A figure that could not be read is UINT64_MAX. */
 struct store_memory_sample {
-	uint32_t process;
+	uint32_t process; /* 0: the agent itself */
 	uint32_t threads;
 	uint64_t time_ns;
 	uint64_t rss_bytes;
@@ -189,6 +210,15 @@ struct store_memory_sample {
 	uint64_t cpu_system_ns;
 	uint64_t faults_minor;
 	uint64_t faults_major;
+	uint64_t switches_voluntary; /* context switches of the threads that there were */
+	uint64_t switches_involuntary;
+	uint64_t descriptors;
+	uint64_t heap_allocated_bytes; /* by threads with a ring, where the heap is counted */
+	uint64_t heap_freed_bytes;
+	uint64_t pss_ns;      /* how long the kernel took for the proportional set */
+	uint32_t pss_state;   /* enum store_pss */
+	uint32_t agent_pid;   /* process 0: which agent */
+	uint64_t agent_start; /* field 22 of its stat */
 };
 
 #endif

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A COMMIT IN DOUBT. When a write or fsync fails, the commit may be in the file all the same: its last frame can lie in the WAL, whole,
+ * and whoever opens the file next takes it for committed. So an I/O error does not say that the rows are not stored, and given again in a
+ * new segment they could be there twice. Therefore nothing is written before the old segment has answered:
+ *
+ *     the connection is closed as it is; the file is opened anew, as after a kill, and sealed, which writes all that its WAL holds into
+ *     the file once more: no failed fsync is believed for having worked the second time;
+ *     then its rows are counted. With the commit's: it is stored, and must not be given again. Without: it never comes back, the WAL is
+ *     gone, and it may go into a new segment.
+ *
+ * While the file does not answer, commits fail. One that cannot be read at all, damaged or gone, can store nothing twice.
+ */
 #include "writer.h"
 
 #include "base/cleanup.h"
@@ -7,6 +19,7 @@
 #include "catalog_rows.h"
 #include "checksum.h"
 #include "encode.h"
+#include "evict_count.h"
 #include "id_table.h"
 #include "rollup_totals.h"
 #include "segment_writer.h"
@@ -16,6 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LOCK_NAME "lock"
 
@@ -24,6 +38,13 @@ struct cursor_list {
 	size_t count;
 	size_t room;
 	struct id_table by_ring;
+};
+
+/* A commit that failed so that it may be stored or not. */
+struct doubt {
+	char *path; /* of its segment; NULL: there is none */
+	struct segment_counts before;
+	struct segment_counts after; /* if it is stored */
 };
 
 struct store_writer {
@@ -35,7 +56,9 @@ struct store_writer {
 	struct segment_writer *segment; /* NULL: made by the next commit */
 	uint64_t catalog_serial;        /* of the open segment */
 	uint64_t sequence_next;
-	bool seal_pending; /* a segment of ours could not be sealed */
+	bool segment_is_part; /* it begins in the middle of its catalog, without the books given before */
+	int seal_error;       /* a segment could not be sealed; 0: all are */
+	struct doubt doubt;
 	struct cursor_list found;
 	struct rollup_totals found_totals;
 	char error[SEGMENT_TEXT_BYTES];
@@ -200,20 +223,34 @@ static int is_sealed(const char *path, struct db **ret_db, char *text) {
 	return sealed && !is_wal;
 }
 
+/* The file has answered, and that is all there will be of it, or it is gone. Any other error may pass; SQLite's errno may be an old one. */
+static bool is_final(const char *path, int error) {
+	if (error == -ENOENT)
+		return access(path, F_OK) < 0 && errno == ENOENT;
+	return error == ERR_DAMAGED || error == ERR_FOREIGN || error == ERR_NEWER || error == ERR_LIMIT;
+}
+
+/* One that can be read and not sealed gives its cursors all the same: text says why, and it is tried again at close. */
 static int take_over(struct store_writer *writer, const char *path, char *text) {
 	struct db *db = NULL;
 	int sealed = is_sealed(path, &db, text);
 	if (sealed == ERR_FOREIGN || sealed == ERR_NEWER)
 		return sealed;
 	if (sealed <= 0) {
+		char unread[SEGMENT_TEXT_BYTES] = "";
 		db_close(db);
 		db = NULL;
-		int error = segment_writer_recover(path, text);
-		if (error)
+		int unsealed = segment_writer_recover(path, text);
+		int error = segment_open(path, DB_READ_ONLY, &db, unread);
+		/* An I/O error inside a row looks like damage: what is damaged is so the second time, too. */
+		if (error == ERR_DAMAGED)
+			error = segment_open(path, DB_READ_ONLY, &db, unread);
+		if (error) {
+			memcpy(text, unread, sizeof(unread));
 			return error;
-		error = segment_open(path, DB_READ_ONLY, &db, text);
-		if (error)
-			return error;
+		}
+		if (unsealed)
+			writer->seal_error = unsealed;
 	}
 	int error = read_cursors(db, &writer->found);
 	if (!error)
@@ -226,11 +263,14 @@ static int take_over(struct store_writer *writer, const char *path, char *text) 
 
 /* What is wrong with the file itself was told when its cursors were read. */
 static int take_totals(struct store_writer *writer, const char *path, char *text) {
-	char unread[SEGMENT_TEXT_BYTES];
 	struct db *db = NULL;
-	if (segment_open(path, DB_READ_ONLY, &db, unread))
-		return 0;
-	int error = rollup_totals_load(&writer->found_totals, db);
+	int error = segment_open(path, DB_READ_ONLY, &db, text);
+	if (error) {
+		if (is_final(path, error))
+			text[0] = 0;
+		return error;
+	}
+	error = rollup_totals_load(&writer->found_totals, db);
 	if (error)
 		(void)snprintf(text, SEGMENT_TEXT_BYTES, "%.300s: rollup totals cannot be read: %s", path,
 		               error == ERR_DAMAGED ? "damaged" : strerror(-error));
@@ -238,23 +278,27 @@ static int take_totals(struct store_writer *writer, const char *path, char *text
 	return error;
 }
 
-/* Of the newest segments, newest first. */
-static void take_all_totals(struct store_writer *writer, struct dirent *const *entries, int count, char *text,
-                            size_t text_bytes) {
+/* Of the newest segments, newest first. An error that may pass ends it: without those totals spans would count twice. */
+static int take_all_totals(struct store_writer *writer, struct dirent *const *entries, int count, char *text,
+                           size_t text_bytes) {
 	unsigned taken = 0;
-	for (int i = count - 1; i >= 0 && taken < ROLLUP_TOTALS_SEGMENTS; i--) {
+	int fatal = 0;
+	for (int i = count - 1; i >= 0 && taken < ROLLUP_TOTALS_SEGMENTS && !fatal; i--) {
 		char *path CLEANUP_FREE = NULL;
 		char problem[SEGMENT_TEXT_BYTES] = "";
 		if (!segment_is_name(entries[i]->d_name))
 			continue;
 		if (asprintf(&path, "%s/%s", writer->directory, entries[i]->d_name) < 0) {
 			path = NULL;
-			return;
+			return -ENOMEM;
 		}
 		taken++;
-		if (take_totals(writer, path, problem) && text_bytes && !*text)
+		int error = take_totals(writer, path, problem);
+		fatal = is_final(path, error) ? 0 : error;
+		if (*problem && text_bytes && (fatal || !*text))
 			(void)snprintf(text, text_bytes, "%s", problem);
 	}
+	return fatal;
 }
 
 static uint64_t sequence_of(const char *name) {
@@ -270,12 +314,28 @@ static int only_ours(const struct dirent *entry) {
 	return segment_is_name(entry->d_name) || is_left_over(entry->d_name);
 }
 
-/* In order of names, which is order of time; the first thing that went wrong is told in text. */
+/* Up to which sequence the newest segment calls all others evicted. One that does not answer now is told of when it is taken over. */
+static uint64_t find_evicted(const struct store_writer *writer) {
+	struct store_evict_segment *segments = NULL;
+	size_t count = 0;
+	uint64_t through = 0;
+	const char *newest = NULL;
+	if (store_evict_list(writer->directory, &segments, &count) == 0)
+		(void)evict_through_list(segments, count, &through, &newest);
+	store_evict_list_free(segments, count);
+	return through;
+}
+
+/*
+ * In order of names, which is order of time. What is wrong with one segment is told in text and stops nothing, but for an error that may
+ * pass: to go on without cursors that are there would store spans twice.
+ */
 static int take_over_all(struct store_writer *writer, char *text, size_t text_bytes) {
 	struct dirent **entries = NULL;
 	int count = scandir(writer->directory, &entries, only_ours, alphasort);
 	int error = count < 0 ? -errno : 0;
-	for (int i = 0; i < count; i++) {
+	uint64_t evicted = find_evicted(writer);
+	for (int i = 0; i < count && !error; i++) {
 		char *path CLEANUP_FREE = NULL;
 		char problem[SEGMENT_TEXT_BYTES] = "";
 		const char *name = entries[i]->d_name;
@@ -288,11 +348,16 @@ static int take_over_all(struct store_writer *writer, char *text, size_t text_by
 			uint64_t sequence = sequence_of(name);
 			writer->sequence_next =
 			    sequence >= writer->sequence_next ? sequence + 1 : writer->sequence_next;
-			if (take_over(writer, path, problem) && text_bytes && !*text)
+			if (sequence > 0 && sequence <= evicted && unlink(path) == 0)
+				continue; /* counted out by a writer that was killed before it removed it */
+			int failed = take_over(writer, path, problem);
+			error = is_final(path, failed) ? error : failed;
+			if (*problem && text_bytes && (error || !*text))
 				(void)snprintf(text, text_bytes, "%s", problem);
 		}
 	}
-	take_all_totals(writer, entries, count, text, text_bytes);
+	if (!error)
+		error = take_all_totals(writer, entries, count, text, text_bytes);
 	for (int i = 0; i < count; i++)
 		free(entries[i]);
 	free(entries);
@@ -304,6 +369,7 @@ static void free_writer(struct store_writer *writer) {
 	id_table_done(&writer->found.by_ring);
 	free(writer->found.cursors);
 	rollup_totals_done(&writer->found_totals);
+	free(writer->doubt.path);
 	free(writer->agent_version);
 	free(writer->directory);
 	cleanup_fd(&writer->lock_fd);
@@ -366,7 +432,8 @@ static int seal_open_segment(struct store_writer *writer) {
 		return 0;
 	int error = segment_writer_seal(writer->segment, writer->error);
 	writer->segment = NULL;
-	writer->seal_pending |= error != 0;
+	if (error)
+		writer->seal_error = error;
 	return error;
 }
 
@@ -384,6 +451,7 @@ static int ready_segment(struct store_writer *writer, const struct catalog *cata
 	if (error)
 		return error;
 	writer->sequence_next++;
+	writer->segment_is_part = writer->catalog_serial == catalog_serial(catalog);
 	writer->catalog_serial = catalog_serial(catalog);
 	return 0;
 }
@@ -391,6 +459,57 @@ static int ready_segment(struct store_writer *writer, const struct catalog *cata
 /* Errors after which the segment may still be written: nothing is wrong with the file. */
 static bool may_go_on(int error) {
 	return error == ERR_FULL || error == -ENOMEM || error == -EAGAIN;
+}
+
+static bool counts_equal(struct segment_counts a, struct segment_counts b) {
+	return a.batches == b.batches && a.samples == b.samples && a.agent_samples == b.agent_samples &&
+	       a.rollups == b.rollups;
+}
+
+/* From now on nothing is written until settle_doubt has its answer. */
+static int begin_doubt(struct store_writer *writer, const struct store_commit *commit, bool has_batch) {
+	struct doubt doubt = {.path = strdup(segment_writer_path(writer->segment)),
+	                      .before = segment_writer_counts(writer->segment)};
+	if (!doubt.path)
+		return -ENOMEM;
+	doubt.after = doubt.before;
+	doubt.after.batches += has_batch;
+	segment_counts_add_samples(&doubt.after, commit);
+	doubt.after.rollups += commit->rollup_count;
+	writer->doubt = doubt;
+	segment_writer_abandon(writer->segment);
+	writer->segment = NULL;
+	return 0;
+}
+
+static int unsettled(struct store_writer *writer, int error, const char *words) {
+	(void)snprintf(writer->error, sizeof(writer->error),
+	               "%.200s: did not say whether the last commit is in it: %.200s; repair this file system",
+	               writer->doubt.path, words);
+	return error;
+}
+
+/* 0 and whether the commit is stored; else it is not known yet. */
+static int settle_doubt(struct store_writer *writer, bool *ret_stored) {
+	struct doubt *doubt = &writer->doubt;
+	struct segment_counts found = {0};
+	struct db *db = NULL;
+	char words[SEGMENT_TEXT_BYTES] = "";
+	int unsealed = segment_writer_recover(doubt->path, words);
+	int sealed = is_sealed(doubt->path, &db, words);
+	int error = sealed < 0 ? sealed : segment_writer_find_counts(db, &found);
+	db_close(db);
+	if (error && !is_final(doubt->path, error))
+		return unsettled(writer, error, words);
+	*ret_stored = !error && !counts_equal(doubt->before, doubt->after) && counts_equal(found, doubt->after);
+	/* Stored, but not yet so that loss of power does it no harm. */
+	if (*ret_stored && sealed != 1 && writer->options.durability == STORE_DURABILITY_FULL)
+		return unsettled(writer, unsealed ? unsealed : -EAGAIN, *words ? words : "a reader holds it");
+	if (unsealed && !error)
+		writer->seal_error = unsealed;
+	free(doubt->path);
+	doubt->path = NULL;
+	return 0;
 }
 
 /* Before anything is written: one row that no reader would believe must not cost the others. */
@@ -403,6 +522,30 @@ static int check_rollups(struct store_writer *writer, const struct store_commit 
 	if (error)
 		(void)snprintf(writer->error, sizeof(writer->error),
 		               "%.300s: a rollup that contradicts itself was not stored", writer->directory);
+	return error;
+}
+
+/* 1: it is stored already; 0: it is now, or the error. */
+static int write_commit(struct store_writer *writer, const struct store_commit *commit,
+                        const struct format_batch *encoded) {
+	bool stored = false;
+	int error = writer->doubt.path ? settle_doubt(writer, &stored) : 0;
+	if (error || stored)
+		return error ? error : 1;
+	error = ready_segment(writer, commit->catalog);
+	if (error)
+		return error;
+	error = segment_writer_commit(writer->segment, commit, encoded, writer->error);
+	if (!error || may_go_on(error))
+		return error;
+	char words[SEGMENT_TEXT_BYTES];
+	memcpy(words, writer->error, sizeof(words));
+	if (begin_doubt(writer, commit, encoded != NULL))
+		return error; /* no memory: the segment stays open, and the commit is written over */
+	int unknown = settle_doubt(writer, &stored);
+	if (unknown || stored)
+		return unknown ? unknown : 1;
+	memcpy(writer->error, words, sizeof(words));
 	return error;
 }
 
@@ -422,31 +565,82 @@ int store_writer_commit(struct store_writer *writer, const struct store_commit *
 			receipt.bytes += encoded.columns[i].bytes;
 	}
 	uint64_t from_ns = clock_monotonic_ns();
-	error = ready_segment(writer, commit->catalog);
-	if (error)
-		return error;
-	error = segment_writer_commit(writer->segment, commit, has_batch ? &encoded : NULL, writer->error);
-	if (error) {
-		if (!may_go_on(error)) {
-			segment_writer_abandon(writer->segment);
-			writer->segment = NULL;
-		}
-		return error;
-	}
+	int done = write_commit(writer, commit, has_batch ? &encoded : NULL);
+	if (done < 0)
+		return done;
 	receipt.commit_ns = clock_monotonic_ns() - from_ns;
-	receipt.segment_spans = segment_writer_spans(writer->segment);
-	receipt.segment_age_ns = segment_writer_age_ns(writer->segment);
+	if (writer->segment)
+		receipt.segment_spans = segment_writer_spans(writer->segment);
+	/* Books given before are in another file: the caller is to begin a new segment, with all of them. */
+	if (!writer->segment || writer->segment_is_part)
+		receipt.segment_age_ns = STORE_SEGMENT_AGE_NS_MAX;
+	else
+		receipt.segment_age_ns = segment_writer_age_ns(writer->segment);
 	if (ret_receipt)
 		*ret_receipt = receipt;
 	return 0;
+}
+
+uint64_t store_writer_open_sequence(const struct store_writer *writer) {
+	return writer->segment ? writer->sequence_next - 1 : 0;
+}
+
+/* 0: gone; 1: it stays, and so do all behind it; or an error. */
+static int evict_one(struct store_writer *writer, const struct store_evict_segment *segments, size_t count,
+                     uint64_t *ret_spans) {
+	struct db *db = segment_writer_db(writer->segment);
+	int kept = evict_count(db, segments, count, writer->options.boot_id, ret_spans);
+	if (kept) {
+		(void)snprintf(writer->error, sizeof(writer->error), "%.300s: cannot be evicted: %.150s",
+		               segments->path,
+		               kept > 0 ? "it is not sealed, or no segment of this store" : db_words(db));
+		return kept;
+	}
+	if (unlink(segments->path) == 0 || errno == ENOENT)
+		return 0;
+	int error = -errno; /* counted, and read by nobody: the next agent tries again */
+	(void)snprintf(writer->error, sizeof(writer->error), "%.300s: cannot be removed: %s", segments->path,
+	               strerror(-error));
+	return error;
+}
+
+int store_writer_evict(struct store_writer *writer, const struct catalog *catalog,
+                       const struct store_evict_segment *segments, size_t segment_count, size_t victim_count,
+                       struct store_evict_sum *ret_sum) {
+	*ret_sum = (struct store_evict_sum){0};
+	if (writer->doubt.path)
+		return 0;
+	int error = ready_segment(writer, catalog);
+	/* One that began in the middle has not all the books: the next one will. */
+	if (error || writer->segment_is_part)
+		return error;
+	/* What replaces a segment must be on the disk before the segment is gone. */
+	error = db_execute(segment_writer_db(writer->segment), "PRAGMA synchronous=FULL");
+	for (size_t i = 0; i < victim_count && i < segment_count && !error; i++) {
+		uint64_t spans = 0;
+		if (segments[i].sequence >= store_writer_open_sequence(writer))
+			break;
+		error = evict_one(writer, segments + i, segment_count - i, &spans);
+		if (error)
+			break;
+		ret_sum->segments++;
+		ret_sum->spans += spans;
+		ret_sum->bytes += segments[i].bytes;
+	}
+	if (writer->options.durability != STORE_DURABILITY_FULL)
+		(void)db_execute(segment_writer_db(writer->segment), "PRAGMA synchronous=NORMAL");
+	return error;
 }
 
 int store_writer_close(struct store_writer *writer) {
 	if (!writer)
 		return 0;
 	int error = seal_open_segment(writer);
-	if (!error && writer->seal_pending)
+	if (!error && writer->seal_error) {
+		writer->seal_error = 0;
 		error = take_over_all(writer, writer->error, sizeof(writer->error));
+		error = error ? error : writer->seal_error;
+	}
 	free_writer(writer);
 	return error;
 }

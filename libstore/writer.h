@@ -4,14 +4,15 @@
  * thread commits; the catalog may be filled by another at the same time.
  *
  * Everything in one commit (records, catalog rows, cursors, accounts, samples) becomes durable together or not at all, in one SQLite
- * transaction. A commit that failed left nothing behind and may be tried again; after an I/O error the segment is given up (closed as it
- * is) and the next commit opens a new one.
+ * transaction. A commit that failed is to be given again, the same one, before any other. Where an I/O error leaves open whether it is
+ * stored, the writer finds out first (writer.c), gives that segment up, and stores it in a new one if it is not.
  */
 #ifndef SPANRING_LIBSTORE_WRITER_H
 #define SPANRING_LIBSTORE_WRITER_H
 
 #include "batch.h"
 #include "catalog.h"
+#include "evict.h"
 #include "rollup.h"
 #include "span.h"
 
@@ -55,7 +56,9 @@ struct store_receipt {
 };
 
 /* When to give the next batch a new catalog and thus a new segment. */
+#ifndef STORE_SEGMENT_SPANS_MAX /* a test agent has smaller ones */
 #define STORE_SEGMENT_SPANS_MAX (UINT64_C(4) << 20)
+#endif
 #define STORE_SEGMENT_AGE_NS_MAX (UINT64_C(3600) * 1000000000)
 
 struct store_writer;
@@ -63,7 +66,8 @@ struct store_writer;
 /*
  * Open the store in directory (created if missing, mode 0700, last component only). ERR_HELD: another writer holds it (*ret_holder_pid).
  * A segment left unsealed by a killed writer is recovered by SQLite and sealed now; one that cannot be is left alone and reported
- * through ret_text (a line for the log, at most text_bytes; may be empty).
+ * through ret_text (a line for the log, at most text_bytes; may be empty). A segment that cannot be read for a reason that may pass
+ * (I/O error, no memory, no descriptors) stops the opening: its cursors are not known.
  */
 int store_writer_open(const char *directory, const struct store_writer_options *options,
                       struct store_writer **ret_writer, int *ret_holder_pid, char *ret_text, size_t text_bytes);
@@ -83,6 +87,17 @@ int store_writer_commit(struct store_writer *writer, const struct store_commit *
 #define STORE_ROLLUP_TOTALS_BYTES_MAX (32u << 20)
 int store_writer_rollup_totals(struct store_writer *writer, const uint8_t *instance,
                                int (*on_total)(void *context, const struct store_rollup_total *total), void *context);
+
+/* Of the open segment; 0: none is open. */
+uint64_t store_writer_open_sequence(const struct store_writer *writer);
+
+/*
+ * Count out and unlink the first victim_count segments of the whole list of the store, which are its oldest; the open one and those not sealed
+ * never go. Without an open segment one is made for this catalog. *ret_sum: what went, also when an error ended it.
+ */
+int store_writer_evict(struct store_writer *writer, const struct catalog *catalog,
+                       const struct store_evict_segment *segments, size_t segment_count, size_t victim_count,
+                       struct store_evict_sum *ret_sum);
 
 void store_writer_set_wall_offset(struct store_writer *writer, uint64_t wall_offset_ns);
 

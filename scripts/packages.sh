@@ -6,6 +6,7 @@ set -euo pipefail
 packages=(
   gcc g++ cmake ninja-build pkg-config
   libc6-dev liburing-dev libzstd-dev libsqlite3-dev libcmocka-dev
+  spin
 )
 
 if [[ ${SPANRING_SKIP_PACKAGES:-0} == 1 ]]; then

@@ -14,6 +14,9 @@ scripts/test.sh
 echo "== a hundred million spans without an agent"
 SPANRING_TEST_SCALE=100 ctest --test-dir build --output-on-failure --no-tests=error -R '^integration\.host_agent$'
 
+echo "== the durability order with one span more"
+SPANRING_MODEL_RECORDS=5 ctest --test-dir build --output-on-failure --no-tests=error -R '^model\.durability\.right$'
+
 if command -v valgrind >/dev/null; then
   echo "== leaks, as valgrind sees them"
   rings=$(mktemp -d "${TMPDIR:-/tmp}/spanring-valgrind.XXXXXX")

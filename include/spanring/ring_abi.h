@@ -280,7 +280,10 @@ struct spanring_ring_header {
 	uint64_t sampled_out;       /* spans ended in a trace that the sampler does not keep */
 	uint64_t sampled_out_short; /* spans ended before their minimum duration */
 	uint64_t muted;             /* spans ended that are in no other word: begun, ended and sampled_out, all three */
-	uint8_t reserved4[32];
+	/* Heap bytes (heap.h) of the threads that held the ring, at the last publication of a head; 0: not counted. */
+	uint64_t heap_allocated_bytes;
+	uint64_t heap_freed_bytes;
+	uint8_t reserved4[16];
 
 	/* Owner line: robust mutex. */
 	uint8_t owner_mutex[SPANRING_LINE_BYTES];
@@ -319,6 +322,7 @@ SPANRING_STATIC_ASSERT(sizeof(struct spanring_string_entry) == 8, "string entry"
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_site_control) == 16, "site control");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_process_header, sampler_threshold) == 2192, "process: threshold");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_ring_header, sampled_out) == 584, "ring: sampled out");
+SPANRING_STATIC_ASSERT(offsetof(struct spanring_ring_header, heap_allocated_bytes) == 608, "ring: heap");
 SPANRING_STATIC_ASSERT(sizeof(struct spanring_open_span) == 64, "open span is one line");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_open_span, event_count) == 48, "open span: counts");
 SPANRING_STATIC_ASSERT(offsetof(struct spanring_process_header, resource) == 1152, "process: resource");

@@ -18,7 +18,8 @@
  * PROMISES, for every function here unless its comment says otherwise:
  *   - never fails in a way the program must handle: where a span cannot be recorded it is counted (spanring_counters_read)
  *     and the handle returned is empty; every function accepts an empty handle and does nothing;
- *   - no lock, no system call and no allocation, except where a site, key or thread is seen for the first time;
+ *   - no lock, no system call and no allocation, except where a site, key or thread is seen for the first time, and for one
+ *     call each time that half a ring has filled while the agent sleeps: it is woken;
  *   - no output, no signal handler, no thread, no abort; errno is preserved;
  *   - safe from any thread at any time; a handle belongs to the thread that began it and is used only there;
  *   - after fork the child is a new instance: handles from before the fork are stale there (counted no-op);

@@ -15,17 +15,24 @@ add_executable(spanring-test-async integration/async_program.c integration/async
 target_link_libraries(spanring-test-async PRIVATE spanring::spanring_static Threads::Threads)
 spanring_target(spanring-test-async)
 
+foreach(program IN ITEMS ending drops measured)
+  add_executable(spanring-test-${program} integration/${program}_program.c)
+  target_link_libraries(spanring-test-${program} PRIVATE spanring::spanring_static)
+  spanring_target(spanring-test-${program})
+endforeach()
+
 add_library(spanring_test_session STATIC
   support/clock_wait.h support/session.c support/session.h support/stored.c support/stored.h)
 target_link_libraries(spanring_test_session PUBLIC spanring::test_support spanring::store spanring::headers)
 spanring_target(spanring_test_session)
 
 foreach(story IN ITEMS end_to_end producer_killed agent_killed unfinished overflow ring_directory command_line configuration record
-    context async sampling statistics)
+    context async sampling statistics ending books footprint retention)
   add_executable(test_${story} integration/test_${story}.c)
   target_link_libraries(test_${story} PRIVATE spanring_test_session)
   spanring_target(test_${story})
-  add_dependencies(test_${story} spanring-test-producer spanring-test-context spanring-test-sampling spanring-test-async spanring-agent spanring-analyze)
+  add_dependencies(test_${story} spanring-test-producer spanring-test-context spanring-test-sampling spanring-test-async spanring-test-ending
+    spanring-test-drops spanring-test-measured spanring-agent spanring-analyze)
   add_test(NAME integration.${story} COMMAND test_${story})
   set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 1800
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
@@ -47,3 +54,6 @@ if(NOT SPANRING_SANITIZE)
 endif()
 include(${CMAKE_CURRENT_LIST_DIR}/host.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/bench.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/io.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/fault.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/store_fails.cmake)

@@ -5,9 +5,11 @@
  * After each end the thread counts it in the acknowledgement file, so that a test knows what was finished before a kill.
  *
  *     producer --process P --threads T --trees N [--ack FILE] [--flush-every ENDS] [--wait] [--hang-depth N]
+ *              [--keep BYTES]
  *
  * --flush-every waits for the agent to store what was written, so that nothing is dropped, whatever happens to the agent.
  * --wait keeps the process alive, rings and all, until standard input ends. N 0 means for ever.
+ * --keep BYTES: each thread allocates so much and leaves it allocated.
  * --hang-depth N: after its trees the main thread opens N nested spans "hung", each with "seq" = 255 << 56 | its depth, counts them in
  * the last word of the acknowledgement file, and waits for SIGUSR1; then it ends them.
  * Prints the library's counters as "begun ended open dropped_full dropped_depth dropped_no_ring reason".
@@ -35,6 +37,7 @@ struct plan {
 	uint64_t process;
 	uint64_t trees;
 	uint64_t flush_every;
+	uint64_t keep_bytes;
 	int threads;
 	int wait;
 	int hang_depth;
@@ -46,6 +49,7 @@ struct worker {
 	uint64_t thread;
 	uint64_t begun;
 	uint64_t ended;
+	void *kept;
 };
 
 static void flush_until_stored(void) {
@@ -85,6 +89,7 @@ static void tree(struct worker *worker) {
 
 static void *work(void *context) {
 	struct worker *worker = context;
+	worker->kept = worker->plan->keep_bytes ? malloc(worker->plan->keep_bytes) : NULL;
 	for (uint64_t i = 0; worker->plan->trees == 0 || i < worker->plan->trees; i++)
 		tree(worker);
 	return NULL;
@@ -116,6 +121,8 @@ static struct plan read_plan(int argc, char **argv) {
 			plan.trees = strtoull(argv[++i], NULL, 10);
 		else if (strcmp(argv[i], "--flush-every") == 0 && i + 1 < argc)
 			plan.flush_every = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--keep") == 0 && i + 1 < argc)
+			plan.keep_bytes = strtoull(argv[++i], NULL, 10);
 		else if (strcmp(argv[i], "--ack") == 0 && i + 1 < argc)
 			plan.acknowledged = map_acknowledgements(argv[++i]);
 		else
@@ -172,5 +179,7 @@ int main(int argc, char **argv) {
 	char byte;
 	while (plan.wait && read(STDIN_FILENO, &byte, 1) > 0)
 		continue;
+	for (int i = 0; i < plan.threads; i++)
+		free(workers[i].kept);
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Goal: statistics count every span that ended, whatever becomes of its record, and whatever is killed; and the percentiles made of
- * them are those of the records within the error that is stated.
+ * them are those of the records, and those that the program itself measured, within the error that is stated.
  * Method: producers that write far more than their rings take, or of whose traces one in a hundred is kept, with an agent that is killed at random
- * moments, or comes only afterwards; the rows of the store are added up by name. And one run of which every record is stored, asked both ways.
+ * moments, or comes only afterwards; the rows of the store are added up by name. One run of which every record is stored is asked both ways, and a
+ * program that measures its spans is compared with what is said of them where nine of ten have no record.
  */
 #include "libstore/reader.h"
 #include "support/child.h"
@@ -25,6 +26,10 @@
 #define THREADS 2
 #define RELATIVE_ERROR 0.008
 #define ROUNDING_NS 1.0 /* of start and end of a record to whole nanoseconds */
+#define MEASURED_SPANS "3000"
+#define MEASURED_TOTAL 60000 /* ten of each measured one, the measured ones included */
+#define CLOCK_ERROR 0.0005   /* of the ticks' rate, learned within a second, to the program's clock */
+#define BRACKET_SHARE 0.10   /* between inside and outside at the median, for the comparison to mean something */
 
 struct counts {
 	const struct store_overview *overview;
@@ -280,6 +285,92 @@ static void percentiles_are_those_of_the_records(void **state) {
 	session_close(&session);
 }
 
+struct bracket {
+	uint64_t inside_ns[3];
+	uint64_t outside_ns[3];
+};
+
+static struct bracket read_bracket(const char *text, const char *name) {
+	struct bracket bracket;
+	uint64_t count = 0;
+	const char *at = strstr(text, name);
+	assert_non_null(at);
+	int fields = sscanf(at + strlen(name),
+	                    "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &count,
+	                    &bracket.inside_ns[0], &bracket.outside_ns[0], &bracket.inside_ns[1],
+	                    &bracket.outside_ns[1], &bracket.inside_ns[2], &bracket.outside_ns[2]);
+	assert_int_equal(fields, 7);
+	assert_int_equal(count, strtoull(MEASURED_SPANS, NULL, 10));
+	return bracket;
+}
+
+/* The true percentile lies between what the program measured around and inside begin and end, whatever interrupted it there. */
+static void check_bracket(const char *text, const char *latency, const char *name) {
+	static const char *const quantiles[] = {"p50_ns", "p90_ns", "p99_ns"};
+	struct bracket bracket = read_bracket(text, name);
+	assert_true(figure(latency, name, "count") == strtod(MEASURED_SPANS, NULL));
+	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+		double found = figure(latency, name, quantiles[i]);
+		double least = (double)bracket.inside_ns[i] * (1 - RELATIVE_ERROR - CLOCK_ERROR) - ROUNDING_NS;
+		double most = (double)bracket.outside_ns[i] * (1 + RELATIVE_ERROR + CLOCK_ERROR) + ROUNDING_NS;
+		if (found < least || found > most)
+			fail_msg("%s of %s: %g, measured %llu to %llu", quantiles[i], name, found,
+			         (unsigned long long)bracket.inside_ns[i], (unsigned long long)bracket.outside_ns[i]);
+	}
+	double width = (double)(bracket.outside_ns[0] - bracket.inside_ns[0]);
+	assert_true(width <= BRACKET_SHARE * (double)bracket.outside_ns[0]);
+}
+
+static uint64_t stored_spans(const struct session *session) {
+	const char *argv[] = {child_program("spanring-analyze"), "audit", session->scratch.store, "--json", NULL};
+	struct child_result audit = child_run(argv, NULL);
+	assert_int_equal(audit.exit_code, 0);
+	const char *at = strstr(audit.out, "\"stored\": ");
+	assert_non_null(at);
+	uint64_t stored = strtoull(at + strlen("\"stored\": "), NULL, 10);
+	child_result_free(&audit);
+	return stored;
+}
+
+/* At least nine of ten spans have no record. */
+static void measured(const char *const settings[3]) {
+	struct seed seed = seed_start("measured");
+	struct session session;
+	char seed_text[24];
+	session_open(&session);
+	(void)snprintf(seed_text, sizeof(seed_text), "%" PRIu64, seed_below(&seed, UINT32_MAX));
+	const char *argv[] = {child_program("spanring-test-measured"), MEASURED_SPANS, "9", seed_text, NULL};
+	const char *environment[] = {session.environment, settings[0], settings[1], settings[2], NULL};
+	struct child_result program = child_run(argv, environment);
+	assert_int_equal(program.exit_code, 0);
+	session_collect(&session);
+	const char *latency_argv[] = {child_program("spanring-analyze"), "latency", session.scratch.store, "--json",
+	                              NULL};
+	struct child_result latency = child_run(latency_argv, NULL);
+	assert_int_equal(latency.exit_code, 0);
+	assert_non_null(strstr(latency.out, "\"coverage\": \"all\""));
+	check_bracket(program.out, latency.out, "even");
+	check_bracket(program.out, latency.out, "rare");
+	assert_true(figure(latency.out, "filler", "count") == MEASURED_TOTAL - 2 * strtod(MEASURED_SPANS, NULL));
+	session_check_audit(&session);
+	assert_in_range(stored_spans(&session), 1, MEASURED_TOTAL / 10);
+	child_result_free(&latency);
+	child_result_free(&program);
+	session_close(&session);
+}
+
+static void percentiles_survive_an_overload(void **state) {
+	static const char *const settings[3] = {"SPANRING_RING_BYTES=65536"};
+	(void)state;
+	measured(settings);
+}
+
+static void percentiles_survive_sampling(void **state) {
+	static const char *const settings[3] = {"OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.01"};
+	(void)state;
+	measured(settings);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(overload),
@@ -287,6 +378,8 @@ int main(void) {
 	    cmocka_unit_test(spans_that_are_too_short_are_counted),
 	    cmocka_unit_test(switched_off_there_are_none),
 	    cmocka_unit_test(percentiles_are_those_of_the_records),
+	    cmocka_unit_test(percentiles_survive_an_overload),
+	    cmocka_unit_test(percentiles_survive_sampling),
 	    cmocka_unit_test(killed_programs_are_counted),
 	    cmocka_unit_test(killed_agents_neither_lose_nor_double),
 	    cmocka_unit_test(nor_do_they_where_one_trace_in_a_hundred_is_kept),

@@ -126,7 +126,7 @@ static void a_trace_shows_them_in_place(void **state) {
 	const char *argv[] = {child_program("spanring-analyze"), "trace", id, scene.session.scratch.store, NULL};
 	struct child_result trace = child_run(argv, NULL);
 	assert_int_equal(trace.exit_code, 0);
-	assert_non_null(strstr(trace.out, "open, process died"));
+	assert_non_null(strstr(trace.out, "open, its process died"));
 	assert_non_null(strstr(trace.out, "seq = "));
 	child_result_free(&trace);
 	session_close(&scene.session);

@@ -9,6 +9,7 @@
 
 #include <sched.h>
 #include <stdint.h>
+#include <time.h>
 
 #define CLOCK_WAIT_DEADLINE_NS (300 * NS_PER_S)
 
@@ -19,6 +20,12 @@ static inline void clock_wait_for_u64(const uint64_t *word, uint64_t value) {
 			fail_msg("a count stays below %llu", (unsigned long long)value);
 		(void)sched_yield();
 	}
+}
+
+/* The random moment of a kill: nothing depends on how long it really takes. */
+static inline void clock_wait_ns(uint64_t ns) {
+	struct timespec rest = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+	(void)nanosleep(&rest, NULL);
 }
 
 #endif

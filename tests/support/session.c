@@ -25,10 +25,19 @@ void session_close(struct session *session) {
 	scratch_remove(&session->scratch);
 }
 
+void session_spawn_agent(struct session *session, const char *const *options, const char *const *environment) {
+	const char *program = session->agent_program ? session->agent_program : "spanring-agent";
+	const char *argv[ARGUMENTS_MAX] = {child_program(program), "run", "--rings", session->scratch.rings, "--store",
+	                                   session->scratch.store};
+	for (int i = 0; options && options[i]; i++) {
+		assert_in_range(i, 0, ARGUMENTS_MAX - 8);
+		argv[i + 6] = options[i];
+	}
+	session->agent = child_start(argv, environment);
+}
+
 void session_start_agent(struct session *session) {
-	const char *argv[] = {child_program("spanring-agent"), "run", "--rings", session->scratch.rings, "--store",
-	                      session->scratch.store,          NULL};
-	session->agent = child_start(argv, NULL);
+	session_spawn_agent(session, NULL, NULL);
 	child_wait_for_line(&session->agent, session->scratch.store);
 }
 
@@ -81,6 +90,18 @@ void session_check_audit(const struct session *session) {
 	if (result.exit_code != 0)
 		fail_msg("audit exits %d: %s%s", result.exit_code, result.out, result.err);
 	child_result_free(&result);
+}
+
+unsigned session_check_segments(const struct session *session) {
+	const char *argv[] = {child_program("spanring-analyze"), "verify", session->scratch.store, NULL};
+	struct child_result result = child_run(argv, NULL);
+	unsigned sealed = 0;
+	if (result.exit_code != 0 || strstr(result.out, " open "))
+		fail_msg("verify exits %d: %s%s", result.exit_code, result.out, result.err);
+	for (const char *at = result.out; (at = strstr(at, " sealed")); at++)
+		sealed++;
+	child_result_free(&result);
+	return sealed;
 }
 
 const uint64_t *session_acknowledgements(const char *path) {

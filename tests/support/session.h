@@ -12,6 +12,7 @@ struct session {
 	struct scratch scratch;
 	struct child agent;
 	char environment[SCRATCH_PATH_BYTES + 16]; /* "SPANRING_DIR=..." */
+	const char *agent_program;                 /* NULL: spanring-agent */
 };
 
 /* Figures that a producer prints at its end. */
@@ -29,6 +30,8 @@ void session_close(struct session *session);
 
 /* Start an agent and wait until it says that it runs. */
 void session_start_agent(struct session *session);
+/* Start one with these further options and environment, each NULL-terminated or NULL, and wait for nothing. */
+void session_spawn_agent(struct session *session, const char *const *options, const char *const *environment);
 /* SIGTERM: drains, commits, seals; fails the test unless it exits 0. */
 void session_stop_agent(struct session *session);
 /* SIGKILL. */
@@ -43,6 +46,8 @@ struct session_counters session_producer_finish(struct child *producer);
 
 /* Fails the test unless `spanring-analyze audit` calls the store balanced. */
 void session_check_audit(const struct session *session);
+/* Fails the test unless `spanring-analyze verify` finds every segment sound and sealed; returns how many there are. */
+unsigned session_check_segments(const struct session *session);
 
 /* A file that producer --ack counts in, mapped; unmapped at exit. */
 const uint64_t *session_acknowledgements(const char *path);

@@ -4,7 +4,7 @@ target_include_directories(spanring_test_agent_files PUBLIC ${CMAKE_CURRENT_SOUR
 target_link_libraries(spanring_test_agent_files PUBLIC spanring::test_support spanring::headers)
 spanring_target(spanring_test_agent_files)
 
-foreach(test IN ITEMS ring_reader agent_clock_model agent_sampler agent_drain agent_unfinished agent_async agent_statistics)
+foreach(test IN ITEMS ring_reader agent_clock_model agent_breaker agent_retention agent_sampler agent_drain agent_unfinished agent_async agent_ending agent_statistics)
   add_executable(test_${test} unit/test_${test}.c)
   target_link_libraries(test_${test} PRIVATE spanring_test_agent_files spanring::agent_parts)
   spanring_target(test_${test})
@@ -19,3 +19,10 @@ target_compile_definitions(test_agent_config PRIVATE SPANRING_TEST_DOCS="${PROJE
 spanring_target(test_agent_config)
 add_test(NAME unit.agent_config COMMAND test_agent_config)
 set_tests_properties(unit.agent_config PROPERTIES LABELS unit TIMEOUT 120)
+
+# Both ways to wait and read; the ring's restrictions are tried with requests of the test's own.
+add_executable(test_agent_loop unit/test_agent_loop.c)
+target_link_libraries(test_agent_loop PRIVATE spanring::test_support spanring::agent_parts PkgConfig::URING)
+spanring_target(test_agent_loop)
+add_test(NAME unit.agent_loop COMMAND test_agent_loop)
+set_tests_properties(unit.agent_loop PROPERTIES LABELS unit TIMEOUT 120)

@@ -75,7 +75,8 @@ struct store_cursor store_fixture_cursor(uint64_t position) {
 int store_fixture_commit(struct store_fixture *fixture, uint64_t position) {
 	struct store_cursor cursor = store_fixture_cursor(position);
 	struct store_process_account account = {.instance = {2}, .state = STORE_PROCESS_RUNNING, .time_ns = position};
-	struct store_memory_sample sample = {.process = 1, .time_ns = position, .rss_bytes = position * 4096};
+	struct store_memory_sample sample = {
+	    .process = 1, .time_ns = position, .rss_bytes = position * 4096, .descriptors = position + 1};
 	struct store_commit commit = {.catalog = fixture->catalog,
 	                              .batch = fixture->batch,
 	                              .cursors = &cursor,

@@ -14,14 +14,14 @@ static struct store_cursor ring(uint32_t state, uint64_t begun, uint64_t open, u
 static void expect_gap(const struct store_cursor *cursor, uint64_t rows, const char *words) {
 	char problem[BOOKS_PROBLEM_BYTES];
 	struct books books;
-	assert_false(books_of_ring(cursor, rows, &books, problem));
+	assert_false(books_of_ring(cursor, rows, 0, &books, problem));
 	assert_non_null(strstr(problem, words));
 }
 
 static struct books expect_balance(const struct store_cursor *cursor, uint64_t rows) {
 	char problem[BOOKS_PROBLEM_BYTES];
 	struct books books;
-	assert_true(books_of_ring(cursor, rows, &books, problem));
+	assert_true(books_of_ring(cursor, rows, 0, &books, problem));
 	assert_string_equal(problem, "");
 	assert_true(books_balanced(&books));
 	return books;
@@ -57,7 +57,7 @@ static void what_is_sampled_out_balances(void **state) {
 
 static void statistics_are_held_to_what_ended(void **state) {
 	char problem[BOOKS_PROBLEM_BYTES];
-	struct books books = {.ended = 1000, .dropped_depth = 10, .dropped_no_ring = 90};
+	struct books books = {.ended = 1000, .dropped_depth = 10, .dropped_no_ring = 60, .dropped_reentry = 30};
 	(void)state;
 	assert_true(books_of_statistics(&books, 900, 0, problem));
 	assert_false(books_of_statistics(&books, 899, 0, problem));
@@ -135,11 +135,26 @@ static void open_rows_are_part_of_open(void **state) {
 	assert_non_null(strstr(problem, "has not died"));
 }
 
+static void what_was_in_no_ring_balances(void **state) {
+	(void)state;
+	struct store_process_account account = {.dropped_no_ring = 5, .dropped_reentry = 3, .dropped_async = 2};
+	struct books books = books_of_process(&account);
+	assert_true(books_balanced(&books));
+	assert_true(books.begun == 8 && books.ended == 8 && books_dropped(&books) == 8);
+	struct store_cursor cursor = ring(STORE_RING_RETIRED, 100, 0, 98);
+	cursor.dropped_depth = 2;
+	struct books of_ring = expect_balance(&cursor, 98);
+	books_add(&books, &of_ring);
+	assert_true(books_balanced(&books) && books.ended == 108);
+	assert_true(books.dropped_reentry == 3 && books.dropped_async == 2 && books_dropped(&books) == 10);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_span_stored),
 	    cmocka_unit_test(counted_losses_balance),
 	    cmocka_unit_test(what_is_sampled_out_balances),
+	    cmocka_unit_test(what_was_in_no_ring_balances),
 	    cmocka_unit_test(statistics_are_held_to_what_ended),
 	    cmocka_unit_test(uncounted_losses_are_gaps),
 	    cmocka_unit_test(a_living_ring_explains_itself),

@@ -54,6 +54,81 @@ static void children_count_in_their_parent(void **state) {
 	view_close(view);
 }
 
+struct span_of_thread {
+	uint64_t allocated_bytes;
+	uint64_t freed_bytes;
+};
+
+static void *count_in_thread(void *context) {
+	const struct span_of_thread *span = context;
+	SPANRING_BEGIN(begun, "thread");
+	counters.allocated_bytes += span->allocated_bytes;
+	counters.freed_bytes += span->freed_bytes;
+	spanring_end(begun);
+	return NULL;
+}
+
+/* One after the other: all of them take the same ring. */
+static void threads_in_turn(void) {
+	struct span_of_thread spans[] = {{100, 10}, {2000, 300}, {5, 7}};
+	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
+		pthread_t thread;
+		CHECK(pthread_create(&thread, NULL, count_in_thread, &spans[i]) == 0);
+		CHECK(pthread_join(thread, NULL) == 0);
+	}
+}
+
+static void a_ring_counts_the_heap_of_all_its_threads(void **state) {
+	(void)state;
+	struct view_instance *view = run(threads_in_turn);
+	assert_int_equal(view->ring_count, 1);
+	assert_int_equal(view->rings[0].header.heap_allocated_bytes, 2105);
+	assert_int_equal(view->rings[0].header.heap_freed_bytes, 317);
+	view_close(view);
+	view = run(nested);
+	assert_int_equal(view->rings[0].header.heap_allocated_bytes, 1480); /* from the thread's beginning */
+	assert_int_equal(view->rings[0].header.heap_freed_bytes, 1396);
+	view_close(view);
+}
+
+/* A destructor that runs after the library's begins another span: the thread comes back to its ring. */
+static pthread_key_t late_key;
+
+static void begin_late(void *value) {
+	static const struct span_of_thread more = {16, 1};
+	if (*(int *)value > 0)
+		--*(int *)value;
+	else
+		return;
+	(void)count_in_thread((void *)(uintptr_t)&more);
+	(void)pthread_setspecific(late_key, value);
+}
+
+static void *leave_late(void *context) {
+	static const struct span_of_thread first = {1000, 100};
+	(void)count_in_thread((void *)(uintptr_t)&first);
+	CHECK(pthread_setspecific(late_key, context) == 0);
+	return NULL;
+}
+
+static void late_destructors(void) {
+	pthread_t thread;
+	int rounds = 3;
+	CHECK(pthread_key_create(&late_key, begin_late) == 0);
+	CHECK(pthread_create(&thread, NULL, leave_late, &rounds) == 0);
+	CHECK(pthread_join(thread, NULL) == 0);
+}
+
+static void a_thread_that_comes_back_counts_once(void **state) {
+	(void)state;
+	struct view_instance *view = run(late_destructors);
+	assert_int_equal(view->ring_count, 1);
+	assert_true(view_count(view, SPANRING_RECORD_THREAD) >= 3);
+	assert_int_equal(view->rings[0].header.heap_allocated_bytes, 1048);
+	assert_int_equal(view->rings[0].header.heap_freed_bytes, 103);
+	view_close(view);
+}
+
 static void spend(struct spanring_site *site, uint64_t allocated, uint64_t freed) {
 	struct spanring_span span = spanring_begin(site);
 	counters.allocated_bytes += allocated;
@@ -192,6 +267,8 @@ int main(void) {
 	    VIEW_TEST(units_are_rounded_and_saturate),
 	    VIEW_TEST(bytes_stay_with_a_span_that_ends_out_of_order),
 	    VIEW_TEST(every_thread_has_its_own),
+	    VIEW_TEST(a_ring_counts_the_heap_of_all_its_threads),
+	    VIEW_TEST(a_thread_that_comes_back_counts_once),
 	    VIEW_TEST(any_clock_will_do),
 	    VIEW_TEST(without_counters_nothing_is_said),
 	};

@@ -98,11 +98,122 @@ static void rows_and_names_come_back(void **state) {
 	assert_int_equal(sample_count, 5);
 	assert_int_equal(samples[4].rss_bytes, 5000 * 4096);
 	assert_int_equal(samples[4].time_ns, FIXTURE_WALL_OFFSET_NS + 5000);
+	assert_int_equal(samples[4].descriptors, 5001);
 	free(samples);
 	assert_int_equal(store_reader_verify(reader, NULL, NULL), 0);
 	assert_int_equal(damage_of(reader), 0);
 	store_reader_close(reader);
 	store_rows_free(&expected);
+}
+
+/* Every figure, also those at the edges of what a column holds, in more than one commit and segment. */
+static void samples_come_back_whole(void **state) {
+	struct store_fixture *fixture = *state;
+	struct store_memory_sample program = {.process = 2,
+	                                      .threads = 3,
+	                                      .time_ns = 4,
+	                                      .rss_bytes = 5,
+	                                      .pss_bytes = UINT64_MAX,
+	                                      .anonymous_bytes = 6,
+	                                      .swap_bytes = 7,
+	                                      .cpu_user_ns = 8,
+	                                      .cpu_system_ns = 9,
+	                                      .faults_minor = 10,
+	                                      .faults_major = 11,
+	                                      .switches_voluntary = 12,
+	                                      .switches_involuntary = UINT64_MAX,
+	                                      .descriptors = 13,
+	                                      .heap_allocated_bytes = UINT64_MAX - 1,
+	                                      .heap_freed_bytes = 14,
+	                                      .pss_ns = 15,
+	                                      .pss_state = STORE_PSS_LEFT_OUT};
+	struct store_memory_sample agent = program;
+	agent.process = 0;
+	agent.agent_pid = UINT32_MAX;
+	agent.agent_start = UINT64_MAX;
+	agent.pss_state = STORE_PSS_READ;
+	agent.heap_allocated_bytes = UINT64_MAX; /* not counted of an agent */
+	agent.heap_freed_bytes = UINT64_MAX;
+	struct store_memory_sample samples[4] = {agent, program, agent, program};
+	store_fixture_open(fixture);
+	for (uint64_t i = 0; i < 4; i++) {
+		if (i == 2)
+			store_fixture_catalog(fixture);
+		for (size_t at = 0; at < 4; at++)
+			samples[at].time_ns = 4 * i + at;
+		struct store_commit commit = {.catalog = fixture->catalog, .samples = samples, .sample_count = 4};
+		struct store_receipt receipt;
+		assert_int_equal(store_writer_commit(fixture->writer, &commit, &receipt), 0);
+	}
+	store_fixture_close(fixture);
+	struct store_reader *reader = open_reader(fixture->scratch.store);
+	struct store_memory_sample *found = NULL;
+	size_t count = 0;
+	assert_int_equal(store_reader_overview(reader)->segment_count, 2);
+	assert_int_equal(store_reader_samples(reader, &found, &count), 0);
+	assert_int_equal(count, 16);
+	for (size_t i = 0; i < count; i++) {
+		struct store_memory_sample expected = i % 2 ? program : agent;
+		expected.time_ns = FIXTURE_WALL_OFFSET_NS + i;
+		assert_memory_equal(&found[i], &expected, sizeof(expected));
+	}
+	free(found);
+	assert_int_equal(store_reader_verify(reader, NULL, NULL), 0);
+	assert_int_equal(damage_of(reader), 0);
+	store_reader_close(reader);
+}
+
+static void commit_accounts(struct store_fixture *fixture, const struct store_process_account *accounts, size_t count) {
+	struct store_commit commit = {.catalog = fixture->catalog, .accounts = accounts, .account_count = count};
+	struct store_receipt receipt;
+	assert_int_equal(store_writer_commit(fixture->writer, &commit, &receipt), 0);
+}
+
+/* With what they have in tables of their own, of which a later segment may know less. */
+static void accounts_come_back_whole(void **state) {
+	struct store_fixture *fixture = *state;
+	struct store_process_account accounts[2] = {{.instance = {1},
+	                                             .state = STORE_PROCESS_RUNNING,
+	                                             .time_ns = 10,
+	                                             .dropped_no_ring = 2,
+	                                             .limits = {.values_cut = 4},
+	                                             .statistics = STORE_STATISTICS_PART,
+	                                             .statistics_overflowed = 5,
+	                                             .dropped_async = 6,
+	                                             .dropped_contexts = 7,
+	                                             .dropped_reentry = 8},
+	                                            {.instance = {2},
+	                                             .state = STORE_PROCESS_DIED,
+	                                             .time_ns = 10,
+	                                             .ending = STORE_ENDING_SIGNAL,
+	                                             .ending_value = 11}};
+	store_fixture_open(fixture);
+	commit_accounts(fixture, accounts, 2);
+	store_fixture_catalog(fixture);
+	accounts[0].time_ns = 20;
+	accounts[0].dropped_reentry = 9;
+	accounts[0].state = STORE_PROCESS_DIED;
+	accounts[0].ending = STORE_ENDING_STATUS;
+	commit_accounts(fixture, accounts, 1);
+	store_fixture_catalog(fixture);
+	struct store_process_account less = {.instance = {2}, .state = STORE_PROCESS_DIED, .time_ns = 30};
+	commit_accounts(fixture, &less, 1);
+	less = (struct store_process_account){
+	    .instance = {1}, .state = STORE_PROCESS_DIED, .time_ns = 30, .dropped_no_ring = 2};
+	commit_accounts(fixture, &less, 1);
+	accounts[0].time_ns = accounts[1].time_ns = 30;
+	store_fixture_close(fixture);
+	struct store_reader *reader = open_reader(fixture->scratch.store);
+	const struct store_overview *overview = store_reader_overview(reader);
+	assert_int_equal(overview->segment_count, 3);
+	assert_int_equal(overview->process_count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct store_process_view *view = &overview->processes[i];
+		assert_memory_equal(&view->account, &accounts[view->instance[0] - 1], sizeof(view->account));
+	}
+	assert_int_equal(store_reader_verify(reader, NULL, NULL), 0);
+	assert_int_equal(damage_of(reader), 0);
+	store_reader_close(reader);
 }
 
 /* A sealed file stands alone: mode 0600, no WAL beside it, and reading it leaves the directory as it was. */
@@ -296,6 +407,8 @@ static void a_killed_writer_loses_no_commit(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(rows_and_names_come_back, make, clean),
+	    cmocka_unit_test_setup_teardown(samples_come_back_whole, make, clean),
+	    cmocka_unit_test_setup_teardown(accounts_come_back_whole, make, clean),
 	    cmocka_unit_test_setup_teardown(a_sealed_segment_is_one_private_file, make, clean),
 	    cmocka_unit_test_setup_teardown(a_new_catalog_means_a_new_segment, make, clean),
 	    cmocka_unit_test_setup_teardown(a_second_writer_is_refused, make, clean),

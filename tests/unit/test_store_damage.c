@@ -27,6 +27,13 @@ struct damage_state {
 	size_t size;
 };
 
+static void commit_agent_sample(struct store_fixture *fixture, uint64_t time_ns) {
+	const struct store_memory_sample sample = {.agent_pid = 4, .agent_start = 5, .time_ns = time_ns};
+	const struct store_commit commit = {.catalog = fixture->catalog, .samples = &sample, .sample_count = 1};
+	struct store_receipt receipt;
+	assert_int_equal(store_writer_commit(fixture->writer, &commit, &receipt), 0);
+}
+
 static int make(void **state) {
 	struct damage_state *damage = calloc(1, sizeof(*damage));
 	struct seed seed = {.state = 99};
@@ -38,6 +45,7 @@ static int make(void **state) {
 		store_rows_fill(damage->fixture.batch, &seed, STORE_SHAPE_TREES, i == 2 ? 3000 : 40, FIXTURE_IDS);
 		store_rows_add_batch(&damage->expected, damage->fixture.batch);
 		assert_int_equal(store_fixture_commit(&damage->fixture, i), 0);
+		commit_agent_sample(&damage->fixture, i);
 	}
 	store_fixture_close(&damage->fixture);
 	store_fixture_segment(&damage->fixture, 0, damage->path);
@@ -100,22 +108,66 @@ static void flipped_bits_are_found(void **state) {
 	assert_true(named > flips / 20);
 }
 
+static void run_sql(const char *path, const char *sql) {
+	sqlite3 *db = NULL;
+	char *words = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &words) != SQLITE_OK)
+		fail_msg("%s: %s", sql, words);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 /* verify must find at least all that changes rows, samples or books; a flip in unused space may go unseen. */
 static void verify_finds_flipped_columns(void **state) {
 	struct damage_state *damage = *state;
-	struct store_reader *reader = NULL;
-	char text[512];
-	size_t count = 0;
-	sqlite3 *db = NULL;
-	write_file(damage->broken, damage->bytes, damage->size);
-	assert_int_equal(sqlite3_open(damage->broken, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "UPDATE sample SET rss_bytes=rss_bytes+1 WHERE id=2", NULL, NULL, NULL), 0);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	assert_int_equal(store_reader_open(damage->broken, &reader, text, sizeof(text)), 0);
-	assert_int_equal(store_reader_verify(reader, NULL, NULL), 0);
-	(void)store_reader_damage(reader, &count);
-	assert_true(count > 0);
-	store_reader_close(reader);
+	static const char *const changes[] = {
+	    "UPDATE sample SET rss_bytes=rss_bytes+1 WHERE id=2",
+	    "UPDATE sample_detail SET descriptors=descriptors+1 WHERE id=2", "DELETE FROM sample_detail WHERE id=3",
+	    "UPDATE agent_sample SET rss_bytes=rss_bytes+1 WHERE id=2", "DELETE FROM agent_sample WHERE id=3"};
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct store_reader *reader = NULL;
+		char text[512];
+		size_t count = 0;
+		write_file(damage->broken, damage->bytes, damage->size);
+		run_sql(damage->broken, changes[i]);
+		assert_int_equal(store_reader_open(damage->broken, &reader, text, sizeof(text)), 0);
+		assert_int_equal(store_reader_verify(reader, NULL, NULL), 0);
+		(void)store_reader_damage(reader, &count);
+		if (count == 0)
+			fail_msg("%s: no complaint", changes[i]);
+		store_reader_close(reader);
+	}
+}
+
+/* Where no seal tells: rows that cannot be are named, and nothing of that segment's samples is given. */
+static void samples_of_an_open_segment_are_checked(void **state) {
+	struct damage_state *damage = *state;
+	static const char *const changes[] = {"UPDATE sample SET id=7 WHERE id=3",
+	                                      "UPDATE sample SET process=99 WHERE id=2",
+	                                      "UPDATE sample SET process=0 WHERE id=2",
+	                                      "UPDATE sample_detail SET id=4 WHERE id=3",
+	                                      "UPDATE sample_detail SET pss_state=4 WHERE id=1",
+	                                      "UPDATE sample_detail SET descriptors='many' WHERE id=1",
+	                                      "UPDATE agent_sample SET id=9 WHERE id=3",
+	                                      "UPDATE agent_sample SET pid=4294967296 WHERE id=1",
+	                                      "UPDATE agent_sample SET pss_state=4 WHERE id=1"};
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct store_reader *reader = NULL;
+		struct store_memory_sample *samples = NULL;
+		char text[512];
+		size_t count = 0;
+		write_file(damage->broken, damage->bytes, damage->size);
+		run_sql(damage->broken, "DELETE FROM seal");
+		run_sql(damage->broken, changes[i]);
+		assert_int_equal(store_reader_open(damage->broken, &reader, text, sizeof(text)), 0);
+		assert_int_equal(store_reader_samples(reader, &samples, &count), 0);
+		assert_int_equal(count, 0);
+		free(samples);
+		(void)store_reader_damage(reader, &count);
+		if (count == 0)
+			fail_msg("%s: no complaint", changes[i]);
+		store_reader_close(reader);
+	}
 }
 
 static void truncated_files_are_found(void **state) {
@@ -155,15 +207,6 @@ static void expect_refused(const char *path, int error, const char *words) {
 		fail_msg("\"%s\" does not say \"%s\"", text, words);
 	assert_null(strchr(text, '\n'));
 	assert_non_null(strstr(text, path));
-}
-
-static void run_sql(const char *path, const char *sql) {
-	sqlite3 *db = NULL;
-	char *words = NULL;
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	if (sqlite3_exec(db, sql, NULL, NULL, &words) != SQLITE_OK)
-		fail_msg("%s: %s", sql, words);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 static void foreign_files_are_refused(void **state) {
@@ -213,9 +256,11 @@ static void other_schemas_are_refused(void **state) {
 static void references_are_checked(void **state) {
 	struct damage_state *damage = *state;
 	static const char *const changes[] = {
-	    "UPDATE site SET name=4000000000 WHERE id=2", "UPDATE site SET id=900 WHERE id=3",
-	    "UPDATE thread SET process=3 WHERE id=1",     "UPDATE process SET service=77 WHERE id=1",
-	    "UPDATE string SET text=x'00' WHERE id=2",    "DELETE FROM meta WHERE key='boot_id'",
+	    "UPDATE site SET name=4000000000 WHERE id=2",     "UPDATE site SET id=900 WHERE id=3",
+	    "UPDATE thread SET process=3 WHERE id=1",         "UPDATE process SET service=77 WHERE id=1",
+	    "UPDATE string SET text=x'00' WHERE id=2",        "DELETE FROM meta WHERE key='boot_id'",
+	    "INSERT INTO ending VALUES(zeroblob(16),9,0)",    "INSERT INTO ending VALUES(zeroblob(15),1,0)",
+	    "INSERT INTO drops VALUES(zeroblob(16),'a',0,0)", "INSERT INTO drops VALUES(zeroblob(17),0,0,0)",
 	};
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		write_file(damage->broken, damage->bytes, damage->size);
@@ -288,6 +333,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(flipped_bits_are_found, make, clean),
 	    cmocka_unit_test_setup_teardown(verify_finds_flipped_columns, make, clean),
+	    cmocka_unit_test_setup_teardown(samples_of_an_open_segment_are_checked, make, clean),
 	    cmocka_unit_test_setup_teardown(truncated_files_are_found, make, clean),
 	    cmocka_unit_test_setup_teardown(noise_is_found, make, clean),
 	    cmocka_unit_test_setup_teardown(foreign_files_are_refused, make, clean),

@@ -275,10 +275,23 @@ static void fill_cursors(struct store_cursor cursors[3], enum cli_defect defect)
 	}
 }
 
-static void fill_samples(struct store_memory_sample samples[6], uint32_t process_a, uint32_t process_b) {
-	memset(samples, 0, 6 * sizeof(samples[0]));
-	for (uint64_t i = 0; i < 6; i++) {
-		samples[i].process = i == 5 ? process_b : process_a;
+#define SAMPLES 8u
+
+/* Five of one program, one of the other, two of the agent. */
+static void fill_samples(struct store_memory_sample samples[SAMPLES], uint32_t process_a, uint32_t process_b) {
+	memset(samples, 0, SAMPLES * sizeof(samples[0]));
+	for (uint64_t i = 0; i < SAMPLES; i++) {
+		samples[i].process = i > 5 ? 0 : i == 5 ? process_b : process_a;
+		samples[i].agent_pid = i > 5 ? 4321 : 0;
+		samples[i].cpu_user_ns = i * NS_PER_S / 4;
+		samples[i].cpu_system_ns = i * NS_PER_S / 8;
+		samples[i].switches_voluntary = 10 * i;
+		samples[i].switches_involuntary = i;
+		samples[i].descriptors = i == 3 ? 99 : 7;
+		samples[i].heap_allocated_bytes = i > 4 ? UINT64_MAX : 4096 + 1024 * i;
+		samples[i].heap_freed_bytes = i > 4 ? UINT64_MAX : i == 2 ? UINT64_MAX - 1 : 1024;
+		samples[i].pss_state = i == 2 ? STORE_PSS_LEFT_OUT : STORE_PSS_READ;
+		samples[i].pss_ns = i == 2 ? UINT64_MAX : 1000 * (i + 1);
 		samples[i].threads = 2;
 		samples[i].time_ns = CLI_WALL_OFFSET_NS + (10 + i) * NS_PER_S;
 		samples[i].rss_bytes = i == 5 ? 8u << 20 : (10 + i) << 20;
@@ -299,7 +312,7 @@ static void open_writer(const char *directory, struct store_writer **ret_writer)
 void cli_store_make(const char *directory, enum cli_defect defect) {
 	static struct making making; /* large */
 	struct store_cursor cursors[3];
-	struct store_memory_sample samples[6];
+	struct store_memory_sample samples[SAMPLES];
 	struct store_process_account accounts[2] = {{.state = STORE_PROCESS_DIED, .rings_made = 1},
 	                                            {.state = STORE_PROCESS_EXITED, .rings_made = 2}};
 	bool statistics = defect == CLI_STATISTICS || defect == CLI_UNCOUNTED;
@@ -318,7 +331,7 @@ void cli_store_make(const char *directory, enum cli_defect defect) {
 	fill_cursors(cursors, defect);
 	struct store_cursor half = cursors[1];
 	half.position = 1;
-	commit(&making, &half, 1, NULL, samples, 6);
+	commit(&making, &half, 1, NULL, samples, SAMPLES);
 	new_segment(&making);
 	add_trace_a(&making);
 	add_odd_names(&making);

@@ -7,7 +7,7 @@
  *                             ring 1   2 spans with hostile and wide names, heap bytes counted
  *
  * Two segments; one attribute of trace A lies in a batch of the first segment, its span in the second. Memory samples: process 100
- * grows by 1 MiB a second, process 200 has one sample.
+ * grows by 1 MiB a second, process 200 has one sample, the agent 4321 two.
  */
 #ifndef SPANRING_TESTS_CLI_STORE_H
 #define SPANRING_TESTS_CLI_STORE_H

@@ -282,6 +282,23 @@ static void memory_has_its_figures(void **state) {
 	expect_number(result.out, frontend, "mean_bytes", 12u << 20);
 	expect_number(result.out, frontend, "growth_bytes_per_hour", 3600.0 * (1u << 20));
 	expect_number(result.out, "\"pss\"", "samples", 4); /* one could not be read */
+	expect_number(result.out, frontend, "cpu_user_ns", 1e9);
+	expect_number(result.out, frontend, "cpu_system_ns", 5e8);
+	expect_number(result.out, frontend, "cpu_cores", 0.375);
+	expect_number(result.out, frontend, "switches_voluntary", 40);
+	expect_number(result.out, frontend, "switches_involuntary", 4);
+	expect_number(result.out, frontend, "threads", 2);
+	expect_number(result.out, frontend, "descriptors", 7);
+	expect_number(result.out, frontend, "descriptors_peak", 99);
+	expect_number(result.out, frontend, "heap_allocated_bytes", 8192);
+	expect_number(result.out, frontend, "pss_samples", 4);
+	expect_number(result.out, frontend, "pss_samples_left_out", 1);
+	expect_number(result.out, frontend, "pss_ns_max", 5000);
+	expect_number(result.out, "\"heap\": {", "samples", 4); /* more freed than allocated is no size */
+	expect_number(result.out, "\"heap\": {", "last_bytes", 7168);
+	expect_number(result.out, "\"agents\"", "pid", 4321);
+	expect_number(result.out, "\"agents\"", "peak_bytes", 17u << 20);
+	expect_number(result.out, "\"agents\"", "samples", 2);
 	assert_non_null(strstr(result.out, "\"growth_bytes_per_hour\": null"));
 	assert_non_null(strstr(result.out, "\"heap_recorded\": true"));
 	expect_number(result.out, "\"names\"", "heap_bytes", 1024);
@@ -289,6 +306,11 @@ static void memory_has_its_figures(void **state) {
 	result = run("memory STORE --json --service indexer --name GET*");
 	assert_non_null(strstr(result.out, "\"heap_recorded\": false"));
 	assert_null(strstr(result.out, frontend));
+	assert_non_null(strstr(result.out, "\"agents\": []"));
+	child_result_free(&result);
+	result = run("memory STORE");
+	assert_non_null(strstr(result.out, "(agent)"));
+	assert_non_null(strstr(result.out, "switches"));
 	child_result_free(&result);
 }
 

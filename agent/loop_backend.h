@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stands behind loop.h, whose words these functions keep. `state` is what open returned. */
+#ifndef SPANRING_AGENT_LOOP_BACKEND_H
+#define SPANRING_AGENT_LOOP_BACKEND_H
+
+#include "loop.h"
+
+struct loop_backend {
+	enum loop_io io;
+	int (*open)(void **ret_state);
+	void (*close)(void *state);
+	void (*watch)(void *state, enum loop_source source, int fd);
+	int (*wait)(void *state, uint64_t timeout_ns, uint32_t *ret_ready);
+	int (*read)(void *state, struct loop_read *reads, uint32_t count); /* count <= LOOP_READS_MAX */
+};
+
+extern const struct loop_backend loop_uring;
+extern const struct loop_backend loop_posix;
+
+/*
+ * The io_uring of loop_uring, ready for use: it takes the requests that loop_uring makes and refuses all others (EACCES), and
+ * refuses every registration, for as long as it lives. Here for the test of that. 0 or negative errno.
+ */
+struct io_uring;
+int loop_uring_setup(struct io_uring *ring);
+
+#endif
