@@ -7,4 +7,7 @@ if(TARGET spanring-bench)
   add_test(NAME integration.bench COMMAND test_bench)
   set_tests_properties(integration.bench PROPERTIES LABELS integration TIMEOUT 600
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  if(heap_needs_plain_path)
+    set_tests_properties(integration.bench PROPERTIES DISABLED ON)
+  endif()
 endif()

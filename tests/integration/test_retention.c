@@ -97,6 +97,9 @@ static void begin(struct load *load, unsigned rounds) {
 static void check_rows(const struct session *session, bool all) {
 	struct stored stored;
 	stored_load(session->scratch.store, &stored);
+	/* Attributes go before their span: those of some first spans were in a segment that is gone. They are sorted last. */
+	while (stored.count > 0 && stored.spans[stored.count - 1].seq == UINT64_MAX)
+		stored.count--;
 	stored_check_tree(&stored);
 	assert_true(all || stored.count > 0);
 	stored_free(&stored);

@@ -41,10 +41,11 @@ static void clear_environment(void) {
 	assert_int_equal(setenv("SPANRING_CONFIG", "/dev/null", 1), 0);
 }
 
-/* Words after the command, NULL-terminated. */
+/* Words after the command, NULL-terminated. A configuration points into them, up to the next call. */
 static void must_parse(enum config_command command, const char *const *words, struct config *ret_config) {
-	char *argv[16] = {"run"};
+	static char *argv[16];
 	int argc = 1;
+	argv[0] = "run";
 	for (; words[argc - 1]; argc++)
 		argv[argc] = (char *)(uintptr_t)words[argc - 1];
 	assert_int_equal(config_parse(command, argc, argv, &quiet, ret_config), 0);
