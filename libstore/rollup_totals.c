@@ -66,11 +66,13 @@ static int keep(struct rollup_totals *totals, const struct store_rollup_total *t
 		struct rollup_totals_row *row = &totals->rows[id - 1];
 		if (total->time_ns <= row->total.time_ns)
 			return 0;
-		uint8_t *before CLEANUP_FREE = row->bytes;
+		uint8_t *before = row->bytes;
 		row->bytes = NULL;
 		totals->bytes -= row->byte_count;
 		row->byte_count = 0;
-		return put(totals, row, total, coder);
+		int error = put(totals, row, total, coder);
+		free(before);
+		return error;
 	}
 	if (totals->bytes + sizeof(struct rollup_totals_row) > STORE_ROLLUP_TOTALS_BYTES_MAX) {
 		totals->left_out = true;

@@ -116,8 +116,8 @@ static void words_mean_what_they_say(void **state) {
 	    "1234 site a duration-min",
 	    "1234 site a duration-min 5",
 	    "1234 enabled",
-	    "1234 enable enable enable enable enable enable enable enable enable enable "
-	    "enable enable enable enable enable enable enable"};
+	    ("1234 enable enable enable enable enable enable enable enable enable enable "
+	     "enable enable enable enable enable enable enable")};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		if (parse(wrong[i], text, words, &request) != -EINVAL)
 			fail_msg("accepted: %s", wrong[i]);
