@@ -40,11 +40,12 @@ static void check_memory(struct agent *agent) {
 	char has[UNITS_TEXT_BYTES];
 	char may[UNITS_TEXT_BYTES];
 	if (memory_cap_look(&agent->memory) && agent->memory.times_over == 1)
-		log_warning(agent->log,
-		            "has %s of memory, more than the cap of %s: batches shrink until it fits; raise --memory-cap if "
-		            "status shows this often",
-		            units_format_bytes((double)agent->memory.own_bytes, has),
-		            units_format_bytes((double)agent->memory.cap_bytes, may));
+		log_warning(
+		    agent->log,
+		    "has %s of memory, more than the cap of %s: batches shrink until it fits; raise --memory-cap if "
+		    "status shows this often",
+		    units_format_bytes((double)agent->memory.own_bytes, has),
+		    units_format_bytes((double)agent->memory.cap_bytes, may));
 	agent->intake.room_records =
 	    agent->memory.rows < INTAKE_BUFFER_RECORDS ? agent->memory.rows : INTAKE_BUFFER_RECORDS;
 }
@@ -170,8 +171,7 @@ static bool take_records(struct agent *agent) {
 		bool again = agent->full;
 		if (agent->oldest_ns == 0 && agent->open_job->batch->span_count > 0)
 			agent->oldest_ns = agent->now_ns;
-		enum agent_handover reason =
-		    handover_possible(agent) ? handover_reason(agent) : AGENT_HANDOVER_COUNT;
+		enum agent_handover reason = handover_possible(agent) ? handover_reason(agent) : AGENT_HANDOVER_COUNT;
 		if (reason != AGENT_HANDOVER_COUNT)
 			hand_over(agent, reason);
 		if (!again || agent->full)

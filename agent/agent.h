@@ -87,8 +87,8 @@ struct agent {
 	uint64_t flush_at_ns;
 	uint64_t retention_at_ns;          /* look at old segments with the next job */
 	struct retention_result retention; /* of the last look */
-	uint64_t handed_ns; /* when a job was last given to the store */
-	uint64_t sample_at_ns; /* of a program */
+	uint64_t handed_ns;                /* when a job was last given to the store */
+	uint64_t sample_at_ns;             /* of a program */
 	struct footprint footprint;
 	uint64_t clock_at_ns;
 	uint64_t life_at_ns;
@@ -102,7 +102,7 @@ struct agent {
 	struct ending_command command;
 	struct memory_cap memory;
 	struct preset_ratio_figures ratio;
-	uint64_t oldest_ns; /* when the first span of the open job was taken; 0: there is none */
+	uint64_t oldest_ns;    /* when the first span of the open job was taken; 0: there is none */
 	uint64_t behind_at_ns; /* look behind quiet heads again, for max-wait */
 	struct agent_figures figures;
 };

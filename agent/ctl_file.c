@@ -158,9 +158,9 @@ static void touch_change(void *context) {
 	uint32_t generation = ring_order_get(&header->control_generation);
 	if (generation == 0 && state.enabled != 0)
 		generation = state.enabled;
-	edit->left_alone = edit->request->gently &&
-	                   (generation > 1 || state.enabled == 0 ||
-	                    strcmp(spanring__sampling_name(&state.sampling), UNCHOSEN_SAMPLER) != 0);
+	edit->left_alone =
+	    edit->request->gently && (generation > 1 || state.enabled == 0 ||
+	                              strcmp(spanring__sampling_name(&state.sampling), UNCHOSEN_SAMPLER) != 0);
 	if (edit->left_alone)
 		return;
 	/* A process that was never changed began with 1, also if it is disabled by now. */

@@ -40,7 +40,7 @@ struct feed {
 	uint64_t stored;
 	uint64_t bell_head; /* head at the last look before sleeping */
 	uint32_t jobs;      /* jobs under way that hold a cursor of this feed */
-	bool ended_async; /* its thread was killed while it ended an async span (async.h) */
+	bool ended_async;   /* its thread was killed while it ended an async span (async.h) */
 	bool closed; /* its open spans are in the store or in a job with `last` (unfinished.h); not read any more */
 	struct store_cursor last; /* closed: the cursor for good */
 	int quarantine;           /* why it is no longer read: negative errno; 0 it is */

@@ -23,7 +23,7 @@ struct intake {
 	struct roster *roster;
 	union spanring_record *records;
 	uint32_t room_records; /* of the buffer that may be used */
-	bool cut; /* the last turn left published records for want of buffer */
+	bool cut;              /* the last turn left published records for want of buffer */
 	uint64_t records_read;
 	uint64_t bulk_reads;
 };

@@ -56,7 +56,8 @@ static int say_help(void) {
 int main(int argc, char **argv) {
 	struct log log = {.program = "spanring-agent", .level = LOG_LEVEL_INFO};
 	if (argc < 2) {
-		log_error(&log, "no command; give run, record, config, status, ps or ctl, or see spanring-agent --help");
+		log_error(&log,
+		          "no command; give run, record, config, status, ps or ctl, or see spanring-agent --help");
 		return EXIT_CODE_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
@@ -69,14 +70,13 @@ int main(int argc, char **argv) {
 		static struct config config; /* large: two paths */
 		int rc = config_parse(commands[i].id, argc - 1, argv + 1, &log, &config);
 		if (rc != 0)
-			return rc < 0                           ? EXIT_CODE_USAGE
-			       : commands[i].id == CONFIG_CTL ? say(ctl_help())
-			                                      : say_help();
+			return rc < 0 ? EXIT_CODE_USAGE : commands[i].id == CONFIG_CTL ? say(ctl_help()) : say_help();
 		if (config.quiet)
 			log.level = LOG_LEVEL_WARNING;
 		return commands[i].run(&config, &log);
 	}
-	log_error(&log, "unknown command \"%s\"; give run, record, config, status, ps or ctl, or see spanring-agent --help",
+	log_error(&log,
+	          "unknown command \"%s\"; give run, record, config, status, ps or ctl, or see spanring-agent --help",
 	          argv[1]);
 	return EXIT_CODE_USAGE;
 }

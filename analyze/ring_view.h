@@ -47,16 +47,16 @@ struct ring_view_ring {
 	uint64_t begun;
 	uint64_t open; /* by the thread's books */
 	uint64_t dropped;
-	uint64_t sampled_out; /* for either reason */
+	uint64_t sampled_out;            /* for either reason */
 	struct ring_view_span *finished; /* newest first */
 	uint32_t finished_count;
 	struct ring_view_span *open_spans; /* outermost first */
 	uint32_t open_count;
-	bool open_moving; /* a living thread that never stood still: its stack is not known */
+	bool open_moving;   /* a living thread that never stood still: its stack is not known */
 	uint32_t unsampled; /* open spans of traces that are not kept: no more is known of them */
 	uint32_t contexts;  /* attached; no spans, and in no other number here */
 	uint32_t refused;   /* entries of the stack that make no sense */
-	int error;        /* why there is no more of it: negative errno; 0 all is there */
+	int error;          /* why there is no more of it: negative errno; 0 all is there */
 };
 
 struct ring_view {
@@ -66,7 +66,8 @@ struct ring_view {
 	enum ring_view_state state;
 	struct ring_view_ring *rings; /* by index */
 	uint32_t ring_count;
-	struct ring_view_span *async_spans; /* open ones that no thread's stack holds, oldest first; tid: of who began it */
+	struct ring_view_span
+	    *async_spans; /* open ones that no thread's stack holds, oldest first; tid: of who began it */
 	uint32_t async_count;
 	uint64_t async_open; /* all of them */
 	int async_error;     /* why they are not known: negative errno; 0 they are */

@@ -58,22 +58,14 @@ static int help(const struct bench_options *options) {
 }
 
 static const struct command commands[] = {
-    {"span", span_bench_run},
-    {"ingest", ingest_bench_run},
-    {"heap", heap_bench_run},
-    {"off", off_bench_run},
-    {"ring", ring_bench_run},
-    {"sampled", sampled_bench_run},
-    {"attr", attr_bench_run},
-    {"async", async_bench_run},
-    {"context", context_bench_run},
-    {"init", init_bench_run},
-    {"idle", idle_bench_run},
-    {"wake", wake_bench_run},
-    {"threads", threads_bench_run},
-    {"help", help},
-    {"heap-worker", heap_worker_run},
-    {"init-worker", init_worker_run},
+    {"span", span_bench_run},           {"ingest", ingest_bench_run},
+    {"heap", heap_bench_run},           {"off", off_bench_run},
+    {"ring", ring_bench_run},           {"sampled", sampled_bench_run},
+    {"attr", attr_bench_run},           {"async", async_bench_run},
+    {"context", context_bench_run},     {"init", init_bench_run},
+    {"idle", idle_bench_run},           {"wake", wake_bench_run},
+    {"threads", threads_bench_run},     {"help", help},
+    {"heap-worker", heap_worker_run},   {"init-worker", init_worker_run},
     {"count-worker", count_worker_run},
 };
 

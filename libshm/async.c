@@ -8,8 +8,8 @@
  */
 #include "async_span.h"
 #include "process.h"
-#include "statistics.h"
 #include "ring_end.h"
+#include "statistics.h"
 #include "thread_ring.h"
 #include "writer.h"
 #include <spanring/async.h>
@@ -193,7 +193,7 @@ static void end_slot(struct spanring__thread *self, struct spanring_async_slot *
 	uint64_t duration = now > entry.start_ticks ? now - entry.start_ticks : 0;
 	enum spanring__fate fate = spanring__ring_fate(self, &entry, now, duration);
 	ring_order_put(&slot->end_count, end_count(self, fate));
-	ring_order_put(&slot->end_ring, self->header->ring_index);
+	ring_order_put(&slot->end_ring, self->ring_index);
 	ring_order_async_state_publish(slot, generation | fate);
 	spanring__ring_fulfil(self, fate, &entry, tail_word, now, duration, 0);
 	spanring__statistics_count(self, tail_word, duration, 0, false);

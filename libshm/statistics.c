@@ -25,7 +25,7 @@ static struct spanring_site_statistics *block_at(struct spanring_statistics_head
 }
 
 static void statistics_name(const struct spanring__thread *self, char ret_name[STATISTICS_NAME_BYTES]) {
-	(void)snprintf(ret_name, STATISTICS_NAME_BYTES, SPANRING_STATISTICS_PREFIX "%04u", self->header->ring_index);
+	(void)snprintf(ret_name, STATISTICS_NAME_BYTES, SPANRING_STATISTICS_PREFIX "%04u", self->ring_index);
 }
 
 /* Each page is touched here, so that no span meets a page fault. */
@@ -44,7 +44,7 @@ static void fill_header(struct spanring_statistics_header *header, const struct 
 	header->abi_version = SPANRING_ABI_VERSION;
 	header->header_bytes = sizeof(*header);
 	memcpy(header->instance, self->header->instance, sizeof(header->instance));
-	header->ring_index = self->header->ring_index;
+	header->ring_index = self->ring_index;
 	header->block_bytes = sizeof(struct spanring_site_statistics);
 	header->blocks_max = SPANRING_STATISTICS_BLOCKS_MAX;
 	header->bins = SPANRING_STATISTICS_BINS;
@@ -110,31 +110,40 @@ static struct spanring_site_statistics *find_block(const struct spanring__thread
 	return NULL;
 }
 
-/* Block of a site, whatever it takes; NULL only where no memory is left at all. */
-static struct spanring_site_statistics *find_or_make(struct spanring__thread *self, uint32_t site) {
-	struct spanring__process *process = spanring__process_get();
-	if (process && (self->sampling.flags & SPANRING_CONTROL_STATISTICS)) {
-		if (!self->statistics_header && !self->statistics_refused && make_file(self, process) < 0) {
-			self->statistics_refused = true;
-			ring_order_count(&process->header->statistics_overflowed);
-		}
-		if (self->statistics_header) {
-			struct spanring_site_statistics *block = find_block(self, site);
-			if (block)
-				return block;
-			if (site != SPANRING_SITE_OVERFLOW && add_block(self, process, site) == 0)
-				return block_at(self->statistics_header, self->statistics_blocks - 1);
-			if (site != SPANRING_SITE_OVERFLOW)
-				ring_order_count(&process->header->statistics_overflowed);
-			return block_at(self->statistics_header, 0);
-		}
+/* Block of a site in the file, whatever it takes; NULL: there is no file. */
+static struct spanring_site_statistics *block_in_file(struct spanring__thread *self, struct spanring__process *process,
+                                                      uint32_t site) {
+	if (!self->statistics_header && !self->statistics_refused && make_file(self, process) < 0) {
+		self->statistics_refused = true;
+		ring_order_count(&process->header->statistics_overflowed);
 	}
+	if (!self->statistics_header)
+		return NULL;
+	struct spanring_site_statistics *block = find_block(self, site);
+	if (block || site == SPANRING_SITE_OVERFLOW)
+		return block ? block : block_at(self->statistics_header, 0);
+	if (add_block(self, process, site) == 0)
+		return block_at(self->statistics_header, self->statistics_blocks - 1);
+	ring_order_count(&process->header->statistics_overflowed);
+	return block_at(self->statistics_header, 0);
+}
+
+static struct spanring_site_statistics *unread_block(struct spanring__thread *self) {
 	if (!self->statistics_unread) {
 		self->statistics_unread = spanring__region_private(sizeof(*self->statistics_unread), 1);
 		if (self->statistics_unread)
 			fill_block(self->statistics_unread, 0);
 	}
 	return self->statistics_unread;
+}
+
+/* NULL only where no memory is left at all. */
+static struct spanring_site_statistics *find_or_make(struct spanring__thread *self, uint32_t site) {
+	struct spanring__process *process = spanring__process_get();
+	struct spanring_site_statistics *block = NULL;
+	if (process && (self->sampling.flags & SPANRING_CONTROL_STATISTICS))
+		block = block_in_file(self, process, site);
+	return block ? block : unread_block(self);
 }
 
 static void count_extremes(struct spanring_site_statistics *block, uint64_t duration) {

@@ -179,6 +179,7 @@ static int make_thread(struct spanring__process *process, struct spanring__threa
 		return rc;
 	}
 	thread->header = address;
+	thread->ring_index = (uint16_t)index;
 	thread->stack = (void *)((uint8_t *)address + SPANRING_RING_STACK_OFFSET);
 	thread->slots = (void *)((uint8_t *)address + SPANRING_RING_DATA_OFFSET);
 	thread->slot = thread->slots;

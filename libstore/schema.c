@@ -145,8 +145,8 @@ const struct schema schema_tables[SCHEMA_TABLES] = {
                        "SELECT " SAMPLE_COLUMNS " FROM sample ORDER BY id", false},
     [SCHEMA_SAMPLE_DETAIL] = {"sample_detail",
                               "CREATE TABLE sample_detail(id INTEGER PRIMARY KEY,switches_voluntary" U
-                              ",switches_involuntary" U ",descriptors" U ",heap_allocated_bytes" U
-                              ",heap_freed_bytes" U ",pss_ns" U ",pss_state" U ")",
+                              ",switches_involuntary" U ",descriptors" U ",heap_allocated_bytes" U ",heap_freed_bytes" U
+                              ",pss_ns" U ",pss_state" U ")",
                               "INSERT INTO sample_detail VALUES(?,?,?,?,?,?,?,?)",
                               "SELECT " SAMPLE_DETAIL_COLUMNS " FROM sample_detail ORDER BY id", true},
     [SCHEMA_AGENT_SAMPLE] = {"agent_sample",

@@ -27,8 +27,8 @@ void session_close(struct session *session) {
 
 void session_spawn_agent(struct session *session, const char *const *options, const char *const *environment) {
 	const char *program = session->agent_program ? session->agent_program : "spanring-agent";
-	const char *argv[ARGUMENTS_MAX] = {child_program(program), "run", "--rings", session->scratch.rings, "--store",
-	                                   session->scratch.store};
+	const char *argv[ARGUMENTS_MAX] = {child_program(program), "run",     "--rings",
+	                                   session->scratch.rings, "--store", session->scratch.store};
 	for (int i = 0; options && options[i]; i++) {
 		assert_in_range(i, 0, ARGUMENTS_MAX - 8);
 		argv[i + 6] = options[i];
