@@ -40,8 +40,10 @@ static void check_memory(struct agent *agent) {
 	char has[UNITS_TEXT_BYTES];
 	char may[UNITS_TEXT_BYTES];
 	if (memory_cap_look(&agent->memory) && agent->memory.times_over == 1)
-		log_warning(
-		    agent->log,
+		log_event(
+		    agent->log, LOG_LEVEL_WARNING, "memory_over_cap",
+		    LOG_FIELDS(LOG_NUMBER("memory_bytes", agent->memory.own_bytes),
+		               LOG_NUMBER("memory_cap_bytes", agent->memory.cap_bytes)),
 		    "has %s of memory, more than the cap of %s: batches shrink until it fits; raise --memory-cap if "
 		    "status shows this often",
 		    units_format_bytes((double)agent->memory.own_bytes, has),
@@ -62,6 +64,7 @@ static void give_ratio(struct agent *agent) {
 static void check_life(struct agent *agent) {
 	agent->life_at_ns = agent->now_ns + LIFE_CHECK_NS;
 	check_memory(agent);
+	log_say_left_out(agent->log);
 	agent->discovery.hint_closed = false;
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
 		struct producer *producer = agent->roster.producers[i];
@@ -342,8 +345,9 @@ int agent_drain(struct agent *agent) {
 		else if (failing_since == 0)
 			failing_since = agent->now_ns;
 		else if (agent->now_ns - failing_since > DRAIN_GIVE_UP_NS) {
-			log_error(
-			    agent->log,
+			log_event(
+			    agent->log, LOG_LEVEL_ERROR, "stopped_without_store",
+			    LOG_FIELDS(LOG_TEXT("store", agent->config->store)),
 			    "store %s: %s; stopped without it: what is not stored stays in the rings for the next agent",
 			    agent->config->store, agent->store.text);
 			return EXIT_CODE_OUTPUT;

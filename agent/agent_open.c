@@ -34,7 +34,8 @@ static int open_bell(struct agent *agent) {
 	if (rc == 0)
 		return EXIT_CODE_OK;
 	if (rc == ERR_HELD) {
-		log_error(agent->log,
+		log_event(agent->log, LOG_LEVEL_ERROR, "rings_held",
+		          LOG_FIELDS(LOG_TEXT("rings", agent->config->rings), LOG_NUMBER("holder_pid", holder)),
 		          "ring directory %s: another agent has it, process %u; stop that one or use another directory",
 		          agent->config->rings, holder);
 		return EXIT_CODE_HELD;
@@ -52,8 +53,11 @@ static int open_bell(struct agent *agent) {
 
 static int refuse_store(const struct agent *agent, int rc, int holder, const char *text) {
 	if (rc == ERR_HELD) {
-		log_error(agent->log, "store %s: another writer has it, process %d; stop that one or use another store",
-		          agent->config->store, holder);
+		log_event(
+		    agent->log, LOG_LEVEL_ERROR, "store_held",
+		    LOG_FIELDS(LOG_TEXT("store", agent->config->store), LOG_NUMBER("holder_pid", (uint64_t)holder)),
+		    "store %s: another writer has it, process %d; stop that one or use another store",
+		    agent->config->store, holder);
 		return EXIT_CODE_HELD;
 	}
 	if (*text)

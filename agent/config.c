@@ -362,3 +362,9 @@ int config_parse(enum config_command command, int argc, char **argv, const struc
 		rc = default_store(record, log, ret_config);
 	return rc;
 }
+
+void config_log(const struct config *config, struct log *log) {
+	bool less = config->quiet && config->log_level > LOG_LEVEL_WARNING;
+	log->format = config->log_format;
+	log->level = less ? LOG_LEVEL_WARNING : config->log_level;
+}

@@ -44,6 +44,8 @@ struct config {
 	enum store_durability durability;
 	enum loop_io io;
 	char ratio[OPTIONS_RATIO_BYTES];
+	enum log_format log_format;
+	enum log_level log_level;
 	bool quiet;
 	bool json;
 	bool heap;                     /* record: preload the library that counts the heap */
@@ -60,6 +62,9 @@ struct config {
  * help was asked for. Paths not named anywhere get the defaults that the help tells.
  */
 int config_parse(enum config_command command, int argc, char **argv, const struct log *log, struct config *ret_config);
+
+/* What the configuration says about the log. */
+void config_log(const struct config *config, struct log *log);
 
 /* Do programs that chose no sampler get one? */
 static inline bool config_has_ratio(const struct config *config) {

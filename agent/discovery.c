@@ -101,7 +101,9 @@ static const char *refusal_text(int rc) {
 /* Said for the first few only: a flood of bad names must not become a flood of lines. The status counts them all. */
 static void say_refused(struct discovery *discovery, const char *directory, const char *name, int rc) {
 	if (discovery->roster->refused++ < REFUSALS_SAID)
-		log_warning(discovery->log, "%s%s%s: %s", directory, *name ? "/" : "", name, refusal_text(rc));
+		log_event(discovery->log, LOG_LEVEL_WARNING, "ring_refused",
+		          LOG_FIELDS(LOG_TEXT("directory", directory), LOG_TEXT("file", name)), "%s%s%s: %s", directory,
+		          *name ? "/" : "", name, refusal_text(rc));
 }
 
 static void refuse_instance(struct discovery *discovery, const char *name, int rc) {

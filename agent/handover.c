@@ -187,11 +187,16 @@ static void receive_retention(struct agent *agent, const struct retention_result
 	if (!result->ran)
 		return;
 	if (result->error != 0 && agent->retention.error == 0)
-		log_warning(agent->log, "%s; old segments stay until that works", result->text);
+		log_event(agent->log, LOG_LEVEL_WARNING, "retention_failed",
+		          LOG_FIELDS(LOG_TEXT("store", agent->config->store)), "%s; old segments stay until that works",
+		          result->text);
 	if (result->evicted.segments > 0)
-		log_info(agent->log, "evicted the %" PRIu64 " oldest segments: %" PRIu64 " spans, %s",
-		         result->evicted.segments, result->evicted.spans,
-		         units_format_bytes((double)result->evicted.bytes, bytes));
+		log_event(agent->log, LOG_LEVEL_INFO, "segments_evicted",
+		          LOG_FIELDS(LOG_NUMBER("segments", result->evicted.segments),
+		                     LOG_NUMBER("spans", result->evicted.spans),
+		                     LOG_NUMBER("bytes", result->evicted.bytes)),
+		          "evicted the %" PRIu64 " oldest segments: %" PRIu64 " spans, %s", result->evicted.segments,
+		          result->evicted.spans, units_format_bytes((double)result->evicted.bytes, bytes));
 	evicted->segments += result->evicted.segments;
 	evicted->spans += result->evicted.spans;
 	evicted->bytes += result->evicted.bytes;

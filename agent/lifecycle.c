@@ -68,9 +68,13 @@ static int run_until_stopped(struct agent *agent, int signal_fd) {
 }
 
 static void say_started(const struct agent *agent) {
-	log_info(agent->log, "version %s, pid %ld, rings %s, store %s, io %s (%s)", SPANRING_VERSION_STRING,
-	         (long)getpid(), agent->config->rings, agent->config->store, loop_io_names[loop_in_use(agent->loop)],
-	         loop_why(agent->loop));
+	log_event(agent->log, LOG_LEVEL_INFO, "started",
+	          LOG_FIELDS(LOG_TEXT("version", SPANRING_VERSION_STRING), LOG_TEXT("rings", agent->config->rings),
+	                     LOG_TEXT("store", agent->config->store),
+	                     LOG_TEXT("io", loop_io_names[loop_in_use(agent->loop)])),
+	          "version %s, pid %ld, rings %s, store %s, io %s (%s)", SPANRING_VERSION_STRING, (long)getpid(),
+	          agent->config->rings, agent->config->store, loop_io_names[loop_in_use(agent->loop)],
+	          loop_why(agent->loop));
 }
 
 int lifecycle_start(const struct config *config, const struct log *log, int *ret_signal_fd, struct agent **ret_agent) {
@@ -104,6 +108,7 @@ int lifecycle_run(const struct config *config, const struct log *log) {
 		code = closed;
 	char count[UNITS_TEXT_BYTES];
 	if (code == EXIT_CODE_OK)
-		log_info(log, "stopped, %s spans stored", units_format_count(spans, count));
+		log_event(log, LOG_LEVEL_INFO, "stopped", LOG_FIELDS(LOG_NUMBER("spans", spans)),
+		          "stopped, %s spans stored", units_format_count(spans, count));
 	return code;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/errs.h"
+#include "base/log_limit.h"
 #include "config.h"
 #include "config_help.h"
 #include "config_show.h"
@@ -54,7 +55,7 @@ static int say_help(void) {
 }
 
 int main(int argc, char **argv) {
-	struct log log = {.program = "spanring-agent", .level = LOG_LEVEL_INFO};
+	struct log log = {.program = "spanring-agent", .level = LOG_LEVEL_INFO, .journal = log_is_journal()};
 	if (argc < 2) {
 		log_error(&log,
 		          "no command; give run, record, config, status, ps or ctl, or see spanring-agent --help");
@@ -71,8 +72,10 @@ int main(int argc, char **argv) {
 		int rc = config_parse(commands[i].id, argc - 1, argv + 1, &log, &config);
 		if (rc != 0)
 			return rc < 0 ? EXIT_CODE_USAGE : commands[i].id == CONFIG_CTL ? say(ctl_help()) : say_help();
-		if (config.quiet)
-			log.level = LOG_LEVEL_WARNING;
+		static struct log_limit limit = LOG_LIMIT_INIT;
+		bool collects = commands[i].id == CONFIG_RUN || commands[i].id == CONFIG_RECORD;
+		config_log(&config, &log);
+		log.limit = collects ? &limit : NULL;
 		return commands[i].run(&config, &log);
 	}
 	log_error(&log,

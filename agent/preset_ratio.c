@@ -21,8 +21,11 @@ static void settle(const struct ctl_request *request, struct producer *producer,
 		return;
 	}
 	if (figures->refused++ < REFUSALS_SAID)
-		log_warning(log, "pid %u (%s): its share of traces cannot be set (%s); it keeps its own",
-		            producer->identity->pid, producer->name, strerror(-rc));
+		log_event(log, LOG_LEVEL_WARNING, "ratio_refused",
+		          LOG_FIELDS(LOG_NUMBER("program_pid", producer->identity->pid),
+		                     LOG_TEXT("instance", producer->name)),
+		          "pid %u (%s): its share of traces cannot be set (%s); it keeps its own",
+		          producer->identity->pid, producer->name, strerror(-rc));
 }
 
 void preset_ratio_apply(const char *ratio, struct roster *roster, const struct log *log,

@@ -118,8 +118,10 @@ static const char *reason_text(int rc) {
 /* The first few only: the status counts them all. */
 static void say(struct statistics_room *room, const struct producer *producer, const char *what, int rc) {
 	if (room->said++ < SAID_MAX)
-		log_warning(room->log, "%s: statistics%s %s; left out, spans are stored as before", producer->name,
-		            what, reason_text(rc));
+		log_event(room->log, LOG_LEVEL_WARNING, "statistics_refused",
+		          LOG_FIELDS(LOG_TEXT("instance", producer->name)),
+		          "%s: statistics%s %s; left out, spans are stored as before", producer->name, what,
+		          reason_text(rc));
 }
 
 static void give_up(struct statistics_room *room, struct producer *producer, int rc) {

@@ -9,6 +9,10 @@
 
 #define STALL_REMEDY "see the kernel's log (dmesg) and the disk or server behind it; the agent goes on by itself"
 
+#define FIELDS(name)                                                                                                   \
+	LOG_FIELDS(LOG_TEXT("store_state", (name)), LOG_TEXT("store", state->config->store),                           \
+	           LOG_TEXT("store_error", state->text))
+
 void store_state_init(struct store_state *state, const struct config *config, const struct log *log) {
 	*state = (struct store_state){.config = config, .log = log};
 	breaker_init(&state->breaker, (uint32_t)config->breaker_failures, config->breaker_pause_ns);
@@ -45,8 +49,8 @@ void store_state_failed(struct store_state *state, uint64_t now_ns, const struct
 	if (!changed)
 		return;
 	if (before == BREAKER_OK)
-		log_error(
-		    state->log,
+		log_event(
+		    state->log, LOG_LEVEL_ERROR, "store_failing", FIELDS("failing"),
 		    "%s; nothing is lost yet: rings fill up, programs count what they drop; tried again until it works; %s",
 		    state->text, remedy_of(state->error));
 	if (state->breaker.state != BREAKER_OPEN)
@@ -54,7 +58,7 @@ void store_state_failed(struct store_state *state, uint64_t now_ns, const struct
 	char pause[UNITS_TEXT_BYTES];
 	char probe[UNITS_TEXT_BYTES];
 	state->times_open++;
-	log_error(state->log,
+	log_event(state->log, LOG_LEVEL_ERROR, "store_open", FIELDS("open"),
 	          "store %s: %u commits failed in a row; left alone but for a probe every %s, and a commit every %s",
 	          state->config->store, state->breaker.failures, units_format_duration((double)BREAKER_PROBE_NS, probe),
 	          units_format_duration((double)state->breaker.pause_ns, pause));
@@ -64,8 +68,8 @@ void store_state_worked(struct store_state *state, uint64_t now_ns) {
 	char time[UNITS_TEXT_BYTES];
 	uint64_t failing_ns = now_ns - state->breaker.failing_ns;
 	if (breaker_worked(&state->breaker))
-		log_info(state->log, "store %s: works again, after %s", state->config->store,
-		         units_format_duration((double)failing_ns, time));
+		log_event(state->log, LOG_LEVEL_INFO, "store_works", FIELDS("ok"), "store %s: works again, after %s",
+		          state->config->store, units_format_duration((double)failing_ns, time));
 	state->error = 0;
 	state->text[0] = '\0';
 }
@@ -77,12 +81,13 @@ void store_state_look(struct store_state *state, uint64_t now_ns, const struct f
 		return;
 	state->is_stalled = is_stalled;
 	if (!is_stalled) {
-		log_info(state->log, "store %s: what hung there has come to its end", state->config->store);
+		log_event(state->log, LOG_LEVEL_INFO, "store_goes_on", FIELDS("ok"),
+		          "store %s: what hung there has come to its end", state->config->store);
 		return;
 	}
 	char time[UNITS_TEXT_BYTES];
 	state->times_stalled++;
-	log_error(state->log,
+	log_event(state->log, LOG_LEVEL_ERROR, "store_stalled", FIELDS("stalled"),
 	          "store %s: stalled, a commit is under way for %s; nothing is lost yet: rings fill up, programs count "
 	          "what they drop; " STALL_REMEDY,
 	          state->config->store, units_format_duration((double)(now_ns - since_ns), time));

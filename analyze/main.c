@@ -74,7 +74,7 @@ static int dispatch(int argc, char **argv, struct log *log) {
 }
 
 int main(int argc, char **argv) {
-	struct log log = {PROGRAM_NAME, LOG_LEVEL_INFO};
+	struct log log = {.program = PROGRAM_NAME, .level = LOG_LEVEL_INFO};
 	(void)signal(SIGPIPE, SIG_IGN);
 	return finish_output(&log, dispatch(argc, argv, &log));
 }

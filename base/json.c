@@ -12,29 +12,55 @@
 #define F64_DIGITS_MIN 15
 #define F64_DIGITS_MAX 17
 #define F64_TEXT_BYTES 32u
+#define PIECE_BYTES 8u /* one character, escaped */
 
 struct json json_begin(FILE *file) {
 	struct json json = {.file = file};
 	return json;
 }
 
+/* What stands for the first character of text, and how many bytes that was; at most PIECE_BYTES with its zero. */
+static size_t escape_one(const char *text, size_t bytes, char ret_piece[PIECE_BYTES]) {
+	uint32_t code = 0;
+	size_t length = text_utf8_sequence(text, bytes, &code);
+	if (length == 0) {
+		memcpy(ret_piece, "\\ufffd", sizeof("\\ufffd"));
+		return 1;
+	}
+	if (code == '"' || code == '\\') {
+		(void)snprintf(ret_piece, PIECE_BYTES, "\\%c", (char)code);
+	} else if (text_is_dangerous(code)) {
+		(void)snprintf(ret_piece, PIECE_BYTES, "\\u%04x", code & 0xffff);
+	} else {
+		memcpy(ret_piece, text, length);
+		ret_piece[length] = '\0';
+	}
+	return length;
+}
+
+size_t json_escape(const char *text, size_t bytes, char *ret_text, size_t ret_bytes) {
+	size_t out = 0;
+	for (size_t at = 0; at < bytes;) {
+		char piece[PIECE_BYTES];
+		size_t taken = escape_one(text + at, bytes - at, piece);
+		size_t wanted = strlen(piece);
+		if (out + wanted + 1 > ret_bytes)
+			break;
+		memcpy(ret_text + out, piece, wanted);
+		out += wanted;
+		at += taken;
+	}
+	if (ret_bytes > 0)
+		ret_text[out] = '\0';
+	return out;
+}
+
 static void write_string(FILE *file, const char *text, size_t bytes) {
 	(void)fputc('"', file);
 	for (size_t at = 0; at < bytes;) {
-		uint32_t code = 0;
-		size_t length = text_utf8_sequence(text + at, bytes - at, &code);
-		if (length == 0) {
-			(void)fputs("\\ufffd", file);
-			at++;
-			continue;
-		}
-		if (code == '"' || code == '\\')
-			(void)fprintf(file, "\\%c", (char)code);
-		else if (code < 0x20 || code == 0x7f || code == 0x2028 || code == 0x2029)
-			(void)fprintf(file, "\\u%04x", code);
-		else
-			(void)fwrite(text + at, 1, length, file);
-		at += length;
+		char piece[PIECE_BYTES];
+		at += escape_one(text + at, bytes - at, piece);
+		(void)fputs(piece, file);
 	}
 	(void)fputc('"', file);
 }

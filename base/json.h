@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes one JSON document to a stream, a value at a time; commas, indentation and escaping are kept here. Keys come out in
- * the order of the calls. Strings from elsewhere are safe: controls are escaped, bytes that are not UTF-8 become U+FFFD.
+ * the order of the calls. Strings from elsewhere are safe: controls and what reorders text are escaped, bytes that are not UTF-8 become U+FFFD.
  *
  *     struct json json = json_begin(stdout);
  *     json_open(&json, NULL, '{');
@@ -29,6 +29,12 @@ struct json {
 	char closers[JSON_DEPTH_MAX];
 	bool has_values[JSON_DEPTH_MAX];
 };
+
+/*
+ * What stands between the quotes of a string, cut at a whole character if ret_bytes is too small, always terminated. Returns the
+ * number of bytes written.
+ */
+size_t json_escape(const char *text, size_t bytes, char *ret_text, size_t ret_bytes);
 
 struct json json_begin(FILE *file);
 void json_open(struct json *json, const char *key, char bracket);

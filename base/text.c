@@ -59,8 +59,7 @@ size_t text_utf8_sequence(const char *text, size_t bytes, uint32_t *ret_code_poi
 	return length;
 }
 
-/* Code points that move the cursor, hide text or reorder it. */
-static bool dangerous(uint32_t code) {
+bool text_is_dangerous(uint32_t code) {
 	return code < 0x20 || (code >= 0x7f && code <= 0x9f) || code == 0x61c || code == 0x200e || code == 0x200f ||
 	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
 }
@@ -72,10 +71,10 @@ size_t text_printable(const char *text, size_t bytes, char *ret_text, size_t ret
 		uint32_t code = 0;
 		size_t length = text_utf8_sequence(text + at, bytes - at, &code);
 		size_t wanted = length;
-		if (length == 0 || (dangerous(code) && code < 0x80)) {
+		if (length == 0 || (text_is_dangerous(code) && code < 0x80)) {
 			wanted = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", (uint8_t)text[at]);
 			length = 1;
-		} else if (dangerous(code)) {
+		} else if (text_is_dangerous(code)) {
 			wanted = (size_t)snprintf(piece, sizeof(piece), "\\u{%x}", code);
 		} else {
 			memcpy(piece, text + at, length);

@@ -16,6 +16,9 @@ bool text_hex_decode(const char *text, uint8_t *ret_bytes, size_t count);
 /* Length in bytes of the valid UTF-8 sequence at text (1 to 4), 0 if the bytes there are none. */
 size_t text_utf8_sequence(const char *text, size_t bytes, uint32_t *ret_code_point);
 
+/* Code points that move the cursor, hide text or reorder it; none is above U+FFFF. */
+bool text_is_dangerous(uint32_t code_point);
+
 /*
  * Copy text for a terminal: C0, DEL, C1 controls, bidirectional and line separators and invalid UTF-8 become \xNN or \u{NNNN}.
  * Always terminated, cut at a whole character if ret_bytes is too small. Returns the number of bytes written.
