@@ -52,6 +52,16 @@ static int error_of_io(const struct db *db) {
 	return full ? ERR_FULL : -EIO;
 }
 
+/* SQLite calls a read that failed with one of these, in the middle of a statement, a damaged file; which may have none. */
+static bool failed_to_read(const struct db *db) {
+	const int causes[] = {last_errno_of(db, SQLITE_FCNTL_FILE_POINTER),
+	                      last_errno_of(db, SQLITE_FCNTL_JOURNAL_POINTER)};
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (causes[i] == EIO || causes[i] == ENXIO || causes[i] == ERANGE)
+			return true;
+	return false;
+}
+
 static int error_of(struct db *db, int code) {
 	db->failed |= code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
 	switch (code & 0xff) {
@@ -72,6 +82,7 @@ static int error_of(struct db *db, int code) {
 		return -EACCES;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL: /* too many tries for a lock of the WAL */
 		return -EAGAIN;
 	case SQLITE_CANTOPEN:
 		return error_of_system(sqlite3_system_errno(db->handle), -EIO);
@@ -83,7 +94,7 @@ static int error_of(struct db *db, int code) {
 			return -EIO;
 		return error_of_io(db);
 	default:
-		return ERR_DAMAGED;
+		return failed_to_read(db) ? -EIO : ERR_DAMAGED;
 	}
 }
 

@@ -242,9 +242,6 @@ static int take_over(struct store_writer *writer, const char *path, char *text) 
 		db = NULL;
 		int unsealed = segment_writer_recover(path, text);
 		int error = segment_open(path, DB_READ_ONLY, &db, unread);
-		/* An I/O error inside a row looks like damage: what is damaged is so the second time, too. */
-		if (error == ERR_DAMAGED)
-			error = segment_open(path, DB_READ_ONLY, &db, unread);
 		if (error) {
 			memcpy(text, unread, sizeof(unread));
 			return error;

@@ -16,13 +16,18 @@
 #include "unit/store_fixture.h"
 #include "unit/store_rows.h"
 
+#include "base/cleanup.h"
 #include "base/errs.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define OPERATIONS_MAX 3000u /* of one story; a loop that goes beyond never ends */
@@ -30,6 +35,7 @@
 #define STRIDE_WRITER 5u     /* one operation in so many, divided by SPANRING_TEST_SCALE */
 #define STRIDE_AGENT 12u
 #define STRIDE_ANALYZER 3u
+#define STRIDE_START 1u
 #define COMMITS 4u
 #define NEW_CATALOG_AT 3u
 #define TOGETHER 3u /* operations that fail in a row, every other time */
@@ -155,6 +161,80 @@ static void any_operation_of_a_durable_writer_may_fail(void **state) {
 	loop_writer(STORE_DURABILITY_FULL, &seed);
 }
 
+/* --- a starting writer -------------------------------------------------------------------------------------------- */
+
+/* Each file of the folder, as a kill would have left it. */
+static void copy_folder(const char *from, const char *to) {
+	DIR *folder = opendir(from);
+	assert_non_null(folder);
+	scratch_remove_tree(to);
+	assert_int_equal(mkdir(to, 0700), 0);
+	int to_fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (const struct dirent *entry; (entry = readdir(folder));) {
+		struct stat status;
+		if (entry->d_name[0] == '.')
+			continue;
+		CLEANUP_FD int in = openat(dirfd(folder), entry->d_name, O_RDONLY | O_CLOEXEC);
+		CLEANUP_FD int out = openat(to_fd, entry->d_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		assert_int_equal(fstat(in, &status), 0);
+		for (off_t at = 0; at < status.st_size;)
+			assert_true(sendfile(out, in, &at, (size_t)(status.st_size - at)) > 0);
+	}
+	(void)close(to_fd);
+	(void)closedir(folder);
+}
+
+/* Refused for now, or with the cursor of the last commit: without it spans would be stored twice. False: nothing was left to fail. */
+static bool start_on_fault(const char *folder, enum fault_vfs_kind kind, uint64_t n, uint64_t count) {
+	struct store_writer_options options = {.wall_offset_ns = FIXTURE_WALL_OFFSET_NS, .agent_version = "test"};
+	struct store_writer *writer = NULL;
+	char text[512] = "";
+	int holder = 0;
+	const struct store_cursor *cursors;
+	size_t cursor_count = 0;
+	fault_vfs_arm(kind, n, count);
+	int error = store_writer_open(folder, &options, &writer, &holder, text, sizeof(text));
+	bool struck = fault_vfs_struck();
+	fault_vfs_arm(FAULT_VFS_NONE, 0, 0);
+	if (error)
+		return struck;
+	assert_int_equal(store_writer_cursors(writer, &cursors, &cursor_count), 0);
+	if (cursor_count != 1 || cursors[0].position != COMMITS)
+		fail_msg("%s, operations %" PRIu64 " to %" PRIu64 ": begins at %" PRIu64 ", not at %u: %s",
+		         fault_vfs_names[kind], n, n + count - 1, cursor_count ? cursors[0].position : 0, COMMITS,
+		         text);
+	(void)store_writer_close(writer);
+	return struck;
+}
+
+static void a_segment_that_cannot_be_read_is_not_taken_for_damaged(void **state) {
+	(void)state;
+	struct seed seed = seed_start("fault_loop start");
+	struct writer_story story = {.seed = seed};
+	char kept[SCRATCH_PATH_BYTES];
+	char now[SCRATCH_PATH_BYTES];
+	store_fixture_make(&story.fixture);
+	store_on_tmpfs(&story.fixture.scratch);
+	(void)snprintf(kept, sizeof(kept), "%.400s/kept", story.fixture.scratch.rings);
+	(void)snprintf(now, sizeof(now), "%.400s/now", story.fixture.scratch.rings);
+	open_writer(&story);
+	for (uint64_t position = 1; position <= COMMITS; position++)
+		commit_until_stored(&story, position);
+	copy_folder(story.fixture.scratch.store, kept);
+	for (int kind = FAULT_VFS_NONE + 1; kind < FAULT_VFS_KINDS; kind++) {
+		uint64_t step = stride(STRIDE_START);
+		uint64_t n = 1 + seed_below(&seed, step);
+		for (bool struck = true; struck; n += step) {
+			copy_folder(kept, now);
+			struck = start_on_fault(now, (enum fault_vfs_kind)kind, n, 1 + seed_below(&seed, TOGETHER));
+			assert_true(n < OPERATIONS_MAX);
+		}
+	}
+	store_fixture_close(&story.fixture);
+	store_rows_free(&story.expected);
+	store_fixture_remove(&story.fixture);
+}
+
 /* --- the agent ---------------------------------------------------------------------------------------------------- */
 
 #define STORED_BEFORE 500u
@@ -251,12 +331,6 @@ static bool run_agent_story(enum fault_vfs_kind kind, uint64_t n) {
 }
 
 static void any_operation_of_the_agent_may_fail(void **state) {
-	/*
-	 * Long campaigns only: an error of reading that lasts through both looks at a segment still passes for damage, and then
-	 * rows can be stored twice (docs/testing.md, "Known").
-	 */
-	if (seed_rounds(1) < 2)
-		skip();
 	(void)state;
 	struct seed seed = seed_start("fault_loop");
 	for (int kind = FAULT_VFS_NONE + 1; kind < FAULT_VFS_KINDS; kind++) {
@@ -344,6 +418,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(any_operation_of_the_writer_may_fail),
 	    cmocka_unit_test(any_operation_of_a_durable_writer_may_fail),
+	    cmocka_unit_test(a_segment_that_cannot_be_read_is_not_taken_for_damaged),
 	    cmocka_unit_test(any_operation_of_the_agent_may_fail),
 	    cmocka_unit_test(any_operation_of_the_analyzer_may_fail),
 	};
