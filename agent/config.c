@@ -270,6 +270,10 @@ static int check_words(enum config_command command, int argc, char **argv, const
 		          argv[0]);
 		return -EINVAL;
 	}
+	if (all->flags[OPTIONS_TAKE_OVER] && command != CONFIG_RUN) {
+		log_error(log, "%s: --take-over belongs to run", argv[0]);
+		return -EINVAL;
+	}
 	bool dashes = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
 	if (command == CONFIG_RECORD) {
 		if (optind < argc) {

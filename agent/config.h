@@ -48,6 +48,7 @@ struct config {
 	enum log_level log_level;
 	bool quiet;
 	bool json;
+	bool take_over;                /* run: from the agent that runs there */
 	bool heap;                     /* record: preload the library that counts the heap */
 	char preload[PATH_MAX];        /* record: LD_PRELOAD of the command; empty: as ours */
 	char **command;                /* record: what follows "--" */

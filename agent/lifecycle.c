@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/units.h"
+#include "take_over.h"
 
 #include <signal.h>
 #include <spanring/version.h>
@@ -85,7 +86,9 @@ int lifecycle_start(const struct config *config, const struct log *log, int *ret
 		return EXIT_CODE_FAILED;
 	}
 	struct agent *agent;
-	int code = agent_open(config, log, &agent);
+	int code = config->take_over ? take_over(config, log, signal_fd) : EXIT_CODE_OK;
+	if (code == EXIT_CODE_OK)
+		code = agent_open(config, log, &agent);
 	if (code != EXIT_CODE_OK)
 		return code;
 	loop_watch(agent->loop, LOOP_SIGNAL, signal_fd);

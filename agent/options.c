@@ -252,6 +252,12 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                                  "there is one)",
                         .type = OPTIONS_PATH,
                         .place = PLACE(file)},
+    [OPTIONS_TAKE_OVER] = {.name = "take-over",
+                           .usual = "no",
+                           .about = "run: let the agent that runs there finish, then go on\n"
+                                    "from where it stopped",
+                           .type = OPTIONS_SWITCH,
+                           .place = PLACE(take_over)},
     [OPTIONS_HEAP] = {.name = "heap",
                       .usual = "no",
                       .about = "record: count the heap bytes of each span (preloads\n"

@@ -22,6 +22,9 @@ void status_close(int rings_fd, int status_fd);
 /* Answer those who wait. */
 void status_serve(struct agent *agent);
 
+/* Connected to the agent of a ring directory, which answers within seconds or read fails with EAGAIN. -ENOENT, -ECONNREFUSED: there is none. */
+int status_connect(const char *rings, int *ret_fd);
+
 /* The command: ask the agent of config->rings and print its answer. An exit code. */
 int status_command(const struct config *config, const struct log *log);
 

@@ -18,7 +18,7 @@
 #define ANSWER_SECONDS_MAX 5
 #define VALUE_BYTES 256u
 
-static int ask(const char *rings, char *ret_text, size_t text_bytes) {
+int status_connect(const char *rings, int *ret_fd) {
 	CLEANUP_FD int directory_fd = open(rings, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (directory_fd < 0)
 		return -errno;
@@ -30,6 +30,15 @@ static int ask(const char *rings, char *ret_text, size_t text_bytes) {
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
 	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int ask(const char *rings, char *ret_text, size_t text_bytes) {
+	CLEANUP_FD int fd = FD_NONE;
+	int rc = status_connect(rings, &fd);
+	if (rc < 0)
+		return rc;
 	size_t at = 0;
 	while (at < text_bytes - 1) {
 		ssize_t got = read(fd, ret_text + at, text_bytes - 1 - at);
