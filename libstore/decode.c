@@ -239,9 +239,7 @@ static int decode_span_id(struct decoder *decoder, const struct format_batch *en
 		error = plane_reader_finish(decoder->planes);
 	if (error)
 		return error;
-	order_identity(decoder->rows, count);
-	order_by_u64(&decoder->order, decoder->rows, decoder->start_ns, count);
-	order_by_u32(&decoder->order, decoder->rows, decoder->thread, count);
+	order_by_group(&decoder->order, decoder->rows, decoder->thread, decoder->start_ns, count);
 	return get_span_ids(decoder, first_count);
 }
 

@@ -4,9 +4,12 @@
  * puts a child a few rows behind its parent, makes starts small ascending differences, and stores each trace id
  * once. Then every column is written by the transform that docs/store-format.md gives for it.
  *
- * One sort by start serves both the stored order and the order of span ids: rows sorted by (start, trace) and
- * then, stably, by trace are the stored order; the same rows sorted by thread are the (thread, start, row) order,
- * in which the ids of a thread count up by one.
+ * Stored rows grouped by thread, by start inside a thread, are the (thread, start, row) order, in which the ids of a
+ * thread count up by one.
+ *
+ * What works on all rows at once runs out of the processor's own cache; so nothing does that has not to. A parent is
+ * looked for among the rows of its trace, and only a long trace, or an attribute, pays for the index of all rows. A
+ * column that is the same in every row is not gathered by site.
  */
 #include "encode.h"
 
@@ -19,6 +22,8 @@
 #include <sys/random.h>
 
 #define PREFETCH_ROWS 16u
+#define TRACE_SLOTS_FIRST 4096u /* of the traces: 16 KiB, which most batches do not outgrow */
+#define SHORT_TRACE_ROWS 64u    /* searched one by one */
 
 int encoder_new(struct encoder **ret_encoder) {
 	struct encoder *encoder = malloc(sizeof(*encoder));
@@ -44,9 +49,21 @@ void encoder_free(struct encoder *encoder) {
 	free(encoder);
 }
 
+static void slots_put_traces(struct encoder *encoder, uint32_t size) {
+	struct encoder_slots *slots = &encoder->slots;
+	encoder_slots_clear(slots, size / 2);
+	for (uint32_t i = 0; i < encoder->trace_count; i++) {
+		uint32_t at = encoder_hash(encoder, encoder->trace_hi[i], encoder->trace_lo[i]) & slots->mask;
+		while (slots->slots[at])
+			at = (at + 1) & slots->mask;
+		slots->slots[at] = i + 1;
+	}
+}
+
 static uint32_t trace_index(struct encoder *encoder, uint64_t trace_hi, uint64_t trace_lo) {
 	struct encoder_slots *slots = &encoder->slots;
-	uint32_t at = encoder_hash(encoder, trace_hi, trace_lo) & slots->mask;
+	uint32_t hash = encoder_hash(encoder, trace_hi, trace_lo);
+	uint32_t at = hash & slots->mask;
 	for (; slots->slots[at]; at = (at + 1) & slots->mask) {
 		uint32_t index = slots->slots[at] - 1;
 		if (encoder->trace_lo[index] == trace_lo && encoder->trace_hi[index] == trace_hi)
@@ -57,12 +74,14 @@ static uint32_t trace_index(struct encoder *encoder, uint64_t trace_hi, uint64_t
 	encoder->trace_hi[index] = trace_hi;
 	encoder->trace_lo[index] = trace_lo;
 	encoder->run[index] = 0;
+	if (encoder->trace_count > slots->mask / 2 && slots->mask < ENCODER_SLOTS - 1)
+		slots_put_traces(encoder, 2 * (slots->mask + 1));
 	return index;
 }
 
 static void find_traces(struct encoder *encoder, const struct batch *batch) {
-	encoder_slots_clear(&encoder->slots, batch->span_count);
 	encoder->trace_count = 0;
+	slots_put_traces(encoder, TRACE_SLOTS_FIRST);
 	uint32_t index = 0;
 	for (uint32_t i = 0; i < batch->span_count; i++) {
 		const struct store_span *span = &batch->spans[i];
@@ -75,17 +94,11 @@ static void find_traces(struct encoder *encoder, const struct batch *batch) {
 	}
 }
 
-/* rows: stored order; by_thread: stored rows in order of (thread, start, row). */
-static void sort_rows(struct encoder *encoder, uint32_t count) {
-	order_identity(encoder->rows, count);
-	order_by_u32(&encoder->order, encoder->rows, encoder->trace_of, count);
-	order_by_u64(&encoder->order, encoder->rows, encoder->values, count);
-	memcpy(encoder->by_thread, encoder->rows, sizeof(*encoder->rows) * count);
-	order_by_u32(&encoder->order, encoder->rows, encoder->trace_of, count);
-	for (uint32_t i = 0; i < count; i++)
-		encoder->words[encoder->rows[i]] = i;
-	for (uint32_t i = 0; i < count; i++)
-		encoder->by_thread[i] = encoder->words[encoder->by_thread[i]];
+/* Stored rows in the order of (thread, start, row), and in that of (site, row). */
+static void sort_stored_rows(struct encoder *encoder, uint32_t count) {
+	order_by_group(&encoder->order, encoder->by_thread, encoder->spans.thread, encoder->spans.start_ns, count);
+	order_identity(encoder->by_site, count);
+	order_by_u32(&encoder->order, encoder->by_site, encoder->spans.site, count);
 }
 
 /* A row lies on two cache lines somewhere in the batch: they are asked for before they are needed. */
@@ -117,9 +130,10 @@ static void gather(struct encoder *encoder, const struct batch *batch) {
 	}
 }
 
-/* The first row of each (trace_lo, span_id). */
-static void index_rows(struct encoder *encoder, uint32_t count) {
+void encoder_index_rows(struct encoder *encoder) {
 	struct encoder_slots *slots = &encoder->slots;
+	uint32_t count = encoder->span_count;
+	encoder->has_index = true;
 	encoder_slots_clear(slots, count);
 	for (uint32_t row = 0; row < count; row++) {
 		uint64_t span_id = encoder->spans.span_id[row];
@@ -183,20 +197,34 @@ static void put_span_id(struct encoder *encoder) {
 	plane_put_u64(encoder->planes, encoder->values, count);
 }
 
+/* The row with that id in a trace of rows [first, end), or span_count. Most parents began a few rows before. */
+static uint32_t find_parent(struct encoder *encoder, uint64_t parent_id, uint32_t row, uint32_t first, uint32_t end) {
+	const uint64_t *span_id = encoder->spans.span_id;
+	if (end - first > SHORT_TRACE_ROWS)
+		return encoder_find_row(encoder, encoder->trace_lo[encoder->spans.trace[row]], parent_id);
+	for (uint32_t at = row; at > first; at--)
+		if (span_id[at - 1] == parent_id)
+			return at - 1;
+	for (uint32_t at = row; at < end; at++)
+		if (span_id[at] == parent_id)
+			return at;
+	return encoder->span_count;
+}
+
 /*
  * 0: root; 1: see the list; 2 + zigzag(row - row of the parent). A sibling of the row before, or its child, needs
  * no search.
  */
-static uint32_t parent_code(const struct encoder *encoder, uint32_t row, uint32_t *parent_row) {
-	const struct encoder_spans *spans = &encoder->spans;
-	uint64_t parent_id = spans->parent_id[row];
+static uint32_t parent_code(struct encoder *encoder, uint32_t row, uint32_t first, uint32_t end, uint32_t *parent_row) {
+	const uint64_t *span_id = encoder->spans.span_id;
+	uint64_t parent_id = encoder->spans.parent_id[row];
 	if (parent_id == 0)
 		return 0;
 	uint32_t candidate = *parent_row;
-	if (row > 0 && spans->span_id[row - 1] == parent_id)
+	if (row > first && span_id[row - 1] == parent_id)
 		candidate = row - 1;
-	if (candidate >= row || spans->span_id[candidate] != parent_id || spans->trace[candidate] != spans->trace[row])
-		candidate = encoder_find_row(encoder, encoder->trace_lo[spans->trace[row]], parent_id);
+	if (candidate < first || candidate >= row || span_id[candidate] != parent_id)
+		candidate = find_parent(encoder, parent_id, row, first, end);
 	if (candidate == encoder->span_count)
 		return 1;
 	*parent_row = candidate;
@@ -207,10 +235,15 @@ static uint32_t parent_code(const struct encoder *encoder, uint32_t row, uint32_
 static void put_parent(struct encoder *encoder) {
 	uint32_t exceptions = 0;
 	uint32_t parent_row = UINT32_MAX;
-	for (uint32_t row = 0; row < encoder->span_count; row++) {
-		encoder->parent_code[row] = parent_code(encoder, row, &parent_row);
-		if (encoder->parent_code[row] == 1)
-			encoder->values[exceptions++] = encoder->spans.parent_id[row];
+	uint32_t row = 0;
+	for (uint32_t trace = 0; trace < encoder->trace_count; trace++) {
+		uint32_t first = row;
+		uint32_t end = first + encoder->run[trace];
+		for (; row < end; row++) {
+			encoder->parent_code[row] = parent_code(encoder, row, first, end, &parent_row);
+			if (encoder->parent_code[row] == 1)
+				encoder->values[exceptions++] = encoder->spans.parent_id[row];
+		}
 	}
 	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_ROW_DISTANCE);
 	plane_put_u32(encoder->planes, encoder->parent_code, encoder->span_count);
@@ -250,18 +283,25 @@ static void put_thread(struct encoder *encoder) {
 	plane_put_u64(encoder->planes, encoder->values, encoder->span_count);
 }
 
+/* All rows alike are in every order. */
+static bool all_alike(const void *column, uint32_t count, size_t bytes) {
+	return memcmp(column, (const char *)column + bytes, (count - 1) * bytes) == 0;
+}
+
 static void put_u32_by_site(struct encoder *encoder, const uint32_t *column) {
-	for (uint32_t i = 0; i < encoder->span_count; i++)
+	bool alike = all_alike(column, encoder->span_count, sizeof(*column));
+	for (uint32_t i = 0; i < encoder->span_count && !alike; i++)
 		encoder->words[i] = column[encoder->by_site[i]];
 	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_BY_SITE);
-	plane_put_u32(encoder->planes, encoder->words, encoder->span_count);
+	plane_put_u32(encoder->planes, alike ? column : encoder->words, encoder->span_count);
 }
 
 static void put_u8_by_site(struct encoder *encoder, const uint8_t *column) {
-	for (uint32_t i = 0; i < encoder->span_count; i++)
+	bool alike = all_alike(column, encoder->span_count, sizeof(*column));
+	for (uint32_t i = 0; i < encoder->span_count && !alike; i++)
 		encoder->bytes[i] = column[encoder->by_site[i]];
 	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_BY_SITE);
-	plane_put_u8(encoder->planes, encoder->bytes, encoder->span_count);
+	plane_put_u8(encoder->planes, alike ? column : encoder->bytes, encoder->span_count);
 }
 
 static void put_duration(struct encoder *encoder) {
@@ -276,7 +316,6 @@ static void put_column(struct encoder *encoder, const struct batch *batch, enum 
 	switch (column) {
 	case FORMAT_COLUMN_TRACE:
 		put_trace(encoder);
-		index_rows(encoder, encoder->span_count);
 		return;
 	case FORMAT_COLUMN_SPAN_ID:
 		put_span_id(encoder);
@@ -372,14 +411,11 @@ void encode(struct encoder *encoder, const struct batch *batch, struct format_ba
 	                               .text_bytes = batch->text_bytes};
 	encoder->span_count = batch->span_count;
 	encoder->foreign_count = 0;
+	encoder->has_index = false;
 	find_traces(encoder, batch);
-	sort_rows(encoder, batch->span_count);
+	order_by_group(&encoder->order, encoder->rows, encoder->trace_of, encoder->values, batch->span_count);
 	gather(encoder, batch);
-	order_by_u32(&encoder->order, encoder->by_thread, encoder->spans.thread, batch->span_count);
-	order_identity(encoder->by_site, batch->span_count);
-	order_by_u32(&encoder->order, encoder->by_site, encoder->spans.site, batch->span_count);
-	if (!batch->span_count)
-		encoder_slots_clear(&encoder->slots, 0);
+	sort_stored_rows(encoder, batch->span_count);
 	plane_writer_start(encoder->planes, encoder->out, encoder->out + sizeof(encoder->out));
 	for (enum format_column column = 0; column < FORMAT_COLUMNS; column++) {
 		uint8_t *from = plane_writer_at(encoder->planes);

@@ -7,6 +7,7 @@
 #include "order.h"
 #include "plane.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define ENCODER_SLOTS (2u * BATCH_SPANS_MAX)
@@ -37,7 +38,8 @@ struct encoder {
 	struct plane_writer *planes;
 	uint64_t seed[2]; /* of hashes: ids come from the traced programs */
 	struct order order;
-	struct encoder_slots slots; /* traces, then rows by (trace_lo, span_id) */
+	struct encoder_slots slots; /* traces, then upper halves of trace ids, then rows by (trace_lo, span_id) */
+	bool has_index;             /* the rows are in slots */
 	uint32_t span_count;
 	uint32_t trace_count;
 	uint64_t trace_hi[BATCH_SPANS_MAX];
@@ -78,9 +80,14 @@ static inline void encoder_slots_clear(struct encoder_slots *slots, uint32_t cou
 	memset(slots->slots, 0, sizeof(*slots->slots) * size);
 }
 
+/* Put the first row of each (trace_lo, span_id) into slots; after the column of traces, which needs them, too. */
+void encoder_index_rows(struct encoder *encoder);
+
 /* Stored row of a span, or span_count if it is not in the batch. */
-static inline uint32_t encoder_find_row(const struct encoder *encoder, uint64_t trace_lo, uint64_t span_id) {
+static inline uint32_t encoder_find_row(struct encoder *encoder, uint64_t trace_lo, uint64_t span_id) {
 	const struct encoder_slots *slots = &encoder->slots;
+	if (!encoder->has_index)
+		encoder_index_rows(encoder);
 	uint32_t at = encoder_hash(encoder, trace_lo, span_id) & slots->mask;
 	for (; slots->slots[at]; at = (at + 1) & slots->mask) {
 		uint32_t row = slots->slots[at] - 1;

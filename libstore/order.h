@@ -8,6 +8,7 @@
 struct order {
 	uint64_t pairs[BATCH_SPANS_MAX];
 	uint64_t pairs_next[BATCH_SPANS_MAX];
+	uint32_t group_ends[BATCH_SPANS_MAX];
 };
 
 /* rows := 0 .. count - 1 */
@@ -15,5 +16,7 @@ void order_identity(uint32_t *rows, uint32_t count);
 /* Sort rows by keys[row]; rows with equal keys keep their order. */
 void order_by_u64(struct order *order, uint32_t *rows, const uint64_t *keys, uint32_t count);
 void order_by_u32(struct order *order, uint32_t *rows, const uint32_t *keys, uint32_t count);
+/* rows := 0 .. count - 1 by groups[row], then by keys[row]; rows that agree in both ascend. */
+void order_by_group(struct order *order, uint32_t *rows, const uint32_t *groups, const uint64_t *keys, uint32_t count);
 
 #endif

@@ -192,6 +192,40 @@ static void sorting_is_stable(void **state) {
 	free(rows);
 }
 
+/* Few groups and many, sparse ones and wide keys, which are sorted in other ways. */
+static void groups_are_sorted_inside(void **state) {
+	(void)state;
+	struct seed seed = seed_start("groups");
+	struct order *order = malloc(sizeof(*order));
+	uint64_t *keys = malloc(sizeof(*keys) * BATCH_SPANS_MAX);
+	uint32_t *groups = malloc(sizeof(*groups) * BATCH_SPANS_MAX);
+	uint32_t *rows = malloc(sizeof(*rows) * BATCH_SPANS_MAX);
+	assert_true(order && keys && groups && rows);
+	for (unsigned round = 0; round < 200; round++) {
+		uint32_t count = (uint32_t)seed_below(&seed, round < 190 ? 3000 : BATCH_SPANS_MAX + 1);
+		unsigned shift = (unsigned)seed_below(&seed, 64);
+		uint32_t group_max = (uint32_t)1 << seed_below(&seed, 32);
+		uint32_t group_base = (uint32_t)seed_below(&seed, UINT32_MAX - group_max);
+		for (uint32_t i = 0; i < count; i++) {
+			keys[i] = seed_next(&seed) >> shift;
+			groups[i] = group_base + (uint32_t)seed_below(&seed, group_max);
+		}
+		order_by_group(order, rows, groups, keys, count);
+		for (uint32_t i = 1; i < count; i++) {
+			uint32_t a = rows[i - 1];
+			uint32_t b = rows[i];
+			if (groups[a] != groups[b])
+				assert_true(groups[a] < groups[b]);
+			else
+				assert_true(keys[a] < keys[b] || (keys[a] == keys[b] && a < b));
+		}
+	}
+	free(order);
+	free(keys);
+	free(groups);
+	free(rows);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_shape_comes_back),
@@ -201,6 +235,7 @@ int main(void) {
 	    cmocka_unit_test(an_unknown_transform_is_newer),
 	    cmocka_unit_test(checksum_is_xxh64),
 	    cmocka_unit_test(sorting_is_stable),
+	    cmocka_unit_test(groups_are_sorted_inside),
 	};
 	return cmocka_run_group_tests_name("codec", tests, make_codec, free_codec);
 }
