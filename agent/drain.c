@@ -34,8 +34,9 @@ static int name_failed(int rc) {
 	return rc == ERR_DAMAGED || rc == ERR_GONE ? TURN_REJECT : TURN_FULL;
 }
 
+/* The capacity is a power of two, and this is asked for every record. */
 static bool lap_is_right(const struct feed *feed, uint64_t position, const union spanring_record *record) {
-	return record->span.tail.lap == spanring_lap_tag(position / feed->reader.capacity);
+	return record->span.tail.lap == spanring_lap_tag(position >> __builtin_ctz(feed->reader.capacity));
 }
 
 static int take_span(struct turn *turn) {
@@ -46,20 +47,14 @@ static int take_span(struct turn *turn) {
 	if (record->span_id == 0 || (record->trace_hi | record->trace_lo) == 0 || kind > KIND_MAX ||
 	    status > STATUS_MAX)
 		return TURN_REJECT;
-	if (!batch_has_room(turn->sink->batch, 1, 0, 0, 0))
+	struct batch *batch = turn->sink->batch;
+	if (batch->span_count >= batch->room_rows)
 		return TURN_FULL;
-	struct store_span row = {.trace_hi = record->trace_hi,
-	                         .trace_lo = record->trace_lo,
-	                         .span_id = record->span_id,
-	                         .parent_id = record->parent_id,
-	                         .heap_alloc_units = record->heap_alloc_units,
-	                         .heap_net_units = record->heap_net_units,
-	                         .kind = kind,
-	                         .status = status,
-	                         .flags = (uint8_t)(record->tail.bits >> FLAGS_SHIFT)};
-	int rc = producer_site_id(feed->producer, turn->sink, record->tail.ref, &row.site);
+	uint32_t site;
+	uint32_t thread;
+	int rc = producer_site_id(feed->producer, turn->sink, record->tail.ref, &site);
 	if (rc == 0)
-		rc = producer_thread_id(feed->producer, turn->sink, feed, &row.thread);
+		rc = producer_thread_id(feed->producer, turn->sink, feed, &thread);
 	if (rc < 0)
 		return name_failed(rc);
 	uint64_t end_ticks;
@@ -67,15 +62,26 @@ static int take_span(struct turn *turn) {
 		end_ticks = UINT64_MAX;
 		turn->sink->clamped++;
 	}
-	row.start_ns = producer_ns(feed->producer, turn->sink, record->start_ticks);
+	uint64_t start_ns = producer_ns(feed->producer, turn->sink, record->start_ticks);
 	uint64_t end_ns = producer_ns(feed->producer, turn->sink, end_ticks);
-	if (end_ns >= row.start_ns)
-		row.duration_ns = end_ns - row.start_ns;
-	else
+	if (end_ns < start_ns)
 		turn->sink->clamped++;
 	if (end_ns > feed->producer->last_end_ns)
 		feed->producer->last_end_ns = end_ns;
-	batch_add_span(turn->sink->batch, &row);
+	*batch_next_span(batch) = (struct store_span){.trace_hi = record->trace_hi,
+	                                              .trace_lo = record->trace_lo,
+	                                              .span_id = record->span_id,
+	                                              .parent_id = record->parent_id,
+	                                              .start_ns = start_ns,
+	                                              .duration_ns = end_ns >= start_ns ? end_ns - start_ns : 0,
+	                                              .heap_alloc_units = record->heap_alloc_units,
+	                                              .heap_net_units = record->heap_net_units,
+	                                              .site = site,
+	                                              .thread = thread,
+	                                              .kind = kind,
+	                                              .status = status,
+	                                              .flags = (uint8_t)(record->tail.bits >> FLAGS_SHIFT)};
+	batch_keep_span(batch);
 	feed->books.stored_spans++;
 	return 1;
 }

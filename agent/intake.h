@@ -15,7 +15,7 @@
 
 #include <stdbool.h>
 
-#define INTAKE_BUFFER_RECORDS 65536u /* 4 MiB: one full batch of spans */
+#define INTAKE_BUFFER_RECORDS 8192u /* 512 KiB: what was copied is still in the processor's cache when it is judged */
 #define INTAKE_BULK_BYTES (256u << 10)
 
 struct intake {

@@ -198,11 +198,7 @@ static int intern_site(struct producer *producer, struct producer_sink *sink, ui
 	return rc;
 }
 
-int producer_site_id(struct producer *producer, struct producer_sink *sink, uint32_t site, uint32_t *ret_id) {
-	if (producer->generation == sink->generation && site < producer->site_room && producer->site_ids[site]) {
-		*ret_id = producer->site_ids[site];
-		return 0;
-	}
+int producer_intern_site(struct producer *producer, struct producer_sink *sink, uint32_t site, uint32_t *ret_id) {
 	renew_generation(producer, sink);
 	if (site == 0 || site > SPANRING_SITES_MAX)
 		return ERR_DAMAGED;

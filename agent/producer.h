@@ -84,9 +84,18 @@ void producer_free(struct producer *producer);
  * or another error.
  */
 int producer_process_id(struct producer *producer, struct producer_sink *sink, uint32_t *ret_id);
-int producer_site_id(struct producer *producer, struct producer_sink *sink, uint32_t site, uint32_t *ret_id);
+int producer_intern_site(struct producer *producer, struct producer_sink *sink, uint32_t site, uint32_t *ret_id);
 int producer_string_id(struct producer *producer, struct producer_sink *sink, uint32_t string, uint32_t *ret_id);
 int producer_thread_id(struct producer *producer, struct producer_sink *sink, struct feed *feed, uint32_t *ret_id);
+
+/* Asked for every span: mostly it is known. */
+static inline int producer_site_id(struct producer *producer, struct producer_sink *sink, uint32_t site,
+                                   uint32_t *ret_id) {
+	if (producer->generation != sink->generation || site >= producer->site_room || producer->site_ids[site] == 0)
+		return producer_intern_site(producer, sink, site, ret_id);
+	*ret_id = producer->site_ids[site];
+	return 0;
+}
 
 /* A THREAD record: the ring is another thread's from here on. Its start is in ticks until producer_thread_id needs it.
  */

@@ -130,8 +130,10 @@ uint64_t clock_model_ns(const struct clock_model *model, uint64_t ticks) {
 }
 
 uint64_t clock_model_ns_before(const struct clock_model *model, struct clock_model_pair anchor, uint64_t ticks) {
-	uint64_t rate = rate_q40(anchor, model->origin);
-	if (ticks >= model->origin.ticks || rate == 0)
+	if (ticks >= model->origin.ticks)
+		return clock_model_ns(model, ticks);
+	uint64_t rate = rate_q40(anchor, model->origin); /* a division, which most ticks do not need */
+	if (rate == 0)
 		return clock_model_ns(model, ticks);
 	struct clock_model_piece line = {.ticks = model->origin.ticks, .ns = model->origin.ns, .ns_per_tick_q40 = rate};
 	return piece_ns(&line, ticks);

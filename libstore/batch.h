@@ -44,6 +44,15 @@ bool batch_empty(const struct batch *batch);
  */
 void batch_set_room(struct batch *batch, uint32_t rows, uint32_t text_bytes, bool release);
 
+/* The place of the next span, and its becoming one when it is filled. The caller checked for room. */
+static inline struct store_span *batch_next_span(struct batch *batch) {
+	return &batch->spans[batch->span_count];
+}
+
+static inline void batch_keep_span(struct batch *batch) {
+	batch->span_count++;
+}
+
 /* Room for that much more, so that a group of records goes in whole or not at all. */
 bool batch_has_room(const struct batch *batch, uint32_t spans, uint32_t attributes, uint32_t events,
                     uint32_t text_bytes);

@@ -42,6 +42,11 @@ static void scatter(const uint64_t *from, uint64_t *to, uint32_t count, unsigned
 		to[starts[(from[i] >> shift) & (digits - 1)]++] = from[i];
 }
 
+static void give_rows(const uint64_t *pairs, uint32_t *rows, uint32_t count) {
+	for (uint32_t i = 0; i < count; i++)
+		rows[i] = (uint32_t)pairs[i] & ((1u << ROW_BITS) - 1u);
+}
+
 /* Sort pairs by the key above the row bits and give the rows. What was in both lists is lost. */
 static void sort_pairs(uint64_t *pairs, uint64_t *scratch, uint32_t *rows, uint32_t count, unsigned key_bits) {
 	unsigned bits_max = count < FEW_ROWS ? DIGIT_BITS_FEW_ROWS : DIGIT_BITS_MAX;
@@ -55,8 +60,7 @@ static void sort_pairs(uint64_t *pairs, uint64_t *scratch, uint32_t *rows, uint3
 		from = to;
 		to = swap;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		rows[i] = (uint32_t)from[i] & ((1u << ROW_BITS) - 1u);
+	give_rows(from, rows, count);
 }
 
 struct range {
@@ -135,8 +139,7 @@ static void insert_pairs(uint64_t *pairs, uint32_t *rows, uint32_t count) {
 			pairs[at] = pairs[at - 1];
 		pairs[at] = pair;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		rows[i] = (uint32_t)pairs[i] & ((1u << ROW_BITS) - 1u);
+	give_rows(pairs, rows, count);
 }
 
 static void sort_group(uint64_t *pairs, uint64_t *scratch, uint32_t *rows, uint32_t count) {
@@ -146,9 +149,17 @@ static void sort_group(uint64_t *pairs, uint64_t *scratch, uint32_t *rows, uint3
 	}
 	uint64_t low = UINT64_MAX;
 	uint64_t high = 0;
+	uint64_t before = 0;
+	bool sorted = true;
 	for (uint32_t i = 0; i < count; i++) {
 		low = pairs[i] < low ? pairs[i] : low;
 		high = pairs[i] > high ? pairs[i] : high;
+		sorted &= pairs[i] >= before;
+		before = pairs[i];
+	}
+	if (sorted) {
+		give_rows(pairs, rows, count);
+		return;
 	}
 	low = low >> ROW_BITS << ROW_BITS;
 	for (uint32_t i = 0; i < count; i++)

@@ -204,10 +204,11 @@ static void groups_are_sorted_inside(void **state) {
 	for (unsigned round = 0; round < 200; round++) {
 		uint32_t count = (uint32_t)seed_below(&seed, round < 190 ? 3000 : BATCH_SPANS_MAX + 1);
 		unsigned shift = (unsigned)seed_below(&seed, 64);
+		bool all_equal = seed_below(&seed, 8) == 0;
 		uint32_t group_max = (uint32_t)1 << seed_below(&seed, 32);
 		uint32_t group_base = (uint32_t)seed_below(&seed, UINT32_MAX - group_max);
 		for (uint32_t i = 0; i < count; i++) {
-			keys[i] = seed_next(&seed) >> shift;
+			keys[i] = all_equal ? 7 : seed_next(&seed) >> shift;
 			groups[i] = group_base + (uint32_t)seed_below(&seed, group_max);
 		}
 		order_by_group(order, rows, groups, keys, count);
