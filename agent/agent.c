@@ -65,6 +65,7 @@ static void check_life(struct agent *agent) {
 	agent->life_at_ns = agent->now_ns + LIFE_CHECK_NS;
 	check_memory(agent);
 	log_say_left_out(agent->log);
+	metrics_server_expire(agent->metrics, agent->now_ns);
 	agent->discovery.hint_closed = false;
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
 		struct producer *producer = agent->roster.producers[i];
@@ -77,6 +78,10 @@ static void check_life(struct agent *agent) {
 		producer->gone_ns = clock_monotonic_ns();
 		producer->dry = false;
 		statistics_last_round(producer);
+	}
+	if (agent->now_ns >= agent->pace_at_ns) {
+		agent->pace_at_ns = agent->now_ns + PACE_ROUND_NS;
+		pace_round(agent, agent->now_ns);
 	}
 }
 
@@ -137,6 +142,7 @@ static void hand_over(struct agent *agent, enum agent_handover reason) {
 	if (agent->sequence == sequence)
 		return; /* there was nothing to send, or no memory for it */
 	agent->figures.handovers[reason]++;
+	agent->sent_oldest_ns = agent->oldest_ns;
 	agent->oldest_ns = 0;
 	memory_cap_shape(&agent->memory, agent->open_job->batch);
 }
@@ -258,6 +264,8 @@ static void serve_events(struct agent *agent, uint32_t ready) {
 		discovery_events(&agent->discovery);
 	if (ready & (1u << LOOP_STATUS))
 		status_serve(agent);
+	if (ready & (1u << LOOP_METRICS))
+		metrics_server_serve(agent->metrics, agent);
 }
 
 static void serve_timers(struct agent *agent) {

@@ -10,6 +10,7 @@
 #ifndef SPANRING_AGENT_AGENT_H
 #define SPANRING_AGENT_AGENT_H
 
+#include "commit_bins.h"
 #include "config.h"
 #include "discovery.h"
 #include "doorbell.h"
@@ -19,6 +20,7 @@
 #include "intake.h"
 #include "loop.h"
 #include "memory_cap.h"
+#include "metrics_server.h"
 #include "preset_ratio.h"
 #include "roster.h"
 #include "statistics.h"
@@ -55,6 +57,7 @@ struct agent_figures {
 	uint64_t encode_ns;
 	uint64_t commit_ns;
 	uint64_t commit_ns_max;
+	struct commit_bins bins;
 	uint64_t producers_ended;
 	struct store_evict_sum evicted;
 	uint64_t commits_late; /* later than max-wait after the first of their spans was taken */
@@ -67,6 +70,7 @@ struct agent {
 	int rings_fd;
 	int status_fd;
 	struct loop *loop;
+	struct metrics_server *metrics; /* NULL: off */
 	struct doorbell *bell;
 	struct flush *flush;
 	struct roster roster;
@@ -88,7 +92,9 @@ struct agent {
 	uint64_t retention_at_ns;          /* look at old segments with the next job */
 	struct retention_result retention; /* of the last look */
 	uint64_t handed_ns;                /* when a job was last given to the store */
-	uint64_t sample_at_ns;             /* of a program */
+	uint64_t sent_oldest_ns;           /* oldest_ns of that job */
+	uint64_t pace_at_ns;
+	uint64_t sample_at_ns; /* of a program */
 	struct footprint footprint;
 	uint64_t clock_at_ns;
 	uint64_t life_at_ns;

@@ -161,6 +161,8 @@ static int open_parts(struct agent *agent) {
 	                         &agent->rings_fd) == 0)
 		code = open_bell(agent);
 	if (code == EXIT_CODE_OK)
+		code = metrics_server_open(agent->config->metrics, agent->log, &agent->metrics);
+	if (code == EXIT_CODE_OK)
 		code = open_memory(agent);
 	if (code == EXIT_CODE_OK)
 		code = open_store(agent);
@@ -198,6 +200,7 @@ int agent_open(const struct config *config, const struct log *log, struct agent 
 	loop_watch(agent->loop, LOOP_STORE, flush_fd(agent->flush));
 	loop_watch(agent->loop, LOOP_INOTIFY, agent->discovery.inotify_fd);
 	loop_watch(agent->loop, LOOP_STATUS, agent->status_fd);
+	loop_watch(agent->loop, LOOP_METRICS, metrics_server_fd(agent->metrics));
 	discovery_rescan(&agent->discovery);
 	agent->now_ns = agent->figures.started_ns = clock_monotonic_ns();
 	agent->flush_at_ns = agent->now_ns + config->flush_interval_ns;
@@ -220,6 +223,7 @@ int agent_close(struct agent *agent) {
 	}
 	status_close(agent->rings_fd, agent->status_fd);
 	loop_close(agent->loop);
+	metrics_server_close(agent->metrics);
 	doorbell_close(agent->bell);
 	discovery_close(&agent->discovery);
 	intake_done(&agent->intake);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "libstore/writer.h"
 #include "loop.h"
+#include "metrics_address.h"
 #include "options.h"
 #include "preset.h"
 #include "retention.h"
@@ -46,6 +47,7 @@ struct config {
 	char ratio[OPTIONS_RATIO_BYTES];
 	enum log_format log_format;
 	enum log_level log_level;
+	char metrics[METRICS_ADDRESS_BYTES];
 	bool quiet;
 	bool json;
 	bool take_over;                /* run: from the agent that runs there */

@@ -212,6 +212,7 @@ static void take_instance(struct discovery *discovery, const char *name) {
 	/* Watch first, then look: a ring made between the two is seen twice rather than never. */
 	producer->watch = watch_directory(discovery, producer->directory_fd, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
 	discovery_rescan_producer(discovery, producer);
+	totals_greet(producer);
 }
 
 /* Nobody has it open or mapped for writing, as far as the kernel will say. */

@@ -81,6 +81,7 @@ int feed_open(struct producer *producer, const char *name, uint32_t index, const
 	}
 	memcpy(feed->books.instance, producer->instance, sizeof(feed->books.instance));
 	feed->books.ring_index = index;
+	feed->known = stored;
 	rc = resume(feed, stored);
 	memcpy(feed->books.instance, producer->instance, sizeof(feed->books.instance));
 	feed->books.ring_index = index;
@@ -106,6 +107,24 @@ void feed_quarantine(struct feed *feed, int error) {
 		return;
 	feed->quarantine = error;
 	feed->books.reason = (uint32_t)-error;
+}
+
+const char *feed_quarantine_word(int error) {
+	switch (error) {
+	case 0:
+		return "none";
+	case ERR_DAMAGED:
+		return "damaged";
+	case ERR_GONE:
+	case -ENOENT:
+		return "gone";
+	case ERR_NEWER:
+		return "newer";
+	case ERR_FOREIGN:
+		return "foreign";
+	default:
+		return "unreadable";
+	}
 }
 
 /*

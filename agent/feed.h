@@ -12,6 +12,7 @@
 
 #include "libshm/ring_reader.h"
 #include "libstore/span.h"
+#include "pace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,6 +46,9 @@ struct feed {
 	struct store_cursor last; /* closed: the cursor for good */
 	int quarantine;           /* why it is no longer read: negative errno; 0 it is */
 	struct feed_thread thread;
+	const struct store_cursor
+	    *known; /* what the store had of it when it was opened; NULL: nothing. Of the roster */
+	struct pace pace;
 };
 
 /*
@@ -57,6 +61,9 @@ void feed_free(struct feed *feed);
 
 /* Never read again. The first reason is kept. */
 void feed_quarantine(struct feed *feed, int error);
+
+/* Why, in one word: "none", "damaged", "gone", "newer", "foreign" or "unreadable". */
+const char *feed_quarantine_word(int error);
 
 /* Renew `look`; quarantines the feed if that fails. */
 int feed_look(struct feed *feed);

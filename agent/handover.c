@@ -169,6 +169,7 @@ static void count_commit(struct agent *agent, const struct flush_job *job, const
 	figures->column_bytes += receipt->bytes;
 	figures->encode_ns += receipt->encode_ns;
 	figures->commit_ns += receipt->commit_ns;
+	commit_bins_count(&figures->bins, receipt->commit_ns, job->batch->span_count);
 	if (receipt->commit_ns > figures->commit_ns_max)
 		figures->commit_ns_max = receipt->commit_ns;
 	if (job->oldest_ns != 0 && clock_monotonic_ns() > job->oldest_ns + agent->config->max_wait_ns)

@@ -18,8 +18,9 @@ enum loop_source {
 	LOOP_STORE,   /* the store thread has a result */
 	LOOP_INOTIFY, /* something new in the ring directory */
 	LOOP_SIGNAL,
-	LOOP_STATUS, /* someone asks */
-	LOOP_CHILD,  /* the recorded command ended */
+	LOOP_STATUS,  /* someone asks */
+	LOOP_CHILD,   /* the recorded command ended */
+	LOOP_METRICS, /* someone wants metrics, or goes on with it */
 	LOOP_SOURCES
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * loop.h by ppoll and pread, which every kernel and every container profile allows. Six descriptors are few enough to be given anew at
+ * loop.h by ppoll and pread, which every kernel and every container profile allows. So few descriptors can be given anew at
  * each wait: poll then costs what epoll does, knows nanoseconds everywhere, and keeps nothing in the kernel that could
  * differ from what is here. Reads run one after the other in the calling thread; the store thread works meanwhile all the same.
  */

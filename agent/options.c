@@ -108,6 +108,16 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                        .about = "only warnings and errors, as log-level = warning",
                        .type = OPTIONS_SWITCH,
                        .place = PLACE(quiet)},
+    [OPTIONS_METRICS] = {.name = "metrics",
+                         .section = AGENT,
+                         .variable = OPTIONS_VARIABLE_PREFIX "METRICS",
+                         .value = "WHERE",
+                         .usual = METRICS_ADDRESS_OFF,
+                         .about = "serve metrics to Prometheus: 127.0.0.1:PORT, [::1]:PORT\n"
+                                  "or unix:/PATH; off: never",
+                         .type = OPTIONS_ADDRESS,
+                         .place = PLACE(metrics),
+                         .is_of_place = true},
     [OPTIONS_BATCH_SIZE] = {.name = "batch-size",
                             .section = FLUSH,
                             .variable = OPTIONS_VARIABLE_PREFIX "BATCH_SIZE",
@@ -402,6 +412,17 @@ static int set_share(const char *text, char *place, char *ret_why) {
 	return 0;
 }
 
+static int set_address(const char *text, char *place, char *ret_why) {
+	struct metrics_address address;
+	const char *why;
+	if (metrics_address_parse(text, &address, &why) < 0) {
+		(void)snprintf(ret_why, OPTIONS_WHY_BYTES, "%s", why);
+		return -EINVAL;
+	}
+	memcpy(place, text, strlen(text) + 1);
+	return 0;
+}
+
 static int set_switch(const char *text, void *place, char *ret_why) {
 	static const char *const words[] = {"no", "yes", NULL};
 	uint32_t number = 0;
@@ -422,6 +443,8 @@ int options_set(enum options_id id, const char *text, struct config *config, cha
 		return set_choice(text, entry->choices, place, ret_why);
 	case OPTIONS_SHARE:
 		return set_share(text, place, ret_why);
+	case OPTIONS_ADDRESS:
+		return set_address(text, place, ret_why);
 	case OPTIONS_SWITCH:
 		return set_switch(text, place, ret_why);
 	default:
@@ -438,6 +461,7 @@ const char *options_text(enum options_id id, const struct config *config, char *
 	switch (entry->type) {
 	case OPTIONS_PATH:
 	case OPTIONS_SHARE:
+	case OPTIONS_ADDRESS:
 		(void)snprintf(ret_text, text_bytes, "%s", (const char *)place);
 		break;
 	case OPTIONS_CHOICE:

@@ -27,6 +27,7 @@ enum options_id {
 	OPTIONS_LOG_FORMAT,
 	OPTIONS_LOG_LEVEL,
 	OPTIONS_QUIET,
+	OPTIONS_METRICS,
 	OPTIONS_BATCH_SIZE,
 	OPTIONS_FLUSH_INTERVAL,
 	OPTIONS_MAX_WAIT,
@@ -54,8 +55,9 @@ enum options_type {
 	OPTIONS_BYTES,
 	OPTIONS_BYTES_OR_NONE, /* 0: no limit */
 	OPTIONS_NUMBER,
-	OPTIONS_CHOICE, /* a uint32_t or an enum: the number of the word */
-	OPTIONS_SHARE,  /* from 0 to 1, or OPTIONS_RATIO_OWN; kept as text */
+	OPTIONS_CHOICE,  /* a uint32_t or an enum: the number of the word */
+	OPTIONS_SHARE,   /* from 0 to 1, or OPTIONS_RATIO_OWN; kept as text */
+	OPTIONS_ADDRESS, /* of metrics_address.h; kept as text */
 	OPTIONS_SWITCH
 };
 
@@ -87,7 +89,7 @@ struct options_entry {
 	size_t place; /* in struct config */
 	uint64_t min;
 	uint64_t max;
-	bool is_of_place; /* record: file and environment do not decide it, its rings and store are its own */
+	bool is_of_place; /* record: file and environment do not decide it, its rings, store and sockets are its own */
 };
 
 extern const struct options_entry options_table[OPTIONS_COUNT];

@@ -66,8 +66,12 @@ struct producer {
 	uint32_t refused_count; /* rings that are none */
 	uint8_t refused[SPANRING_RINGS_MAX / 8];
 	struct store_process_account handed; /* last row given to the store */
-	struct statistics statistics;        /* given back with statistics_free */
-	uint32_t generation;                 /* of the ids below */
+	uint32_t service_row;                /* of roster.totals */
+	uint64_t known_no_ring;              /* drops that an earlier agent knew */
+	uint64_t known_reentry;
+	struct pace pace;
+	struct statistics statistics; /* given back with statistics_free */
+	uint32_t generation;          /* of the ids below */
 	uint32_t process_id;
 	uint32_t *site_ids;   /* by the program's id, grown as needed; 0 not asked for yet */
 	uint32_t *string_ids; /* the same */

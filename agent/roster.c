@@ -43,6 +43,7 @@ int roster_add_producer(struct roster *roster, struct producer *producer) {
 		return ERR_LIMIT;
 	roster->producers[roster->producer_count++] = producer;
 	roster->has_new = true;
+	totals_enter(&roster->totals, producer);
 	return 0;
 }
 
@@ -60,6 +61,7 @@ int roster_add_feed(struct roster *roster, struct producer *producer, struct fee
 
 void roster_remove_producer(struct roster *roster, struct producer *producer) {
 	uint32_t kept = 0;
+	totals_leave(&roster->totals, producer);
 	for (uint32_t i = 0; i < roster->feed_count; i++)
 		if (roster->feeds[i]->producer != producer)
 			roster->feeds[kept++] = roster->feeds[i];

@@ -4,6 +4,7 @@
 #define SPANRING_AGENT_ROSTER_H
 
 #include "producer.h"
+#include "totals.h"
 
 #include <stddef.h>
 
@@ -23,6 +24,7 @@ struct roster {
 	uint64_t rings_over_limit; /* not taken in because of the limits above */
 	uint64_t producers_over_limit;
 	uint64_t refused; /* names in the ring directory that are no instance or ring */
+	struct totals totals;
 };
 
 int roster_init(struct roster *roster);

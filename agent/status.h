@@ -12,6 +12,7 @@
 
 #define STATUS_SOCKET_NAME "agent.sock"
 #define STATUS_PROCESSES_MAX 128u /* listed one by one; the totals cover all */
+#define STATUS_RINGS_MAX 192u     /* the same, of all these together */
 
 struct agent;
 

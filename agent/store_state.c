@@ -74,9 +74,14 @@ void store_state_worked(struct store_state *state, uint64_t now_ns) {
 	state->text[0] = '\0';
 }
 
+static bool hangs(const struct store_state *state, uint64_t now_ns, const struct flush *flush) {
+	uint64_t busy_ns = flush_busy_since_ns(flush);
+	return busy_ns != 0 && now_ns >= busy_ns + state->config->stall_after_ns;
+}
+
 void store_state_look(struct store_state *state, uint64_t now_ns, const struct flush *flush) {
 	uint64_t since_ns = flush_busy_since_ns(flush);
-	bool is_stalled = since_ns != 0 && now_ns >= since_ns + state->config->stall_after_ns;
+	bool is_stalled = hangs(state, now_ns, flush);
 	if (is_stalled == state->is_stalled)
 		return;
 	state->is_stalled = is_stalled;
@@ -98,19 +103,28 @@ uint64_t store_state_look_at_ns(const struct store_state *state, const struct fl
 	return since_ns == 0 || state->is_stalled ? UINT64_MAX : since_ns + state->config->stall_after_ns;
 }
 
+const char *const store_state_words[] = {
+    [BREAKER_OK] = "ok", [BREAKER_FAILING] = "failing", [BREAKER_OPEN] = "open", "stalled", NULL};
+
+const char *store_state_word(const struct store_state *state, uint64_t now_ns, const struct flush *flush) {
+	return hangs(state, now_ns, flush) ? "stalled" : store_state_words[state->breaker.state];
+}
+
+uint64_t store_state_trouble_ns(const struct store_state *state, uint64_t now_ns, const struct flush *flush) {
+	uint64_t since_ns = hangs(state, now_ns, flush) ? flush_busy_since_ns(flush) : state->breaker.failing_ns;
+	return since_ns && now_ns > since_ns ? now_ns - since_ns : 0;
+}
+
 void store_state_write(const struct store_state *state, uint64_t now_ns, const struct flush *flush, struct json *json) {
-	static const char *const names[] = {
-	    [BREAKER_OK] = "ok", [BREAKER_FAILING] = "failing", [BREAKER_OPEN] = "open"};
 	const struct breaker *breaker = &state->breaker;
 	uint64_t busy_ns = flush_busy_since_ns(flush);
-	bool is_stalled = busy_ns != 0 && now_ns >= busy_ns + state->config->stall_after_ns;
-	uint64_t since_ns = is_stalled ? busy_ns : breaker->failing_ns;
+	bool is_stalled = hangs(state, now_ns, flush);
 	uint64_t at_ns = breaker_at_ns(breaker);
 	const char *remedy = is_stalled ? STALL_REMEDY : state->error ? remedy_of(state->error) : "";
-	json_text(json, "store_state", is_stalled ? "stalled" : names[breaker->state]);
+	json_text(json, "store_state", store_state_word(state, now_ns, flush));
 	json_text(json, "store_error", is_stalled && !state->error ? "a commit does not come to its end" : state->text);
 	json_text(json, "store_remedy", remedy);
-	json_u64(json, "store_since_ns", since_ns && now_ns > since_ns ? now_ns - since_ns : 0);
+	json_u64(json, "store_since_ns", store_state_trouble_ns(state, now_ns, flush));
 	json_u64(json, "store_next_try_ns", busy_ns == 0 && at_ns != UINT64_MAX && at_ns > now_ns ? at_ns - now_ns : 0);
 	json_u64(json, "store_failures", breaker->failures);
 	json_u64(json, "store_probes_failed", state->probes_failed);

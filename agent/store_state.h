@@ -46,6 +46,12 @@ void store_state_look(struct store_state *state, uint64_t now_ns, const struct f
 /* When to look; UINT64_MAX: nothing is under way, or it is known to hang. */
 uint64_t store_state_look_at_ns(const struct store_state *state, const struct flush *flush);
 
+/* All words for a state, in the order of this file's head; ends in NULL. */
+extern const char *const store_state_words[];
+const char *store_state_word(const struct store_state *state, uint64_t now_ns, const struct flush *flush);
+/* For how long it has not been ok; 0: it is. */
+uint64_t store_state_trouble_ns(const struct store_state *state, uint64_t now_ns, const struct flush *flush);
+
 /* For the status. */
 void store_state_write(const struct store_state *state, uint64_t now_ns, const struct flush *flush, struct json *json);
 

@@ -28,6 +28,10 @@ else
   echo "test-nightly.sh: no valgrind, so leaks were looked for by the address sanitizer only; install the package valgrind" >&2
 fi
 
+if ! command -v prometheus >/dev/null; then
+  echo "test-nightly.sh: no Prometheus server, so metrics were read by our own parser only; install the package prometheus" >&2
+fi
+
 if ! command -v clang >/dev/null; then
   echo "test-nightly.sh: no clang, so nothing was fuzzed; install the packages clang and libclang-rt-dev" >&2
   exit 1

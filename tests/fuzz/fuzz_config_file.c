@@ -39,7 +39,7 @@ static void check_value(const char *key, const char *value) {
 	(void)options_text(id, &config, text, sizeof(text));
 	require(options_set(id, text, &again, why) == 0);
 	const struct options_entry *entry = &options_table[id];
-	size_t bytes = entry->type == OPTIONS_PATH || entry->type == OPTIONS_SHARE
+	size_t bytes = entry->type == OPTIONS_PATH || entry->type == OPTIONS_SHARE || entry->type == OPTIONS_ADDRESS
 	                   ? strlen((const char *)&config + entry->place) + 1
 	               : entry->type == OPTIONS_SWITCH ? sizeof(bool)
 	               : entry->type == OPTIONS_CHOICE ? sizeof(uint32_t)

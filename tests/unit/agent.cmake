@@ -20,6 +20,14 @@ spanring_target(test_agent_config)
 add_test(NAME unit.agent_config COMMAND test_agent_config)
 set_tests_properties(unit.agent_config PROPERTIES LABELS unit TIMEOUT 120)
 
+# Requests for metrics, and the page that lists what is served.
+add_executable(test_agent_http unit/test_agent_http.c)
+target_link_libraries(test_agent_http PRIVATE spanring::test_support spanring::agent_parts)
+target_compile_definitions(test_agent_http PRIVATE SPANRING_TEST_DOCS="${PROJECT_SOURCE_DIR}/docs")
+spanring_target(test_agent_http)
+add_test(NAME unit.agent_http COMMAND test_agent_http)
+set_tests_properties(unit.agent_http PROPERTIES LABELS unit)
+
 # Both ways to wait and read; the ring's restrictions are tried with requests of the test's own.
 add_executable(test_agent_loop unit/test_agent_loop.c)
 target_link_libraries(test_agent_loop PRIVATE spanring::test_support spanring::agent_parts PkgConfig::URING)

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+add_library(spanring_test_scrape STATIC
+  support/exposition.c support/exposition.h support/http_client.c support/http_client.h)
+target_link_libraries(spanring_test_scrape PUBLIC spanring::test_support PRIVATE m)
+spanring_target(spanring_test_scrape)
+
+foreach(story IN ITEMS metrics prometheus)
+  add_executable(test_${story} integration/test_${story}.c)
+  target_link_libraries(test_${story} PRIVATE spanring_test_session spanring_test_scrape m)
+  target_compile_definitions(test_${story} PRIVATE SPANRING_TEST_EXAMPLES="${PROJECT_SOURCE_DIR}/examples")
+  spanring_target(test_${story})
+  add_dependencies(test_${story} spanring-test-producer spanring-agent spanring-analyze)
+  add_test(NAME integration.${story} COMMAND test_${story})
+  set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 600
+    ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+endforeach()
+# Without io_uring the waiting is another one.
+add_test(NAME integration.metrics_posix COMMAND test_metrics)
+set_tests_properties(integration.metrics_posix PROPERTIES LABELS integration TIMEOUT 600
+  ENVIRONMENT "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};SPANRING_AGENT_IO=posix")
