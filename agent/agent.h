@@ -22,6 +22,7 @@
 #include "memory_cap.h"
 #include "metrics_server.h"
 #include "preset_ratio.h"
+#include "reload.h"
 #include "roster.h"
 #include "statistics.h"
 #include "store_state.h"
@@ -111,6 +112,7 @@ struct agent {
 	uint64_t oldest_ns;    /* when the first span of the open job was taken; 0: there is none */
 	uint64_t behind_at_ns; /* look behind quiet heads again, for max-wait */
 	struct agent_figures figures;
+	struct reload_figures reload;
 };
 
 /* An exit code; other than EXIT_CODE_OK after one line was logged. */

@@ -5,6 +5,13 @@ void breaker_init(struct breaker *breaker, uint32_t failures_max, uint64_t pause
 	*breaker = (struct breaker){.failures_max = failures_max, .pause_ns = pause_ns};
 }
 
+void breaker_configure(struct breaker *breaker, uint32_t failures_max, uint64_t pause_ns, uint64_t now_ns) {
+	breaker->failures_max = failures_max;
+	breaker->pause_ns = pause_ns;
+	if (breaker->commit_at_ns > now_ns + pause_ns)
+		breaker->commit_at_ns = now_ns + pause_ns;
+}
+
 enum breaker_try breaker_due(const struct breaker *breaker, uint64_t now_ns) {
 	if (breaker->state == BREAKER_OPEN && now_ns >= breaker->commit_at_ns)
 		return BREAKER_COMMIT;

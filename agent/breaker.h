@@ -45,6 +45,9 @@ struct breaker {
 
 void breaker_init(struct breaker *breaker, uint32_t failures_max, uint64_t pause_ns);
 
+/* Other limits from now on. */
+void breaker_configure(struct breaker *breaker, uint32_t failures_max, uint64_t pause_ns, uint64_t now_ns);
+
 /* What is due. Nothing is while the store works: no commit waits to be given again. */
 enum breaker_try breaker_due(const struct breaker *breaker, uint64_t now_ns);
 /* When something will be; UINT64_MAX while the store works. */

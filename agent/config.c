@@ -344,6 +344,8 @@ int config_parse(enum config_command command, int argc, char **argv, const struc
 		return -EINVAL;
 	}
 	memset(ret_config, 0, sizeof(*ret_config));
+	ret_config->given_count = argc;
+	ret_config->given = argv;
 	*all = (struct gathering){.log = log, .word = argv[0]};
 	int rc = gather_flags(command, argc, argv, all);
 	if (rc != 0)
@@ -361,7 +363,7 @@ int config_parse(enum config_command command, int argc, char **argv, const struc
 		rc = settle(all, record, ret_config);
 	if (rc == 0 && !*ret_config->rings && !record)
 		default_rings(ret_config);
-	bool stores = command != CONFIG_PS && command != CONFIG_CTL;
+	bool stores = command != CONFIG_PS && command != CONFIG_CTL && command != CONFIG_RELOAD;
 	if (rc == 0 && !*ret_config->store && stores)
 		rc = default_store(record, log, ret_config);
 	return rc;

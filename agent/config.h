@@ -24,7 +24,7 @@
 
 #define CONFIG_FILE_DEFAULT "/etc/spanring/agent.conf"
 
-enum config_command { CONFIG_RUN, CONFIG_RECORD, CONFIG_STATUS, CONFIG_PS, CONFIG_CTL, CONFIG_CONFIG };
+enum config_command { CONFIG_RUN, CONFIG_RECORD, CONFIG_STATUS, CONFIG_PS, CONFIG_CTL, CONFIG_CONFIG, CONFIG_RELOAD };
 
 struct config {
 	char rings[PATH_MAX]; /* record: empty if none was named */
@@ -50,11 +50,13 @@ struct config {
 	char metrics[METRICS_ADDRESS_BYTES];
 	bool quiet;
 	bool json;
-	bool take_over;                /* run: from the agent that runs there */
-	bool heap;                     /* record: preload the library that counts the heap */
-	char preload[PATH_MAX];        /* record: LD_PRELOAD of the command; empty: as ours */
-	char **command;                /* record: what follows "--" */
-	char **words;                  /* ctl: what is no option */
+	bool take_over;         /* run: from the agent that runs there */
+	bool heap;              /* record: preload the library that counts the heap */
+	char preload[PATH_MAX]; /* record: LD_PRELOAD of the command; empty: as ours */
+	char **command;         /* record: what follows "--" */
+	char **words;           /* ctl: what is no option */
+	int given_count;        /* of the command line, all of it, to be read again */
+	char **given;
 	enum config_command asked_for; /* config: the command whose values are wanted */
 	uint32_t word_count;
 	struct options_origin origins[OPTIONS_COUNT];

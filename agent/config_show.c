@@ -72,6 +72,7 @@ static void print_entry(const struct config *config, enum options_id id) {
 	}
 	(void)printf("# from: ");
 	print_origin(config, id);
+	(void)printf("%s", entry->reloads ? "" : "; a change needs a restart");
 	(void)printf("\n%s%s = %s\n", fits_file(entry, value, shown) ? "" : "#", entry->name, shown);
 }
 
@@ -109,6 +110,7 @@ static void write_entry(struct json *json, const struct config *config, enum opt
 	json_text(json, "section", entry->section);
 	json_text(json, "variable", entry->variable);
 	json_text(json, "value", options_text(id, config, value, sizeof(value)));
+	json_bool(json, "reloads", entry->reloads);
 	json_text(json, "source", sources[origin->source]);
 	if (origin->source == OPTIONS_FROM_FILE)
 		json_u64(json, "line", origin->line);

@@ -16,7 +16,7 @@
 struct flush {
 	struct store_writer *writer;
 	const char *directory;
-	const struct retention_limits *limits;
+	struct retention_limits limits; /* a job takes a copy when it begins */
 	int event_fd;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -186,16 +186,16 @@ static void commit(struct flush *flush, const struct flush_job *job, struct flus
 
 /* The probe if there is to be one, then the commit. */
 static void work_on(struct flush *flush, const struct flush_job *job, bool probe_first,
-                    struct flush_result *ret_result) {
+                    const struct retention_limits *limits, struct flush_result *ret_result) {
 	*ret_result = (struct flush_result){0};
 	if (probe_first)
 		ret_result->error = store_probe(flush->directory, ret_result->text, sizeof(ret_result->text));
 	ret_result->is_probe = ret_result->error < 0;
 	if (ret_result->error == 0)
 		commit(flush, job, ret_result);
-	bool is_full = ret_result->error == ERR_FULL && retention_wanted(flush->limits);
+	bool is_full = ret_result->error == ERR_FULL && retention_wanted(limits);
 	if (is_full || (job->retain && ret_result->error == 0))
-		retention_run(flush->limits, flush->directory, flush->writer, job->catalog, &ret_result->retention);
+		retention_run(limits, flush->directory, flush->writer, job->catalog, &ret_result->retention);
 }
 
 static void *work(void *context) {
@@ -209,9 +209,10 @@ static void *work(void *context) {
 			break;
 		struct flush_job *job = flush->job;
 		bool probe_first = flush->probe_first;
+		struct retention_limits limits = flush->limits;
 		struct flush_result result;
 		(void)pthread_mutex_unlock(&flush->lock);
-		work_on(flush, job, probe_first, &result);
+		work_on(flush, job, probe_first, &limits, &result);
 		(void)pthread_mutex_lock(&flush->lock);
 		flush->result = result;
 		flush->done = true;
@@ -233,7 +234,7 @@ int flush_open(struct store_writer *writer, const char *directory, const struct 
 	if (rc == 0) {
 		flush->writer = writer;
 		flush->directory = directory;
-		flush->limits = limits;
+		flush->limits = *limits;
 		flush->idle = true;
 		(void)pthread_mutex_init(&flush->lock, NULL);
 		(void)pthread_cond_init(&flush->changed, NULL);
@@ -248,6 +249,12 @@ int flush_open(struct store_writer *writer, const char *directory, const struct 
 	}
 	*ret_flush = flush;
 	return 0;
+}
+
+void flush_set_limits(struct flush *flush, const struct retention_limits *limits) {
+	(void)pthread_mutex_lock(&flush->lock);
+	flush->limits = *limits;
+	(void)pthread_mutex_unlock(&flush->lock);
 }
 
 int flush_fd(const struct flush *flush) {

@@ -68,11 +68,14 @@ struct flush_result {
 struct flush;
 
 /*
- * Starts the thread; the writer of the store in directory, which must stay valid, belongs to it from here on. The limits must
- * stay valid, too. On failure the writer is closed.
+ * Starts the thread; the writer of the store in directory, which must stay valid, belongs to it from here on. On failure the writer
+ * is closed.
  */
 int flush_open(struct store_writer *writer, const char *directory, const struct retention_limits *limits,
                struct flush **ret_flush);
+
+/* From the next job on. */
+void flush_set_limits(struct flush *flush, const struct retention_limits *limits);
 
 /* Readable when a result is there. */
 int flush_fd(const struct flush *flush);

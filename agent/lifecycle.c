@@ -5,6 +5,8 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/units.h"
+#include "reload.h"
+#include "service.h"
 #include "take_over.h"
 
 #include <signal.h>
@@ -16,24 +18,30 @@
  * SIGIO: the look for writers of a process file (process_reader_mapped) raises it. SIGXFSZ: a size limit is an error,
  * not a death.
  */
-static const int ignored[] = {SIGHUP, SIGPIPE, SIGIO, SIGXFSZ};
+static const int ignored[] = {SIGPIPE, SIGIO, SIGXFSZ};
 #define IGNORED_COUNT (sizeof(ignored) / sizeof(ignored[0]))
 
-static void stop_signals(sigset_t *ret_set) {
+/* SIGHUP reloads or, where nothing does, is ignored. */
+static void our_signals(bool reloads, sigset_t *ret_set) {
 	(void)sigemptyset(ret_set);
 	(void)sigaddset(ret_set, SIGINT);
 	(void)sigaddset(ret_set, SIGTERM);
+	if (reloads)
+		(void)sigaddset(ret_set, SIGHUP);
 }
 
-static int open_signals(int *ret_fd) {
-	sigset_t stops;
+static int open_signals(bool reloads, int *ret_fd) {
+	sigset_t ours;
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	stop_signals(&stops);
-	if (sigprocmask(SIG_BLOCK, &stops, NULL) < 0)
+	struct sigaction usual = {.sa_handler = SIG_DFL};
+	our_signals(reloads, &ours);
+	if (sigprocmask(SIG_BLOCK, &ours, NULL) < 0)
 		return -errno;
 	for (size_t i = 0; i < IGNORED_COUNT; i++)
 		(void)sigaction(ignored[i], &ignore, NULL);
-	int fd = signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK);
+	/* nohup left it ignored, and what is ignored never arrives. */
+	(void)sigaction(SIGHUP, reloads ? &usual : &ignore, NULL);
+	int fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	*ret_fd = fd;
@@ -41,12 +49,13 @@ static int open_signals(int *ret_fd) {
 }
 
 void lifecycle_signals_restore(void) {
-	sigset_t stops;
+	sigset_t ours;
 	struct sigaction usual = {.sa_handler = SIG_DFL};
 	for (size_t i = 0; i < IGNORED_COUNT; i++)
 		(void)sigaction(ignored[i], &usual, NULL);
-	stop_signals(&stops);
-	(void)sigprocmask(SIG_UNBLOCK, &stops, NULL);
+	(void)sigaction(SIGHUP, &usual, NULL);
+	our_signals(true, &ours);
+	(void)sigprocmask(SIG_UNBLOCK, &ours, NULL);
 }
 
 int lifecycle_signals_take(int fd, bool *ret_from_terminal) {
@@ -55,17 +64,6 @@ int lifecycle_signals_take(int fd, bool *ret_from_terminal) {
 		return 0;
 	*ret_from_terminal = info.ssi_code == SI_KERNEL;
 	return (int)info.ssi_signo;
-}
-
-static int run_until_stopped(struct agent *agent, int signal_fd) {
-	for (;;) {
-		uint32_t ready;
-		bool from_terminal;
-		if (agent_step(agent, UINT64_MAX, &ready) < 0)
-			return EXIT_CODE_FAILED;
-		if ((ready & (1u << LOOP_SIGNAL)) && lifecycle_signals_take(signal_fd, &from_terminal) > 0)
-			return agent_drain(agent);
-	}
 }
 
 static void say_started(const struct agent *agent) {
@@ -78,9 +76,10 @@ static void say_started(const struct agent *agent) {
 	          loop_why(agent->loop));
 }
 
-int lifecycle_start(const struct config *config, const struct log *log, int *ret_signal_fd, struct agent **ret_agent) {
+int lifecycle_start(const struct config *config, const struct log *log, bool reloads, int *ret_signal_fd,
+                    struct agent **ret_agent) {
 	CLEANUP_FD int signal_fd = FD_NONE;
-	int rc = open_signals(&signal_fd);
+	int rc = open_signals(reloads, &signal_fd);
 	if (rc < 0) {
 		log_error(log, "signals cannot be set up: %s", strerror(-rc));
 		return EXIT_CODE_FAILED;
@@ -98,20 +97,44 @@ int lifecycle_start(const struct config *config, const struct log *log, int *ret
 	return EXIT_CODE_OK;
 }
 
-int lifecycle_run(const struct config *config, const struct log *log) {
+static int run_until_stopped(struct agent *agent, struct config *config, struct log *log, struct service *service,
+                             int signal_fd) {
+	for (;;) {
+		uint32_t ready;
+		bool from_terminal;
+		if (agent_step(agent, service_at_ns(service), &ready) < 0)
+			return EXIT_CODE_FAILED;
+		service_turn(service, agent);
+		int number = ready & (1u << LOOP_SIGNAL) ? lifecycle_signals_take(signal_fd, &from_terminal) : 0;
+		if (number == SIGHUP) {
+			service_reloading(service);
+			reload_agent(agent, config, log);
+			service_ready(service, agent);
+		} else if (number > 0) {
+			service_stopping(service);
+			return agent_drain(agent);
+		}
+	}
+}
+
+int lifecycle_run(struct config *config, const struct log *given_log) {
 	CLEANUP_FD int signal_fd = FD_NONE;
+	CLEANUP(service_close) struct service service;
+	struct log log = *given_log; /* a reload changes it */
 	struct agent *agent;
-	int code = lifecycle_start(config, log, &signal_fd, &agent);
+	service_open(&service, &log);
+	int code = lifecycle_start(config, &log, true, &signal_fd, &agent);
 	if (code != EXIT_CODE_OK)
 		return code;
-	code = run_until_stopped(agent, signal_fd);
+	service_ready(&service, agent);
+	code = run_until_stopped(agent, config, &log, &service, signal_fd);
 	uint64_t spans = agent->figures.spans;
 	int closed = agent_close(agent);
 	if (code == EXIT_CODE_OK)
 		code = closed;
 	char count[UNITS_TEXT_BYTES];
 	if (code == EXIT_CODE_OK)
-		log_event(log, LOG_LEVEL_INFO, "stopped", LOG_FIELDS(LOG_NUMBER("spans", spans)),
+		log_event(&log, LOG_LEVEL_INFO, "stopped", LOG_FIELDS(LOG_NUMBER("spans", spans)),
 		          "stopped, %s spans stored", units_format_count(spans, count));
 	return code;
 }

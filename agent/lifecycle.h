@@ -6,16 +6,18 @@
 #include "base/log.h"
 #include "config.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct agent;
 
 /*
- * Signals, then the agent, then one line that says who, where, with what. SIGINT and SIGTERM arrive through the descriptor, which
- * the agent's loop watches; SIGHUP, SIGPIPE, SIGIO and SIGXFSZ are ignored. Before any thread is started. An exit code;
+ * Signals, then the agent, then one line that says who, where, with what. SIGINT and SIGTERM, with `reloads` SIGHUP, too, arrive
+ * through the descriptor, which the agent's loop watches; SIGPIPE, SIGIO, SIGXFSZ and otherwise SIGHUP are ignored. Before any thread is started. An exit code;
  * other than EXIT_CODE_OK after one line was logged.
  */
-int lifecycle_start(const struct config *config, const struct log *log, int *ret_signal_fd, struct agent **ret_agent);
+int lifecycle_start(const struct config *config, const struct log *log, bool reloads, int *ret_signal_fd,
+                    struct agent **ret_agent);
 
 /* For a child: everything as it was given to us. Async-signal-safe. */
 void lifecycle_signals_restore(void);
@@ -26,7 +28,7 @@ void lifecycle_signals_restore(void);
  */
 int lifecycle_signals_take(int fd, bool *ret_from_terminal);
 
-/* The command. An exit code. */
-int lifecycle_run(const struct config *config, const struct log *log);
+/* The command; a reload changes the configuration. An exit code. */
+int lifecycle_run(struct config *config, const struct log *log);
 
 #endif

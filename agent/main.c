@@ -8,6 +8,7 @@
 #include "lifecycle.h"
 #include "ps.h"
 #include "record.h"
+#include "reload.h"
 #include "status.h"
 
 #include <spanring/version.h>
@@ -16,6 +17,10 @@
 
 static int command_run(struct config *config, const struct log *log) {
 	return lifecycle_run(config, log);
+}
+
+static int command_reload(struct config *config, const struct log *log) {
+	return reload_command(config, log);
 }
 
 static int command_status(struct config *config, const struct log *log) {
@@ -38,11 +43,9 @@ static const struct command {
 	const char *word;
 	enum config_command id;
 	int (*run)(struct config *config, const struct log *log);
-} commands[] = {{"run", CONFIG_RUN, command_run},
-                {"record", CONFIG_RECORD, record_command},
-                {"config", CONFIG_CONFIG, command_config},
-                {"status", CONFIG_STATUS, command_status},
-                {"ps", CONFIG_PS, command_ps},
+} commands[] = {{"run", CONFIG_RUN, command_run},          {"record", CONFIG_RECORD, record_command},
+                {"config", CONFIG_CONFIG, command_config}, {"reload", CONFIG_RELOAD, command_reload},
+                {"status", CONFIG_STATUS, command_status}, {"ps", CONFIG_PS, command_ps},
                 {"ctl", CONFIG_CTL, command_ctl}};
 
 static int say(const char *text) {
@@ -57,8 +60,9 @@ static int say_help(void) {
 int main(int argc, char **argv) {
 	struct log log = {.program = "spanring-agent", .level = LOG_LEVEL_INFO, .journal = log_is_journal()};
 	if (argc < 2) {
-		log_error(&log,
-		          "no command; give run, record, config, status, ps or ctl, or see spanring-agent --help");
+		log_error(
+		    &log,
+		    "no command; give run, record, config, reload, status, ps or ctl, or see spanring-agent --help");
 		return EXIT_CODE_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
@@ -78,8 +82,9 @@ int main(int argc, char **argv) {
 		log.limit = collects ? &limit : NULL;
 		return commands[i].run(&config, &log);
 	}
-	log_error(&log,
-	          "unknown command \"%s\"; give run, record, config, status, ps or ctl, or see spanring-agent --help",
-	          argv[1]);
+	log_error(
+	    &log,
+	    "unknown command \"%s\"; give run, record, config, reload, status, ps or ctl, or see spanring-agent --help",
+	    argv[1]);
 	return EXIT_CODE_USAGE;
 }

@@ -40,6 +40,14 @@ void memory_cap_init(struct memory_cap *memory, uint64_t cap_bytes) {
 	*memory = (struct memory_cap){.cap_bytes = cap_bytes, .rows_full = rows, .rows = rows};
 }
 
+void memory_cap_change(struct memory_cap *memory, uint64_t cap_bytes) {
+	uint64_t times_over = memory->times_over;
+	if (cap_bytes == memory->cap_bytes)
+		return;
+	memory_cap_init(memory, cap_bytes);
+	memory->times_over = times_over;
+}
+
 bool memory_cap_look(struct memory_cap *memory) {
 	memory->own_bytes = memory_cap_own_bytes();
 	if (memory->own_bytes > memory->cap_bytes) {

@@ -30,6 +30,9 @@ struct memory_cap {
 
 void memory_cap_init(struct memory_cap *memory, uint64_t cap_bytes);
 
+/* Another cap from now on; the next batches fit it. */
+void memory_cap_change(struct memory_cap *memory, uint64_t cap_bytes);
+
 /* Look, and choose the size of the next batches. True when the cap was passed just now. */
 bool memory_cap_look(struct memory_cap *memory);
 

@@ -89,6 +89,7 @@ struct options_entry {
 	size_t place; /* in struct config */
 	uint64_t min;
 	uint64_t max;
+	bool reloads;     /* counts from a reload on; else a change needs a restart */
 	bool is_of_place; /* record: file and environment do not decide it, its rings, store and sockets are its own */
 };
 

@@ -277,7 +277,7 @@ static int record_with_rings(const struct config *config, const struct log *log,
 	CLEANUP_FD int signal_fd = FD_NONE;
 	CLEANUP_FD int pid_fd = FD_NONE;
 	struct agent *agent;
-	int code = lifecycle_start(config, log, &signal_fd, &agent);
+	int code = lifecycle_start(config, log, false, &signal_fd, &agent);
 	if (code != EXIT_CODE_OK)
 		return code;
 	struct child child = {.pid_fd = FD_NONE};

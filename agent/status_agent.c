@@ -74,6 +74,9 @@ void status_agent_write(const struct agent *agent, struct json *json) {
 	json_text(json, "io", loop_io_names[loop_in_use(agent->loop)]);
 	json_text(json, "io_wanted", loop_io_names[agent->config->io]);
 	json_text(json, "io_reason", loop_why(agent->loop));
+	json_u64(json, "reloads", agent->reload.done);
+	json_u64(json, "reloads_refused", agent->reload.refused);
+	json_text(json, "reload_text", agent->reload.text);
 	json_u64(json, "uptime_ns", clock_monotonic_ns() - figures->started_ns);
 	store_state_write(&agent->store, clock_monotonic_ns(), agent->flush, json);
 	write_policy(json, agent);

@@ -18,6 +18,12 @@ void store_state_init(struct store_state *state, const struct config *config, co
 	breaker_init(&state->breaker, (uint32_t)config->breaker_failures, config->breaker_pause_ns);
 }
 
+static const char *const names[] = {[BREAKER_OK] = "ok", [BREAKER_FAILING] = "failing", [BREAKER_OPEN] = "open"};
+
+const char *store_state_name(const struct store_state *state) {
+	return state->is_stalled ? "stalled" : names[state->breaker.state];
+}
+
 static const char *remedy_of(int error) {
 	switch (error) {
 	case ERR_FULL:

@@ -35,6 +35,9 @@ struct store_state {
 	uint64_t times_stalled;
 };
 
+/* "ok", "failing", "open" or "stalled", as of the last look. */
+const char *store_state_name(const struct store_state *state);
+
 void store_state_init(struct store_state *state, const struct config *config, const struct log *log);
 
 /* The result of a try. */

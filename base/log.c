@@ -40,7 +40,9 @@ __attribute__((format(printf, 5, 0))) static void write_message(const struct log
 	struct log_line line = {.level = level, .event = event, .fields = fields, .message = message};
 	if (vsnprintf(message, sizeof(message), format, arguments) < 0)
 		return;
-	if (!log->limit ||
+	if (log->hear)
+		log->hear(log->context, level, message);
+	else if (!log->limit ||
 	    log_limit_take(log->limit, event ? event : format, level, message, clock_monotonic_ns(), &line.left_out))
 		write_line(log, &line);
 }

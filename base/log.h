@@ -24,6 +24,9 @@ struct log {
 	enum log_format format;
 	bool journal;            /* standard error is the journal: lines begin with their priority, "<3>" */
 	struct log_limit *limit; /* of lines of one kind; NULL: none */
+	/* Gets each message in place of standard error; NULL: none does. */
+	void (*hear)(void *context, enum log_level level, const char *message);
+	void *context;
 };
 
 struct log_field {

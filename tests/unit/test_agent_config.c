@@ -503,8 +503,9 @@ static void the_reference_says_what_the_table_says(void **state) {
 		else if (entry->usual)
 			(void)snprintf(usual, sizeof(usual), " `%s`", entry->usual);
 		(void)options_bounds(id, bounds);
-		(void)snprintf(row, sizeof(row), "| `%s` | `[%s]` | `%s` |%s%s |%s |\n", entry->name, entry->section,
-		               entry->variable, *bounds ? " " : "", bounds, usual);
+		(void)snprintf(row, sizeof(row), "| `%s` | `[%s]` | `%s` |%s%s |%s | %s |\n", entry->name,
+		               entry->section, entry->variable, *bounds ? " " : "", bounds, usual,
+		               entry->reloads ? "yes" : "restart");
 		must_be_documented(text, row);
 	}
 	clear_environment();
