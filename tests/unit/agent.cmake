@@ -34,3 +34,11 @@ target_link_libraries(test_agent_loop PRIVATE spanring::test_support spanring::a
 spanring_target(test_agent_loop)
 add_test(NAME unit.agent_loop COMMAND test_agent_loop)
 set_tests_properties(unit.agent_loop PROPERTIES LABELS unit TIMEOUT 120)
+
+# Every look of the agent at a shared file is caught where it calls the system or another room (support/access_trap.h).
+add_executable(test_agent_hostile unit/test_agent_hostile.c support/access_trap.c support/access_trap.h)
+target_link_libraries(test_agent_hostile PRIVATE spanring_test_agent_files spanring::agent_parts)
+target_link_options(test_agent_hostile PRIVATE -Wl,--wrap=mmap,--wrap=munmap,--wrap=shared_file_read,--wrap=fault_guard_run)
+spanring_target(test_agent_hostile)
+add_test(NAME unit.agent_hostile COMMAND test_agent_hostile)
+set_tests_properties(unit.agent_hostile PROPERTIES LABELS unit TIMEOUT 600)
