@@ -6,6 +6,7 @@
 #include "base/errs.h"
 #include "evict_count.h"
 #include "segment.h"
+#include "segment_new.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -196,22 +197,6 @@ int evict_load(struct db *db, struct store_evictions *ret_evictions) {
 	return error;
 }
 
-static int copy_table(struct db *from, struct db *to, enum schema_table table) {
-	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	struct db_statement *insert CLEANUP(db_finalize_cleanup) = NULL;
-	int row = segment_has_table(from, table);
-	if (row != 1)
-		return row;
-	int error = db_prepare(from, schema_tables[table].select, &select);
-	if (!error)
-		error = db_prepare(to, schema_tables[table].insert, &insert);
-	while (!error && (row = db_next(select)) == 1) {
-		db_put_row(insert, select);
-		error = db_run(insert);
-	}
-	return error ? error : row;
-}
-
 int evict_carry(struct db *db, const char *directory) {
 	static const enum schema_table tables[] = {SCHEMA_EVICTION, SCHEMA_EVICTED_RING, SCHEMA_EVICTED_PROCESS,
 	                                           SCHEMA_DEPARTED};
@@ -227,7 +212,7 @@ int evict_carry(struct db *db, const char *directory) {
 	if (!error && through > 0)
 		error = segment_open(newest, DB_READ_ONLY, &from, text);
 	for (size_t i = 0; from && i < sizeof(tables) / sizeof(tables[0]) && !error; i++)
-		error = copy_table(from, db, tables[i]);
+		error = segment_new_copy(from, db, tables[i]);
 	if (error == ERR_DAMAGED) /* audit will find what is missing; to write nothing any more would cost all */
 		error = db_execute(db, "DELETE FROM eviction;DELETE FROM evicted_ring;DELETE FROM evicted_process;"
 		                       "DELETE FROM departed");

@@ -103,7 +103,7 @@ int store_reader_rollups(struct store_reader *reader,
                          int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                           const struct store_rollup *rollup),
                          void *context) {
-	const struct reader_segment *segments = reader->segments.items;
+	struct reader_segment *segments = reader->segments.items;
 	const struct store_segment_view *views = reader->views.items;
 	struct rollup_coder *coder CLEANUP_FREE = malloc(sizeof(*coder));
 	if (!coder)

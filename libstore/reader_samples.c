@@ -120,7 +120,7 @@ static int load_samples(struct sample_walk *walk) {
 }
 
 /* Only a lack of memory ends the reading; damage is named. */
-static int load_segment(struct store_reader *reader, const struct reader_segment *segment,
+static int load_segment(struct store_reader *reader, struct reader_segment *segment,
                         const struct store_segment_view *view, struct sample_list *list) {
 	struct db *opened = NULL;
 	char text[SEGMENT_TEXT_BYTES];
@@ -153,7 +153,7 @@ static int by_time(const void *a, const void *b) {
 }
 
 int store_reader_samples(struct store_reader *reader, struct store_memory_sample **ret_samples, size_t *ret_count) {
-	const struct reader_segment *segments = reader->segments.items;
+	struct reader_segment *segments = reader->segments.items;
 	const struct store_segment_view *views = reader->views.items;
 	struct sample_list list = {0};
 	for (size_t i = 0; i < reader->segments.count; i++) {

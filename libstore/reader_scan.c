@@ -8,8 +8,8 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/errs.h"
+#include "batch_rows.h"
 #include "bloom.h"
-#include "checksum.h"
 #include "decode.h"
 
 #include <inttypes.h>
@@ -46,7 +46,19 @@ __attribute__((format(printf, 3, 4))) static void add_damage(const struct segmen
 	reader_add_damage(walk->reader, walk->segment->path, error, text);
 }
 
-int reader_reopen(struct store_reader *reader, const struct reader_segment *segment, struct db **ret_db) {
+/* Merged meanwhile (merge.c): the same rows in fewer batches, and fewer steps of rollups, which meta counts. */
+static bool is_merged(const struct reader_segment *segment, struct db *db, const struct segment_totals *totals) {
+	struct segment_identity identity;
+	struct segment_totals expected = segment->totals;
+	expected.batches = totals->batches;
+	expected.batch_checksum = totals->batch_checksum;
+	expected.catalog_checksum = totals->catalog_checksum;
+	return totals->batches < segment->totals.batches && memcmp(&expected, totals, sizeof(expected)) == 0 &&
+	       segment_read_identity(db, &identity) == 0 &&
+	       memcmp(identity.segment_id, segment->identity.segment_id, sizeof(identity.segment_id)) == 0;
+}
+
+int reader_reopen(struct store_reader *reader, struct reader_segment *segment, struct db **ret_db) {
 	char text[SEGMENT_TEXT_BYTES] = "";
 	struct segment_totals totals;
 	struct db *db = NULL;
@@ -57,7 +69,8 @@ int reader_reopen(struct store_reader *reader, const struct reader_segment *segm
 		return error;
 	}
 	if (!db_execute(db, "PRAGMA cache_size=-1024;BEGIN") && segment_read_seal(db, &totals) == 1 &&
-	    memcmp(&totals, &segment->totals, sizeof(totals)) == 0) {
+	    (memcmp(&totals, &segment->totals, sizeof(totals)) == 0 || is_merged(segment, db, &totals))) {
+		segment->totals = totals;
 		*ret_db = db;
 		return 0;
 	}
@@ -74,33 +87,10 @@ static int segment_walk_open(struct segment_walk *walk) {
 	walk->db = walk->opened ? walk->opened : walk->segment->db;
 	error = db_prepare(walk->db, schema_tables[SCHEMA_BATCH].select, &walk->batches);
 	for (int i = 0; i < FORMAT_COLUMNS && !error; i++)
-		error = db_prepare(walk->db, "SELECT data FROM column_blob WHERE id=?", &walk->columns[i]);
+		error = db_prepare(walk->db, BATCH_ROWS_SELECT_COLUMN, &walk->columns[i]);
 	if (error)
 		add_damage(walk, error, "cannot be read: %s", db_words(walk->db));
 	return error;
-}
-
-static int read_column(const struct segment_walk *walk, struct segment_batch *batch, uint32_t index) {
-	const struct segment_column *column = &batch->columns[index];
-	struct format_column_bytes *encoded = &batch->encoded.columns[index];
-	if (!column->bytes)
-		return 0;
-	encoded->bytes = column->bytes;
-	if (column->own_row) {
-		struct db_statement *select = walk->columns[index];
-		size_t bytes = 0;
-		db_reset(select);
-		db_put_u64(select, batch->id * FORMAT_COLUMN_STRIDE + index);
-		int row = db_next(select);
-		if (row != 1)
-			return row < 0 ? row : ERR_DAMAGED;
-		encoded->data = db_get_blob(select, &bytes);
-		if (db_row_end(select) || bytes != column->bytes)
-			return ERR_DAMAGED;
-	} else {
-		encoded->data = batch->small + column->small_offset;
-	}
-	return checksum64(encoded->data, encoded->bytes, 0) == column->checksum ? 0 : ERR_DAMAGED;
 }
 
 static bool ids_inside(const uint32_t *ids, uint32_t count, uint32_t max) {
@@ -137,7 +127,7 @@ static int read_batch(const struct segment_walk *walk, uint32_t wanted, struct s
 	int error = 0;
 	for (uint32_t i = 0; i < FORMAT_COLUMNS && !error; i++)
 		if (needs >> i & 1)
-			error = read_column(walk, batch, i);
+			error = batch_rows_get_column(walk->columns[i], batch, i);
 	if (!error)
 		error = decode(walk->reader->decoder, &batch->encoded, wanted, ret_columns);
 	if (!error)

@@ -74,8 +74,11 @@ void reader_add_damage(struct store_reader *reader, const char *file, int error,
 int reader_load(struct store_reader *reader, const char *path, struct reader_segment *segment,
                 struct store_segment_view *view, char *text);
 void reader_segment_done(struct reader_segment *segment);
-/* A sealed segment again, in a read transaction; it must still be the one whose catalog was loaded, or that is named as damage. */
-int reader_reopen(struct store_reader *reader, const struct reader_segment *segment, struct db **ret_db);
+/*
+ * A sealed segment again, in a read transaction; it must still be the one whose catalog was loaded, or that is named as damage. Its totals are renewed:
+ * it may have been merged.
+ */
+int reader_reopen(struct store_reader *reader, struct reader_segment *segment, struct db **ret_db);
 
 /* Every row of rollups, and their sums where the segment is sealed; damage is named. */
 void reader_verify_rollups(struct store_reader *reader, const struct reader_segment *segment, struct db *db);

@@ -48,6 +48,7 @@ int rollup_get_total(struct db_statement *select, struct rollup_coder *coder, st
 int rollup_sum(struct db *db, struct rollup_sums *ret_sums);
 /* Those that were sealed; all zero if there are none. */
 int rollup_read_sums(struct db *db, struct rollup_sums *ret_sums);
+int rollup_write_sums(struct db *db, const struct rollup_sums *sums);
 
 /*
  * Seal: make the rows of SCHEMA_ROLLUP_SEGMENT if they are worth it, and write the sums. Inside a transaction, before the catalog is summed.

@@ -373,6 +373,8 @@ static int parse_directory(struct segment_batch *batch, const uint8_t *directory
 		small += column.own_row ? 0 : column.bytes;
 		if (entry[0] < FORMAT_COLUMNS)
 			batch->columns[entry[0]] = column;
+		else
+			batch->has_unknown = true;
 	}
 	return small == batch->small_bytes ? 0 : ERR_DAMAGED;
 }

@@ -56,6 +56,7 @@ struct segment_batch {
 	uint64_t checksum;
 	struct format_batch encoded;
 	struct segment_column columns[FORMAT_COLUMNS];
+	bool has_unknown; /* columns that this build does not know */
 	const uint8_t *small;
 	uint32_t small_bytes;
 };

@@ -19,11 +19,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
+#include "batch_rows.h"
 #include "catalog_rows.h"
-#include "checksum.h"
 #include "evict_count.h"
 #include "rollup_rows.h"
 #include "sample_rows.h"
+#include "segment_new.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,14 +41,6 @@
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)
 
-/* Scratch of one batch row. */
-struct layout {
-	uint8_t directory[FORMAT_COLUMNS * SEGMENT_DIRECTORY_ENTRY_BYTES];
-	uint32_t directory_bytes;
-	uint8_t small[FORMAT_COLUMNS * FORMAT_SMALL_BYTES];
-	uint32_t small_bytes;
-};
-
 struct segment_writer {
 	struct db *db;
 	char *path;
@@ -59,7 +52,7 @@ struct segment_writer {
 	uint64_t created_ns; /* monotonic */
 	uint64_t wall_offset_ns;
 	bool wall_offset_changed;
-	struct layout layout;
+	struct batch_rows batch_rows;
 	struct rollup_coder coder;
 };
 
@@ -115,15 +108,7 @@ static int put_identity(struct db *db, uint64_t sequence, uint64_t wall_ns,
 
 static int fill_new(struct db *db, const char *directory, uint64_t sequence, uint64_t wall_ns,
                     const struct store_writer_options *options) {
-	int error =
-	    db_execute(db, "PRAGMA page_size=" TEXT(
-	                       FORMAT_PAGE_BYTES) ";"
-	                                          "PRAGMA application_id=" TEXT(
-	                                              FORMAT_APPLICATION_ID) ";"
-	                                                                     "PRAGMA user_version=" TEXT(
-	                                                                         FORMAT_VERSION) ";BEGIN IMMEDIATE");
-	for (int table = 0; table < SCHEMA_TABLES && !error; table++)
-		error = db_execute(db, schema_tables[table].create);
+	int error = segment_new_tables(db);
 	if (!error)
 		error = put_identity(db, sequence, wall_ns, options);
 	if (!error)
@@ -150,11 +135,6 @@ static int make_file(const char *path, const char *directory, uint64_t sequence,
 	}
 	db_close(db);
 	return error;
-}
-
-static int sync_directory(const char *directory) {
-	int fd CLEANUP_FD = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 static int open_for_commits(struct segment_writer *segment, const struct store_writer_options *options, char *text) {
@@ -222,7 +202,7 @@ int segment_writer_create(const char *directory, uint64_t sequence, const struct
 		(void)unlink(temporary);
 	}
 	bool placed = !error;
-	if (!error && options->durability == STORE_DURABILITY_FULL && (error = sync_directory(directory)) < 0)
+	if (!error && options->durability == STORE_DURABILITY_FULL && (error = segment_new_sync(directory)) < 0)
 		(void)fail(directory, "cannot be synchronised", NULL, error, ret_text);
 	if (!error)
 		error = open_for_commits(segment, options, ret_text);
@@ -330,63 +310,6 @@ static int put_catalog(struct segment_writer *segment, const struct catalog *cat
 	return error;
 }
 
-static void lay_out(struct layout *layout, const struct format_batch *encoded) {
-	layout->directory_bytes = 0;
-	layout->small_bytes = 0;
-	for (uint32_t i = 0; i < FORMAT_COLUMNS; i++) {
-		const struct format_column_bytes *column = &encoded->columns[i];
-		if (!column->bytes)
-			continue;
-		bool own_row = column->bytes >= FORMAT_SMALL_BYTES;
-		uint64_t checksum = checksum64(column->data, column->bytes, 0);
-		uint8_t *entry = layout->directory + layout->directory_bytes;
-		memset(entry, 0, SEGMENT_DIRECTORY_ENTRY_BYTES);
-		entry[0] = (uint8_t)i;
-		entry[1] = own_row;
-		memcpy(entry + 4, &column->bytes, sizeof(column->bytes));
-		memcpy(entry + 8, &checksum, sizeof(checksum));
-		layout->directory_bytes += SEGMENT_DIRECTORY_ENTRY_BYTES;
-		if (own_row)
-			continue;
-		memcpy(layout->small + layout->small_bytes, column->data, column->bytes);
-		layout->small_bytes += column->bytes;
-	}
-}
-
-static int put_columns(struct segment_writer *segment, uint64_t batch, const struct format_batch *encoded) {
-	struct db_statement *insert = segment->inserts[SCHEMA_COLUMN_BLOB];
-	int error = 0;
-	for (uint32_t i = 0; i < FORMAT_COLUMNS && !error; i++) {
-		if (encoded->columns[i].bytes < FORMAT_SMALL_BYTES)
-			continue;
-		db_put_u64(insert, batch * FORMAT_COLUMN_STRIDE + i);
-		db_put_blob(insert, encoded->columns[i].data, encoded->columns[i].bytes);
-		error = db_run(insert);
-	}
-	return error;
-}
-
-static int put_batch(struct segment_writer *segment, const struct format_batch *encoded) {
-	struct layout *layout = &segment->layout;
-	struct db_statement *insert = segment->inserts[SCHEMA_BATCH];
-	uint64_t id = segment->counts.batches + 1;
-	lay_out(layout, encoded);
-	db_put_u64(insert, id);
-	db_put_u64(insert, encoded->span_count);
-	db_put_u64(insert, encoded->attribute_count);
-	db_put_u64(insert, encoded->event_count);
-	db_put_u64(insert, encoded->text_bytes);
-	db_put_u64(insert, encoded->start_ns_min);
-	db_put_u64(insert, encoded->end_ns_max);
-	db_put_u64(insert, encoded->duration_ns_max);
-	db_put_u64(insert, segment_batch_checksum(id, encoded, layout->directory, layout->directory_bytes));
-	db_put_blob(insert, encoded->bloom, encoded->bloom_bytes);
-	db_put_blob(insert, layout->directory, layout->directory_bytes);
-	db_put_blob(insert, layout->small, layout->small_bytes);
-	int error = db_run(insert);
-	return error ? error : put_columns(segment, id, encoded);
-}
-
 /* A ring from which nothing was sampled out has no row. */
 static int put_sampling(struct db_statement *insert, const struct store_cursor *cursor) {
 	if (!(cursor->sampled_out | cursor->sampled_out_short))
@@ -480,7 +403,7 @@ static int put_all(struct segment_writer *segment, const struct store_commit *co
 	if (!error)
 		error = put_catalog(segment, commit->catalog, counts);
 	if (!error && encoded)
-		error = put_batch(segment, encoded);
+		error = batch_rows_put(segment->inserts, segment->counts.batches + 1, encoded, &segment->batch_rows);
 	if (!error && encoded && encoded->link_count) {
 		uint64_t links = segment->links + encoded->link_count;
 		error = put_meta(segment->inserts[SCHEMA_META], "links", &links, sizeof(links));

@@ -22,10 +22,12 @@
 #include "evict_count.h"
 #include "id_table.h"
 #include "rollup_totals.h"
+#include "segment_new.h"
 #include "segment_writer.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,8 +58,9 @@ struct store_writer {
 	struct segment_writer *segment; /* NULL: made by the next commit */
 	uint64_t catalog_serial;        /* of the open segment */
 	uint64_t sequence_next;
-	bool segment_is_part; /* it begins in the middle of its catalog, without the books given before */
-	int seal_error;       /* a segment could not be sealed; 0: all are */
+	bool segment_is_part;       /* it begins in the middle of its catalog, without the books given before */
+	int seal_error;             /* a segment could not be sealed; 0: all are */
+	pthread_mutex_t names_lock; /* a segment is removed, or replaced by its merged one: not both */
 	struct doubt doubt;
 	struct cursor_list found;
 	struct rollup_totals found_totals;
@@ -370,6 +373,7 @@ static void free_writer(struct store_writer *writer) {
 	free(writer->agent_version);
 	free(writer->directory);
 	cleanup_fd(&writer->lock_fd);
+	(void)pthread_mutex_destroy(&writer->names_lock);
 	free(writer);
 }
 
@@ -380,6 +384,7 @@ int store_writer_open(const char *directory, const struct store_writer_options *
 	struct store_writer *writer = calloc(1, sizeof(*writer));
 	if (!writer)
 		return -ENOMEM;
+	(void)pthread_mutex_init(&writer->names_lock, NULL);
 	writer->lock_fd = FD_NONE;
 	writer->sequence_next = 1;
 	writer->options = *options;
@@ -582,6 +587,12 @@ uint64_t store_writer_open_sequence(const struct store_writer *writer) {
 	return writer->segment ? writer->sequence_next - 1 : 0;
 }
 
+uint64_t store_writer_closed_below(const struct store_writer *writer) {
+	if (writer->doubt.path)
+		return 0;
+	return writer->segment ? store_writer_open_sequence(writer) : writer->sequence_next;
+}
+
 /* 0: gone; 1: it stays, and so do all behind it; or an error. */
 static int evict_one(struct store_writer *writer, const struct store_evict_segment *segments, size_t count,
                      uint64_t *ret_spans) {
@@ -593,9 +604,12 @@ static int evict_one(struct store_writer *writer, const struct store_evict_segme
 		               kept > 0 ? "it is not sealed, or no segment of this store" : db_words(db));
 		return kept;
 	}
-	if (unlink(segments->path) == 0 || errno == ENOENT)
+	(void)pthread_mutex_lock(&writer->names_lock);
+	int error = unlink(segments->path) == 0 || errno == ENOENT ? 0 : -errno;
+	(void)pthread_mutex_unlock(&writer->names_lock);
+	if (!error)
 		return 0;
-	int error = -errno; /* counted, and read by nobody: the next agent tries again */
+	/* counted, and read by nobody: the next agent tries again */
 	(void)snprintf(writer->error, sizeof(writer->error), "%.300s: cannot be removed: %s", segments->path,
 	               strerror(-error));
 	return error;
@@ -627,6 +641,17 @@ int store_writer_evict(struct store_writer *writer, const struct catalog *catalo
 	if (writer->options.durability != STORE_DURABILITY_FULL)
 		(void)db_execute(segment_writer_db(writer->segment), "PRAGMA synchronous=NORMAL");
 	return error;
+}
+
+int store_writer_replace(struct store_writer *writer, const char *path, const char *with) {
+	(void)pthread_mutex_lock(&writer->names_lock);
+	int error = access(path, F_OK) == 0 && rename(with, path) == 0 ? 0 : -errno;
+	(void)pthread_mutex_unlock(&writer->names_lock);
+	return error ? error : segment_new_sync(writer->directory);
+}
+
+int store_writer_seal(struct store_writer *writer) {
+	return seal_open_segment(writer);
 }
 
 int store_writer_close(struct store_writer *writer) {

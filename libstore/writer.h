@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The write side of a store: a directory of segment files. One writer at a time holds the directory (lock file). Not thread-safe: one
- * thread commits; the catalog may be filled by another at the same time.
+ * thread commits; the catalog may be filled by another at the same time, and a third may merge sealed segments (merge.h).
  *
  * Everything in one commit (records, catalog rows, cursors, accounts, samples) becomes durable together or not at all, in one SQLite
  * transaction. A commit that failed is to be given again, the same one, before any other. Where an I/O error leaves open whether it is
@@ -91,6 +91,9 @@ int store_writer_rollup_totals(struct store_writer *writer, const uint8_t *insta
 /* Of the open segment; 0: none is open. */
 uint64_t store_writer_open_sequence(const struct store_writer *writer);
 
+/* Segments below this sequence are not written any more; 0: not known now. */
+uint64_t store_writer_closed_below(const struct store_writer *writer);
+
 /*
  * Count out and unlink the first victim_count segments of the whole list of the store, which are its oldest; the open one and those not sealed
  * never go. Without an open segment one is made for this catalog. *ret_sum: what went, also when an error ended it.
@@ -99,10 +102,19 @@ int store_writer_evict(struct store_writer *writer, const struct catalog *catalo
                        const struct store_evict_segment *segments, size_t segment_count, size_t victim_count,
                        struct store_evict_sum *ret_sum);
 
+/*
+ * Put a file that holds the same rows in the place of a sealed segment (merge.h). Not above the sequence of the open segment; may be called by
+ * another thread than the one that commits. -ENOENT: the segment is not there any more. The new name is on the disk when this returns 0.
+ */
+int store_writer_replace(struct store_writer *writer, const char *path, const char *with);
+
 void store_writer_set_wall_offset(struct store_writer *writer, uint64_t wall_offset_ns);
 
 /* Text of the last failure: file, what, SQLite's or zstd's words. Valid until the next call. */
 const char *store_writer_error(const struct store_writer *writer);
+
+/* Seal the open segment before the end, so that it can be merged; the next commit begins another. 0 or an error. */
+int store_writer_seal(struct store_writer *writer);
 
 /* Seal the open segment (checkpoint, journal mode DELETE, seal row) and close. NULL is fine. 0 or the error of sealing. */
 int store_writer_close(struct store_writer *writer);

@@ -35,3 +35,11 @@ add_dependencies(test_fault_loop spanring-test-producer spanring-test-agent span
 add_test(NAME integration.fault_loop COMMAND test_fault_loop)
 set_tests_properties(integration.fault_loop PROPERTIES LABELS integration TIMEOUT 3600
   ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
+# Here, beside the failing file operations that it needs.
+add_executable(test_store_merge unit/test_store_merge.c)
+target_link_libraries(test_store_merge PRIVATE spanring_test_store_rows Threads::Threads)
+spanring_faulty(test_store_merge)
+spanring_target(test_store_merge)
+add_test(NAME unit.store_merge COMMAND test_store_merge)
+set_tests_properties(unit.store_merge PROPERTIES LABELS unit)
