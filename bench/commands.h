@@ -24,6 +24,7 @@ int span_bench_run(const struct bench_options *options);
 int ingest_bench_run(const struct bench_options *options);
 int heap_bench_run(const struct bench_options *options);
 int off_bench_run(const struct bench_options *options);
+int quiet_bench_run(const struct bench_options *options);
 int ring_bench_run(const struct bench_options *options);
 int sampled_bench_run(const struct bench_options *options);
 int attr_bench_run(const struct bench_options *options);

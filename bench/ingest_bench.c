@@ -140,7 +140,7 @@ static int print(const struct bench_options *options, const struct workload *wor
 int ingest_bench_run(const struct bench_options *options) {
 	CLEANUP_FREE struct ingest_figures *figures = calloc(1, sizeof(*figures));
 	struct workload workload = {0};
-	int rc = figures ? workload_generate(options->spans, options->seed, &workload) : -ENOMEM;
+	int rc = figures ? workload_generate(options->spans, WORKLOAD_RATE, options->seed, &workload) : -ENOMEM;
 	for (uint32_t i = 0; i < options->runs && rc == 0; i++)
 		rc = run_once(options, &workload, i + 1 == options->runs ? options->keep : NULL, figures);
 	if (rc == 0)

@@ -30,6 +30,7 @@ static const char usage_text[] =
     "  idle      the agent with 1,000 rings while nothing happens: CPU, wake-ups, memory\n"
     "  wake      from the bell that a filling ring rings until all is taken\n"
     "  ingest    generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
+    "  quiet     an hour at 1,000 spans a second in the store: bytes per span, sealed and merged\n"
     "  help      this text\n"
     "\n"
     "Each figure stands beside the floor (two readings of the counter) of the same run; a bar is shown, never judged.\n"
@@ -66,7 +67,7 @@ static const struct command commands[] = {
     {"idle", idle_bench_run},           {"wake", wake_bench_run},
     {"threads", threads_bench_run},     {"help", help},
     {"heap-worker", heap_worker_run},   {"init-worker", init_worker_run},
-    {"count-worker", count_worker_run},
+    {"count-worker", count_worker_run}, {"quiet", quiet_bench_run},
 };
 
 static int usage(const struct log *log, const char *what, const char *value) {

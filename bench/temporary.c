@@ -52,6 +52,11 @@ void temporary_remove(struct temporary *temporary) {
 	*temporary = (struct temporary){{0}, {0}};
 }
 
+void temporary_empty_store(const struct temporary *temporary) {
+	(void)nftw(temporary->store, remove_entry, FOLDER_DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+	(void)mkdir(temporary->store, 0700);
+}
+
 int temporary_folder_bytes(const char *path, uint64_t *ret_bytes) {
 	uint64_t bytes = 0;
 	struct dirent *entry;

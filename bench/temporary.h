@@ -16,6 +16,9 @@ struct temporary {
 int temporary_make(struct temporary *ret_temporary);
 void temporary_remove(struct temporary *temporary);
 
+/* Nothing in the store any more. */
+void temporary_empty_store(const struct temporary *temporary);
+
 /* Sum of the sizes of the regular files in a folder. 0 or negative errno. */
 int temporary_folder_bytes(const char *path, uint64_t *ret_bytes);
 

@@ -13,7 +13,6 @@
 #define TRACE_SPANS_MEAN 17.9
 #define TRACE_MORE_MEAN 16.5 /* of the exponential that, cut at 45, makes that mean */
 #define TRACE_DEPTH_MAX 16u
-#define SPANS_PER_NS 1e-3
 #define ZIPF_EXPONENT 1.1
 #define SELF_SIGMA 0.8
 #define TAIL_SHARE 0.01
@@ -43,6 +42,7 @@ struct generator {
 	struct draft *drafts;
 	uint32_t count;
 	uint64_t now_ns; /* when the next trace begins */
+	double trace_gap_ns;
 	double name_cumulative[WORKLOAD_NAMES];
 	double name_median_ns[WORKLOAD_NAMES];
 	uint64_t trace_hi[WORKLOAD_STREAMS];
@@ -178,7 +178,7 @@ static void generate_trace(struct generator *generator) {
 	}
 	while (walk.depth > 0)
 		walk_end(generator, &walk);
-	generator->now_ns += (uint64_t)exponential(generator, TRACE_SPANS_MEAN / SPANS_PER_NS);
+	generator->now_ns += (uint64_t)exponential(generator, generator->trace_gap_ns);
 }
 
 static int compare_start(const void *a, const void *b, void *argument) {
@@ -249,9 +249,9 @@ static int emit(struct generator *generator, struct workload *workload) {
 	return 0;
 }
 
-int workload_generate(uint64_t span_count, uint64_t seed, struct workload *ret_workload) {
+int workload_generate(uint64_t span_count, double spans_per_second, uint64_t seed, struct workload *ret_workload) {
 	struct workload workload = {0};
-	struct generator generator = {0};
+	struct generator generator = {.trace_gap_ns = TRACE_SPANS_MEAN / spans_per_second * 1e9};
 	assert(span_count >= WORKLOAD_SPANS_MIN && span_count <= WORKLOAD_SPANS_MAX);
 	CLEANUP_FREE struct draft *drafts = calloc(span_count + TRACE_SPANS_MAX, sizeof(*drafts));
 	if (!drafts)

@@ -4,7 +4,7 @@
  * compared:
  *
  *     streams      4 processes x 4 threads; each stream is what one thread's ring receives, in order of span ends
- *     traces       5 to 50 spans (5 + exponential, mean about 18); 10^6 spans/s begin, with exponential gaps
+ *     traces       5 to 50 spans (5 + exponential, mean about 18); they begin with exponential gaps, by default 10^6 spans/s
  *     names        200, Zipf with exponent 1.1; each has its own typical duration between 2 us and 500 us
  *     durations    self time lognormal (sigma 0.8), 1 % from a Pareto tail (shape 1.5, at most 1000 x);
  *                  a parent's duration is its own time and its children's, one after the other
@@ -23,6 +23,7 @@
 #define WORKLOAD_THREADS 4u
 #define WORKLOAD_STREAMS (WORKLOAD_PROCESSES * WORKLOAD_THREADS)
 #define WORKLOAD_NAMES 200u
+#define WORKLOAD_RATE 1e6 /* spans per second of a busy system */
 #define WORKLOAD_SPANS_MIN 1000u
 #define WORKLOAD_SPANS_MAX 50000000u
 
@@ -42,7 +43,7 @@ struct workload {
 };
 
 /* At least span_count spans: the last trace is complete. 0 or -ENOMEM. */
-int workload_generate(uint64_t span_count, uint64_t seed, struct workload *ret_workload);
+int workload_generate(uint64_t span_count, double spans_per_second, uint64_t seed, struct workload *ret_workload);
 void workload_done(struct workload *workload);
 
 #endif
