@@ -64,6 +64,7 @@ static void give_ratio(struct agent *agent) {
 static void check_life(struct agent *agent) {
 	agent->life_at_ns = agent->now_ns + LIFE_CHECK_NS;
 	check_memory(agent);
+	merger_tell(flush_merger(agent->flush), agent->log);
 	log_say_left_out(agent->log);
 	metrics_server_expire(agent->metrics, agent->now_ns);
 	agent->discovery.hint_closed = false;

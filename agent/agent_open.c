@@ -93,7 +93,10 @@ static int open_store(struct agent *agent) {
 		(void)store_writer_close(writer);
 		return refuse_store(agent, rc, 0, text);
 	}
-	rc = flush_open(writer, agent->config->store, &agent->config->retain, &agent->flush);
+	struct merger_options merge = {.budget_percent = agent->config->merge_percent,
+	                               .memory_cap_bytes = agent->config->memory_cap_bytes,
+	                               .retain = agent->config->retain};
+	rc = flush_open(writer, agent->config->store, &agent->config->retain, &merge, &agent->flush);
 	return rc < 0 ? refuse_store(agent, rc, 0, "") : EXIT_CODE_OK;
 }
 

@@ -42,6 +42,7 @@ struct config {
 	uint64_t memory_interval_ns; /* 0: no samples */
 	uint64_t statistics_interval_ns;
 	struct retention_limits retain;
+	uint64_t merge_percent; /* of one core */
 	enum store_durability durability;
 	enum loop_io io;
 	char ratio[OPTIONS_RATIO_BYTES];

@@ -17,6 +17,8 @@ struct flush {
 	struct store_writer *writer;
 	const char *directory;
 	struct retention_limits limits; /* a job takes a copy when it begins */
+	struct merger *merger;
+	bool merge_at_end;
 	int event_fd;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -213,6 +215,7 @@ static void *work(void *context) {
 		struct flush_result result;
 		(void)pthread_mutex_unlock(&flush->lock);
 		work_on(flush, job, probe_first, &limits, &result);
+		merger_allow(flush->merger, store_writer_closed_below(flush->writer));
 		(void)pthread_mutex_lock(&flush->lock);
 		flush->result = result;
 		flush->done = true;
@@ -224,7 +227,7 @@ static void *work(void *context) {
 }
 
 int flush_open(struct store_writer *writer, const char *directory, const struct retention_limits *limits,
-               struct flush **ret_flush) {
+               const struct merger_options *merge, struct flush **ret_flush) {
 	struct flush *flush = calloc(1, sizeof(*flush));
 	int rc = flush ? 0 : -ENOMEM;
 	if (rc == 0) {
@@ -236,17 +239,23 @@ int flush_open(struct store_writer *writer, const char *directory, const struct 
 		flush->directory = directory;
 		flush->limits = *limits;
 		flush->idle = true;
+		flush->merge_at_end = merge->budget_percent >= MERGER_BUDGET_ALL;
 		(void)pthread_mutex_init(&flush->lock, NULL);
 		(void)pthread_cond_init(&flush->changed, NULL);
-		rc = -pthread_create(&flush->thread, NULL, work, flush);
+		rc = merger_open(writer, directory, merge, &flush->merger);
 	}
+	if (rc == 0)
+		rc = -pthread_create(&flush->thread, NULL, work, flush);
 	if (rc < 0) {
+		if (flush)
+			merger_close(flush->merger);
 		(void)store_writer_close(writer);
 		if (flush && flush->event_fd >= 0)
 			(void)close(flush->event_fd);
 		free(flush);
 		return rc;
 	}
+	merger_allow(flush->merger, store_writer_closed_below(writer));
 	*ret_flush = flush;
 	return 0;
 }
@@ -255,6 +264,11 @@ void flush_set_limits(struct flush *flush, const struct retention_limits *limits
 	(void)pthread_mutex_lock(&flush->lock);
 	flush->limits = *limits;
 	(void)pthread_mutex_unlock(&flush->lock);
+	merger_set_limits(flush->merger, limits);
+}
+
+struct merger *flush_merger(const struct flush *flush) {
+	return flush->merger;
 }
 
 int flush_fd(const struct flush *flush) {
@@ -296,6 +310,15 @@ struct flush_job *flush_take(struct flush *flush, struct flush_result *ret_resul
 	return job;
 }
 
+/* A store that nobody will write to again soon: the last segment, too. */
+static void merge_the_rest(struct flush *flush) {
+	if (flush->merge_at_end && store_writer_seal(flush->writer) == 0) {
+		merger_allow(flush->merger, UINT64_MAX);
+		merger_finish(flush->merger);
+	}
+	merger_close(flush->merger);
+}
+
 int flush_close(struct flush *flush, char *ret_text, size_t text_bytes) {
 	if (!flush)
 		return 0;
@@ -304,6 +327,7 @@ int flush_close(struct flush *flush, char *ret_text, size_t text_bytes) {
 	(void)pthread_cond_signal(&flush->changed);
 	(void)pthread_mutex_unlock(&flush->lock);
 	(void)pthread_join(flush->thread, NULL);
+	merge_the_rest(flush);
 	int rc = store_writer_close(flush->writer);
 	if (rc < 0)
 		(void)snprintf(ret_text, text_bytes, "the open segment could not be sealed (%s); the next agent will",

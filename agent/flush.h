@@ -8,6 +8,7 @@
 #define SPANRING_AGENT_FLUSH_H
 
 #include "libstore/writer.h"
+#include "merger.h"
 #include "retention.h"
 
 #include <stdbool.h>
@@ -72,7 +73,10 @@ struct flush;
  * is closed.
  */
 int flush_open(struct store_writer *writer, const char *directory, const struct retention_limits *limits,
-               struct flush **ret_flush);
+               const struct merger_options *merge, struct flush **ret_flush);
+
+/* Of old segments, beside the commits; NULL: they are not merged. */
+struct merger *flush_merger(const struct flush *flush);
 
 /* From the next job on. */
 void flush_set_limits(struct flush *flush, const struct retention_limits *limits);

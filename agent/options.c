@@ -8,6 +8,7 @@
 #include "config.h"
 #include "libshm/sampling.h"
 #include "loop.h"
+#include "merger.h"
 #include "preset.h"
 
 #include <inttypes.h>
@@ -239,6 +240,19 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                              .reloads = true,
                              .min = MIB,
                              .max = (1 << 20) * GIB},
+    [OPTIONS_MERGE_BUDGET] = {.name = "merge-budget",
+                              .section = RETENTION,
+                              .variable = OPTIONS_VARIABLE_PREFIX "MERGE_BUDGET",
+                              .value = "PERCENT",
+                              .usual = "5",
+                              .usual_record = "100", /* nobody comes after it */
+                              .about = "of one core, to put the small batches of sealed segments\n"
+                                       "together; 0: never; 100: without a pause, and what is\n"
+                                       "left at the end",
+                              .type = OPTIONS_NUMBER,
+                              .place = PLACE(merge_percent),
+                              .min = 0,
+                              .max = MERGER_BUDGET_ALL},
     [OPTIONS_RATIO] = {.name = "ratio",
                        .section = PROGRAMS,
                        .variable = OPTIONS_VARIABLE_PREFIX "RATIO",

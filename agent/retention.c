@@ -58,6 +58,11 @@ static int look(const char *directory, struct retention_place *ret_place) {
 	return 0;
 }
 
+uint64_t retention_free_bytes(const struct retention_limits *limits, const char *directory) {
+	struct retention_place place = {.free_bytes = 0};
+	return look(directory, &place) < 0 ? 0 : free_wanted(limits, &place);
+}
+
 static size_t count_closed(const struct store_writer *writer, const struct store_evict_segment *segments,
                            size_t count) {
 	uint64_t open = store_writer_open_sequence(writer);

@@ -55,4 +55,7 @@ size_t retention_choose(const struct retention_limits *limits, const struct rete
 void retention_run(const struct retention_limits *limits, const char *directory, struct store_writer *writer,
                    const struct catalog *catalog, struct retention_result *ret_result);
 
+/* Room to be left in the file system of that directory; 0: none is asked for, or the system does not say. */
+uint64_t retention_free_bytes(const struct retention_limits *limits, const char *directory);
+
 #endif
