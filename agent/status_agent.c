@@ -104,6 +104,7 @@ void status_agent_write(const struct agent *agent, struct json *json) {
 	json_text(json, "metrics", metrics_server_address(agent->metrics));
 	json_u64(json, "metrics_answers", metrics_server_answers(agent->metrics));
 	json_u64(json, "times_clamped", agent->sink.clamped);
+	json_u64(json, "records_read", agent->intake.records_read);
 	json_u64(json, "bulk_reads", agent->intake.bulk_reads);
 	json_u64(json, "rollup_rows", agent->statistics.figures.rows);
 	json_u64(json, "statistics_blocks_read", agent->statistics.figures.blocks_read);

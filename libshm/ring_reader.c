@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 
 #define RING_INDEX_DIGITS 4u
+/* No program gets there: 2^62 records take a century and more. Sums and distances of positions stay within 64 bits. */
+#define RING_POSITION_MAX (UINT64_C(1) << 62)
 
 bool ring_reader_index(const char *name, uint32_t *ret_index) {
 	size_t prefix = sizeof(SPANRING_RING_PREFIX) - 1;
@@ -77,7 +79,7 @@ int ring_reader_open(int directory_fd, const char *name, const struct ring_reade
 		return rc;
 	/* The tail may be ahead: records behind the head can be taken by their tags. */
 	uint64_t apart = copy.head > copy.tail ? copy.head - copy.tail : copy.tail - copy.head;
-	if (!geometry_is_sound(&copy, file.bytes) || apart > copy.capacity_records)
+	if (!geometry_is_sound(&copy, file.bytes) || copy.tail > RING_POSITION_MAX || apart > copy.capacity_records)
 		return ERR_DAMAGED;
 	int access = expect->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	void *page = mmap(NULL, sizeof(copy), access, MAP_SHARED, fd, 0);

@@ -25,6 +25,10 @@ foreach(test header_c.c header_cpp.cpp)
   set_tests_properties(abi.${name} PROPERTIES LABELS abi TIMEOUT 60)
 endforeach()
 
+# A rule of the sources: who may look at memory that programs can write, and how.
+add_test(NAME abi.shared_reads COMMAND sh ${abi_dir}/check_shared_reads.sh ${PROJECT_SOURCE_DIR})
+set_tests_properties(abi.shared_reads PROPERTIES LABELS abi TIMEOUT 60)
+
 add_test(NAME abi.cpp_header COMMAND sh ${abi_dir}/cpp_header.sh ${PROJECT_SOURCE_DIR}/include ${CMAKE_CXX_COMPILER} g++
   clang++)
 set_tests_properties(abi.cpp_header PROPERTIES LABELS abi TIMEOUT 120 SKIP_RETURN_CODE 77)

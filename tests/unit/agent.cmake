@@ -4,7 +4,7 @@ target_include_directories(spanring_test_agent_files PUBLIC ${CMAKE_CURRENT_SOUR
 target_link_libraries(spanring_test_agent_files PUBLIC spanring::test_support spanring::headers)
 spanring_target(spanring_test_agent_files)
 
-foreach(test IN ITEMS ring_reader agent_clock_model agent_breaker agent_retention agent_sampler agent_drain agent_unfinished agent_async agent_ending agent_statistics)
+foreach(test IN ITEMS shared_file ring_reader agent_clock_model agent_breaker agent_retention agent_sampler agent_drain agent_unfinished agent_async agent_ending agent_statistics)
   add_executable(test_${test} unit/test_${test}.c)
   target_link_libraries(test_${test} PRIVATE spanring_test_agent_files spanring::agent_parts)
   spanring_target(test_${test})
@@ -41,3 +41,11 @@ target_link_libraries(test_agent_merger PRIVATE spanring_test_session spanring_t
 spanring_target(test_agent_merger)
 add_test(NAME unit.agent_merger COMMAND test_agent_merger)
 set_tests_properties(unit.agent_merger PROPERTIES LABELS unit TIMEOUT 120)
+
+# Every look of the agent at a shared file is caught where it calls the system or another room (support/access_trap.h).
+add_executable(test_agent_hostile unit/test_agent_hostile.c support/access_trap.c support/access_trap.h)
+target_link_libraries(test_agent_hostile PRIVATE spanring_test_agent_files spanring::agent_parts)
+target_link_options(test_agent_hostile PRIVATE -Wl,--wrap=mmap,--wrap=munmap,--wrap=shared_file_read,--wrap=fault_guard_run)
+spanring_target(test_agent_hostile)
+add_test(NAME unit.agent_hostile COMMAND test_agent_hostile)
+set_tests_properties(unit.agent_hostile PROPERTIES LABELS unit TIMEOUT 600)

@@ -96,6 +96,39 @@ void agent_files_make(struct agent_files *ret_files) {
 	*ret_files = files;
 }
 
+struct spanring_statistics_header *agent_files_statistics(const struct agent_files *files, uint32_t blocks) {
+	struct spanring_statistics_header *header =
+	    make_file(files->directory_fd, SPANRING_STATISTICS_PREFIX "0000", AGENT_FILES_STATISTICS_BYTES(blocks));
+	struct spanring_site_statistics *all = (void *)((char *)header + SPANRING_STATISTICS_BLOCKS_OFFSET);
+	*header = (struct spanring_statistics_header){.magic = SPANRING_STATISTICS_MAGIC,
+	                                              .abi_version = SPANRING_ABI_VERSION,
+	                                              .header_bytes = sizeof(*header),
+	                                              .block_bytes = sizeof(*all),
+	                                              .blocks_max = SPANRING_STATISTICS_BLOCKS_MAX,
+	                                              .bins = SPANRING_STATISTICS_BINS,
+	                                              .block_count = 2};
+	memcpy(header->instance, files->process->instance, SPANRING_INSTANCE_BYTES);
+	for (uint32_t i = 0; i < blocks; i++) {
+		all[i].site = i + 1;
+		all[i].min_ticks = UINT64_MAX;
+	}
+	return header;
+}
+
+struct spanring_async_header *agent_files_async(const struct agent_files *files, uint32_t slots) {
+	struct spanring_async_header *header =
+	    make_file(files->directory_fd, SPANRING_ASYNC_NAME, AGENT_FILES_ASYNC_BYTES(slots));
+	*header = (struct spanring_async_header){.magic = SPANRING_ASYNC_MAGIC,
+	                                         .abi_version = SPANRING_ABI_VERSION,
+	                                         .header_bytes = sizeof(*header),
+	                                         .slot_bytes = sizeof(struct spanring_async_slot),
+	                                         .slots_max = SPANRING_ASYNC_SLOTS_MAX,
+	                                         .slots_offset = SPANRING_ASYNC_SLOTS_OFFSET,
+	                                         .slot_count = slots};
+	memcpy(header->instance, files->process->instance, SPANRING_INSTANCE_BYTES);
+	return header;
+}
+
 void agent_files_remove(struct agent_files *files) {
 	(void)munmap(files->process, SPANRING_PROCESS_FILE_BYTES);
 	(void)munmap(files->ring, SPANRING_RING_DATA_OFFSET + SPANRING_RING_BYTES_MIN);

@@ -8,7 +8,9 @@
 
 #include "support/scratch.h"
 
+#include <spanring/async_abi.h>
 #include <spanring/ring_abi.h>
+#include <spanring/statistics_abi.h>
 
 #define AGENT_FILES_NAME "000102030405060708090a0b0c0d0e0f"
 #define AGENT_FILES_RING "ring-0000"
@@ -30,6 +32,16 @@ struct agent_files {
 /* A sound instance of this very process with one ring, empty and active. Fails the test if it cannot. */
 void agent_files_make(struct agent_files *ret_files);
 void agent_files_remove(struct agent_files *files);
+
+/*
+ * The other files of the instance, sound and with nothing counted: statistics of ring 0 with room for so many blocks, of which two count
+ * (sites 1 and 2), and slots for async spans, all free. Mapped whole, to be unmapped by the caller.
+ */
+struct spanring_statistics_header *agent_files_statistics(const struct agent_files *files, uint32_t blocks);
+struct spanring_async_header *agent_files_async(const struct agent_files *files, uint32_t slots);
+#define AGENT_FILES_STATISTICS_BYTES(blocks)                                                                           \
+	(SPANRING_STATISTICS_BLOCKS_OFFSET + (blocks) * sizeof(struct spanring_site_statistics))
+#define AGENT_FILES_ASYNC_BYTES(slots) (SPANRING_ASYNC_SLOTS_OFFSET + (slots) * sizeof(struct spanring_async_slot))
 
 /* Writes record `position` with its right lap tag; does not publish it. */
 void agent_files_put(struct agent_files *files, uint64_t position, union spanring_record record, uint8_t type);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define SLOTS SPANRING_ASYNC_STEP_SLOTS
-#define FILE_BYTES (SPANRING_ASYNC_SLOTS_OFFSET + SLOTS * sizeof(struct spanring_async_slot))
+#define FILE_BYTES AGENT_FILES_ASYNC_BYTES(SLOTS)
 
 struct fixture {
 	struct agent_files files;
@@ -29,24 +29,6 @@ struct fixture {
 	struct producer_sink sink;
 	struct flush_job *job;
 };
-
-static void make_file(struct fixture *fixture) {
-	int fd = openat(fixture->files.directory_fd, SPANRING_ASYNC_NAME, O_RDWR | O_CREAT | O_EXCL, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, FILE_BYTES), 0);
-	fixture->header = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_true(fixture->header != MAP_FAILED);
-	close(fd);
-	fixture->slots = (void *)((char *)fixture->header + SPANRING_ASYNC_SLOTS_OFFSET);
-	*fixture->header = (struct spanring_async_header){.magic = SPANRING_ASYNC_MAGIC,
-	                                                  .abi_version = SPANRING_ABI_VERSION,
-	                                                  .header_bytes = sizeof(*fixture->header),
-	                                                  .slot_bytes = sizeof(struct spanring_async_slot),
-	                                                  .slots_max = SPANRING_ASYNC_SLOTS_MAX,
-	                                                  .slots_offset = SPANRING_ASYNC_SLOTS_OFFSET,
-	                                                  .slot_count = SLOTS};
-	memcpy(fixture->header->instance, fixture->files.process->instance, SPANRING_INSTANCE_BYTES);
-}
 
 /* Ids 201, 202, ... in slots 0, 1, ... */
 static struct spanring_async_slot *put(struct fixture *fixture, uint32_t index, uint32_t state) {
@@ -64,7 +46,8 @@ static int set_up(void **state) {
 	static struct fixture fixture;
 	fixture = (struct fixture){0};
 	agent_files_make(&fixture.files);
-	make_file(&fixture);
+	fixture.header = agent_files_async(&fixture.files, SLOTS);
+	fixture.slots = (void *)((char *)fixture.header + SPANRING_ASYNC_SLOTS_OFFSET);
 	fixture.stack = (void *)((char *)fixture.files.ring + SPANRING_RING_STACK_OFFSET);
 	assert_int_equal(fault_guard_install(), 0);
 	assert_int_equal(roster_init(&fixture.roster), 0);

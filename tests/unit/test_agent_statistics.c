@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define BLOCKS 4u
-#define FILE_BYTES (SPANRING_STATISTICS_BLOCKS_OFFSET + BLOCKS * sizeof(struct spanring_site_statistics))
+#define FILE_BYTES AGENT_FILES_STATISTICS_BYTES(BLOCKS)
 #define STATISTICS_NAME "statistics-0000"
 #define ANCHOR_NS 500u
 
@@ -34,29 +34,6 @@ struct fixture {
 };
 
 /* --- a program's side -------------------------------------------------------------------------------------------- */
-
-static void make_file(struct fixture *fixture) {
-	int fd = openat(fixture->files.directory_fd, STATISTICS_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(posix_fallocate(fd, 0, (off_t)FILE_BYTES), 0);
-	void *address = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_true(address != MAP_FAILED);
-	(void)close(fd);
-	fixture->header = address;
-	fixture->blocks = (void *)((char *)address + SPANRING_STATISTICS_BLOCKS_OFFSET);
-	*fixture->header = (struct spanring_statistics_header){.magic = SPANRING_STATISTICS_MAGIC,
-	                                                       .abi_version = SPANRING_ABI_VERSION,
-	                                                       .header_bytes = sizeof(*fixture->header),
-	                                                       .block_bytes = sizeof(*fixture->blocks),
-	                                                       .blocks_max = SPANRING_STATISTICS_BLOCKS_MAX,
-	                                                       .bins = SPANRING_STATISTICS_BINS,
-	                                                       .block_count = 2};
-	memcpy(fixture->header->instance, fixture->files.process->instance, SPANRING_INSTANCE_BYTES);
-	for (uint32_t i = 0; i < BLOCKS; i++) {
-		fixture->blocks[i].site = i + 1;
-		fixture->blocks[i].min_ticks = UINT64_MAX;
-	}
-}
 
 static void count_span(struct fixture *fixture, uint32_t block, uint64_t ticks) {
 	struct spanring_site_statistics *statistics = &fixture->blocks[block];
@@ -91,7 +68,8 @@ static int set_up(void **state) {
 	agent_files_make(&fixture.files);
 	fixture.files.process->anchor_monotonic_ns = ANCHOR_NS;
 	fixture.files.process->control_flags = SPANRING_CONTROL_STATISTICS;
-	make_file(&fixture);
+	fixture.header = agent_files_statistics(&fixture.files, BLOCKS);
+	fixture.blocks = (void *)((char *)fixture.header + SPANRING_STATISTICS_BLOCKS_OFFSET);
 	assert_int_equal(fault_guard_install(), 0);
 	assert_int_equal(roster_init(&fixture.roster), 0);
 	assert_int_equal(statistics_init(&fixture.room, &fixture.log), 0);
