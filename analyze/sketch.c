@@ -113,15 +113,18 @@ int sketches_add(struct sketches *sketches, size_t series, int scale, const stru
 	struct part *part = NULL;
 	assert(series < sketches->series_count);
 	int error = count ? part_of(sketches, series, (uint32_t)scale, &part) : 0;
-	for (uint32_t i = 0; i < count && !error; i++) {
+	for (uint32_t i = 0; i < count && !error;) {
 		uint32_t group = bins[i].bin / HISTOGRAM_GROUP_BINS;
 		assert(bins[i].bin < SPANRING_STATISTICS_BINS);
 		if (!part->histogram.groups[group])
 			error = grow(sketches, part, group);
 		if (error)
 			break;
-		uint64_t *counted = &part->histogram.groups[group][bins[i].bin % HISTOGRAM_GROUP_BINS];
-		*counted = saturating_add(*counted, bins[i].count);
+		uint64_t *counts = part->histogram.groups[group];
+		for (; i < count && bins[i].bin / HISTOGRAM_GROUP_BINS == group; i++) {
+			uint64_t *counted = &counts[bins[i].bin % HISTOGRAM_GROUP_BINS];
+			*counted = saturating_add(*counted, bins[i].count);
+		}
 	}
 	return error;
 }

@@ -13,13 +13,15 @@
 
 struct db {
 	sqlite3 *handle;
-	bool failed; /* ever */
+	uint64_t note; /* the caller's */
+	bool failed;   /* ever */
 };
 
 struct db_statement {
 	struct db *db;
 	sqlite3_stmt *handle;
 	int next; /* parameter or column */
+	int columns;
 	bool mismatch;
 };
 
@@ -139,6 +141,14 @@ int db_open(const char *path, enum db_mode mode, struct db **ret_db) {
 	return 0;
 }
 
+void db_set_note(struct db *db, uint64_t note) {
+	db->note = note;
+}
+
+uint64_t db_note(const struct db *db) {
+	return db->note;
+}
+
 /*
  * SQLite checkpoints on closing and removes the WAL. A connection that failed before it had read the WAL takes it for empty: it would remove
  * commits that nobody has copied.
@@ -195,6 +205,7 @@ int db_prepare(struct db *db, const char *sql, struct db_statement **ret_stateme
 		free(statement);
 		return error;
 	}
+	statement->columns = sqlite3_column_count(statement->handle);
 	*ret_statement = statement;
 	return 0;
 }
@@ -249,8 +260,7 @@ void db_reset(struct db_statement *statement) {
 
 static int next_of_type(struct db_statement *statement, int type) {
 	int column = statement->next++;
-	if (column >= sqlite3_column_count(statement->handle) ||
-	    sqlite3_column_type(statement->handle, column) != type) {
+	if (column >= statement->columns || sqlite3_column_type(statement->handle, column) != type) {
 		statement->mismatch = true;
 		return -1;
 	}
@@ -285,17 +295,17 @@ const char *db_get_text(struct db_statement *statement, size_t *ret_bytes) {
 }
 
 void db_put_row(struct db_statement *to, const struct db_statement *row) {
-	for (int i = 0; i < sqlite3_column_count(row->handle); i++)
+	for (int i = 0; i < row->columns; i++)
 		(void)sqlite3_bind_value(to->handle, ++to->next, sqlite3_column_value(row->handle, i));
 }
 
 int db_row_end(const struct db_statement *statement) {
-	return statement->mismatch || statement->next != sqlite3_column_count(statement->handle) ? ERR_DAMAGED : 0;
+	return statement->mismatch || statement->next != statement->columns ? ERR_DAMAGED : 0;
 }
 
 uint64_t db_row_checksum(const struct db_statement *statement, uint64_t seed) {
 	uint64_t sum = seed;
-	for (int i = 0; i < sqlite3_column_count(statement->handle); i++) {
+	for (int i = 0; i < statement->columns; i++) {
 		int type = sqlite3_column_type(statement->handle, i);
 		const void *data = NULL;
 		uint64_t value = 0;

@@ -23,6 +23,9 @@ struct db;
 struct db_statement;
 
 int db_open(const char *path, enum db_mode mode, struct db **ret_db);
+/* A number that the caller wants to find again with the connection; 0 at first. */
+void db_set_note(struct db *db, uint64_t note);
+uint64_t db_note(const struct db *db);
 /* NULL is fine. */
 void db_close(struct db *db);
 /* Without the checkpoint that SQLite does on closing: after an I/O error the file is left as it is. */

@@ -184,7 +184,7 @@ static int look_at_segment(struct store_merge *merge, uint32_t rows, char *text)
 		return errno == ENOENT ? 0 : -errno;
 	int error = segment_open(merge->path, DB_READ_ONLY, &merge->from, text);
 	if (!error)
-		error = db_execute(merge->from, CACHE "BEGIN");
+		error = db_execute(merge->from, CACHE);
 	int wanted = error ? error : may_be_merged(merge);
 	return wanted == 1 ? is_worth_it(merge, rows) : wanted;
 }

@@ -535,7 +535,7 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS, SCHEMA_DROPS,
 	                                           SCHEMA_ENDING};
 	*ret_what = "it cannot be read";
-	int error = db_execute(segment->db, "PRAGMA cache_size=-1024;BEGIN");
+	int error = db_execute(segment->db, "PRAGMA cache_size=-1024");
 	if (!error)
 		error = segment_read_identity(segment->db, &segment->identity);
 	if (!error)

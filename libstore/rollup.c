@@ -4,6 +4,7 @@
 #include "base/errs.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #define VARINT_BYTES_MAX 10u
 
@@ -79,6 +80,38 @@ static inline bool get_varint(struct cursor *cursor, uint64_t *ret_value) {
 	return get_long_varint(cursor, ret_value);
 }
 
+#define SHORT_COUNTS 8u /* that many counts of one byte each are taken at once */
+
+static inline bool are_short(const uint8_t *bytes) {
+	uint64_t word;
+	memcpy(&word, bytes, sizeof(word));
+	return !(word & UINT64_C(0x8080808080808080));
+}
+
+/*
+ * The counts of the bins from *bin on, SHORT_COUNTS at a time as long as all of these take one byte each. *sum is
+ * theirs alone, and cannot be too large.
+ */
+static inline const uint8_t *get_short_counts(const uint8_t *at, const uint8_t *end, uint32_t *bin, uint32_t bin_end,
+                                              struct store_rollup_bin **to, uint64_t *sum) {
+	uint32_t first = *bin;
+	struct store_rollup_bin *bins = *to;
+	uint64_t bytes = 0;
+	while (bin_end - first >= SHORT_COUNTS && end - at >= (ptrdiff_t)SHORT_COUNTS && are_short(at)) {
+		for (uint32_t i = 0; i < SHORT_COUNTS; i++) {
+			bins[i] = (struct store_rollup_bin){.count = (uint64_t)at[i] + 1, .bin = first + i};
+			bytes += at[i];
+		}
+		at += SHORT_COUNTS;
+		bins += SHORT_COUNTS;
+		first += SHORT_COUNTS;
+	}
+	*sum = bytes + (first - *bin);
+	*bin = first;
+	*to = bins;
+	return at;
+}
+
 /* One run; *next is the first bin that it may take. */
 static bool get_run(struct cursor *cursor, uint32_t *next, struct store_rollup_bin *bins, uint32_t *count,
                     uint64_t *sum) {
@@ -92,11 +125,18 @@ static bool get_run(struct cursor *cursor, uint32_t *next, struct store_rollup_b
 	struct store_rollup_bin *to = bins + *count;
 	uint64_t total = *sum;
 	uint32_t bin = *next + (uint32_t)gap;
-	for (uint32_t end = bin + (uint32_t)more + 1; bin < end; bin++) {
+	uint32_t end = bin + (uint32_t)more + 1;
+	while (bin < end) {
 		uint64_t value = 0;
-		if (!get_varint(&at, &value) || value == UINT64_MAX || __builtin_add_overflow(total, value + 1, &total))
+		at.at = get_short_counts(at.at, at.end, &bin, end, &to, &value);
+		if (__builtin_add_overflow(total, value, &total))
 			return false;
-		*to++ = (struct store_rollup_bin){.count = value + 1, .bin = bin};
+		for (uint32_t few = 0; few < SHORT_COUNTS && bin < end; few++, bin++) {
+			if (!get_varint(&at, &value) || value == UINT64_MAX ||
+			    __builtin_add_overflow(total, value + 1, &total))
+				return false;
+			*to++ = (struct store_rollup_bin){.count = value + 1, .bin = bin};
+		}
 	}
 	*cursor = at;
 	*count += (uint32_t)more + 1;

@@ -22,8 +22,11 @@
 
 #define NAME_PREFIX "segment-"
 #define NAME_SUFFIX ".db"
+#define TABLES_KNOWN (UINT64_C(1) << 63) /* the note of a connection holds the tables that are there, a bit each */
 #define REMEDY_FOREIGN "give a store directory or a segment-*.db file"
 #define REMEDY_DAMAGED "restore it from a copy, or leave it out"
+
+_Static_assert(SCHEMA_TABLES < 63, "each table has its bit in a note");
 
 bool segment_is_name(const char *name) {
 	size_t length = strlen(name);
@@ -95,33 +98,49 @@ static int check_version(const char *path, struct db *db, char *text) {
 	return 0;
 }
 
-static int check_table(struct db_statement *statement, const struct schema *schema) {
-	db_put_text(statement, schema->name, strlen(schema->name));
-	int error = db_next(statement);
-	if (error == 0 && schema->added)
-		return 0;
-	if (error != 1)
-		return error < 0 ? error : ERR_DAMAGED;
-	size_t bytes = 0;
-	const char *sql = db_get_text(statement, &bytes);
-	bool same = sql && bytes == strlen(schema->create) && memcmp(sql, schema->create, bytes) == 0;
-	db_reset(statement);
-	return same ? 0 : ERR_DAMAGED;
+/* The number of a table of ours, SCHEMA_TABLES for any other. */
+static int table_of(const char *name) {
+	int table = 0;
+	while (table < SCHEMA_TABLES && strcmp(schema_tables[table].name, name) != 0)
+		table++;
+	return table;
 }
 
-static int check_schema(const char *path, struct db *db, char *text) {
-	struct db_statement *statement CLEANUP(db_finalize_cleanup) = NULL;
+/* One row of SQLite's own table. *ret_tables: the bit of a table of ours is set when it is as it should be. */
+static int check_entry(struct db_statement *select, uint64_t *ret_tables, const char **ret_wrong) {
+	size_t bytes = 0;
+	const char *type = db_get_text(select, &bytes);
+	const char *name = db_get_text(select, &bytes);
+	const char *sql = db_get_text(select, &bytes);
+	if (!sql)
+		return 0; /* an index that SQLite made itself */
+	*ret_wrong = "schema";
+	if (!type || !name || strcmp(type, "table") != 0)
+		return ERR_DAMAGED;
+	int table = table_of(name);
+	if (table == SCHEMA_TABLES)
+		return 0;
+	*ret_wrong = schema_tables[table].name;
+	if (bytes != strlen(sql) || strcmp(sql, schema_tables[table].create) != 0)
+		return ERR_DAMAGED;
+	*ret_tables |= UINT64_C(1) << table;
+	return 0;
+}
+
+static int check_schema(const char *path, struct db *db, uint64_t *ret_tables, char *text) {
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
 	const char *wrong = "schema";
-	int64_t others = 0;
-	int error =
-	    db_integer(db, "SELECT count(*) FROM sqlite_master WHERE type<>'table' AND sql IS NOT NULL", &others);
-	if (!error && others)
-		error = ERR_DAMAGED;
-	if (!error)
-		error = db_prepare(db, "SELECT sql FROM sqlite_master WHERE type='table' AND name=?", &statement);
+	int row = 0;
+	int error = db_prepare(db, "SELECT type,name,sql FROM sqlite_master", &select);
+	*ret_tables = 0;
+	while (!error && (row = db_next(select)) == 1)
+		error = check_entry(select, ret_tables, &wrong);
+	error = error ? error : row;
 	for (int table = 0; table < SCHEMA_TABLES && !error; table++) {
+		if (schema_tables[table].added || *ret_tables >> table & 1)
+			continue;
 		wrong = schema_tables[table].name;
-		error = check_table(statement, &schema_tables[table]);
+		error = ERR_DAMAGED;
 	}
 	if (error == ERR_DAMAGED)
 		say(text, "%.300s: damaged: %s is not as store format %d has it: " REMEDY_DAMAGED, path, wrong,
@@ -133,19 +152,26 @@ static int check_schema(const char *path, struct db *db, char *text) {
 
 int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *ret_text) {
 	struct db *db = NULL;
+	uint64_t tables = 0;
 	int error = check_file(path, ret_text);
 	if (error)
 		return error;
 	error = db_open(path, mode, &db);
-	if (error)
+	if (!error && mode == DB_READ_ONLY)
+		error = db_execute(db, "BEGIN");
+	if (error) {
+		db_close(db);
 		return say_unreadable(path, NULL, error, ret_text);
+	}
 	error = check_version(path, db, ret_text);
 	if (!error)
-		error = check_schema(path, db, ret_text);
+		error = check_schema(path, db, &tables, ret_text);
 	if (error) {
 		db_close(db);
 		return error;
 	}
+	if (mode == DB_READ_ONLY)
+		db_set_note(db, tables | TABLES_KNOWN);
 	*ret_db = db;
 	return 0;
 }
@@ -154,6 +180,8 @@ int segment_has_table(struct db *db, enum schema_table table) {
 	struct db_statement *statement CLEANUP(db_finalize_cleanup) = NULL;
 	if (!schema_tables[table].added)
 		return 1;
+	if (db_note(db) & TABLES_KNOWN)
+		return db_note(db) >> table & 1;
 	int error = db_prepare(db, "SELECT 1 FROM sqlite_master WHERE type='table' AND name=?", &statement);
 	if (error)
 		return error;
