@@ -43,6 +43,7 @@ struct config {
 	uint64_t statistics_interval_ns;
 	struct retention_limits retain;
 	uint64_t merge_percent; /* of one core */
+	uint64_t segment_spans;
 	enum store_durability durability;
 	enum loop_io io;
 	char ratio[OPTIONS_RATIO_BYTES];

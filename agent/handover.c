@@ -229,7 +229,8 @@ void handover_receive(struct agent *agent) {
 			feed_stored(feed, job->cursors[i].position);
 	}
 	clear_ended(agent, job->sequence);
-	if (result.receipt.segment_spans >= STORE_SEGMENT_SPANS_MAX ||
+	if (result.receipt.segment_spans >= agent->config->segment_spans ||
+	    result.receipt.segment_spans >= STORE_SEGMENT_SPANS_MAX ||
 	    result.receipt.segment_age_ns >= STORE_SEGMENT_AGE_NS_MAX) {
 		agent->new_segment = job->catalog == agent->sink.catalog;
 		/* What the spans of a segment were is told in it, too, as far as a second allows. */

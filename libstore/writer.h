@@ -56,8 +56,9 @@ struct store_receipt {
 };
 
 /* When to give the next batch a new catalog and thus a new segment. */
+#define STORE_SEGMENT_SPANS_LIMIT (UINT64_C(4) << 20)
 #ifndef STORE_SEGMENT_SPANS_MAX /* a test agent has smaller ones */
-#define STORE_SEGMENT_SPANS_MAX (UINT64_C(4) << 20)
+#define STORE_SEGMENT_SPANS_MAX STORE_SEGMENT_SPANS_LIMIT
 #endif
 #define STORE_SEGMENT_AGE_NS_MAX (UINT64_C(3600) * 1000000000)
 
