@@ -29,6 +29,9 @@ static const char help[] = "  spanring-analyze latency STORE\n"
                            "figure is exact and covers the spans that are stored. The last lines say which\n"
                            "it was.\n"
                            "\n"
+                           "Self time is the part of a span in which none of its direct children ran; it is\n"
+                           "read from the records, with --sort self, and with --json where they are read.\n"
+                           "\n"
                            "A percentile is the value of rank ceil(q * n) among the n durations in order\n"
                            "(nearest rank). Memory does not grow with the number of spans. A narrow terminal\n"
                            "shows fewer columns; --json has them all.\n"
@@ -36,7 +39,8 @@ static const char help[] = "  spanring-analyze latency STORE\n"
                            "Options\n"
                            "  --exact          read the records\n"
                            "  --sort KEY       total (default), count, errors, mean, stddev, min, p50, p90,\n"
-                           "                   p95, p99, p999, max or name; figures fall, names rise\n"
+                           "                   p95, p99, p999, max, self or name; figures fall, names\n"
+                           "                   rise\n"
                            "  -n, --limit N    only the first N names (default: all)\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
                            "  --service GLOB   only processes of a service that matches\n"
@@ -55,11 +59,12 @@ enum sort_key {
 	SORT_MIN,
 	SORT_MAX,
 	SORT_NAME,
+	SORT_SELF,
 	SORT_QUANTILE
 };
 
 static const char *const sort_words[] = {"total", "count", "errors", "mean", "stddev", "min", "max",
-                                         "name",  "p50",   "p90",    "p95",  "p99",    "p999"};
+                                         "name",  "self",  "p50",    "p90",  "p95",    "p99", "p999"};
 
 /* A line with what it is sorted by, so that qsort needs no context. */
 struct place {
@@ -94,6 +99,8 @@ static double figure_of(const struct latency_line *line, size_t key) {
 		return (double)line->max_ns;
 	case SORT_NAME:
 		return 0;
+	case SORT_SELF:
+		return (double)line->self_ns;
 	default:
 		return (double)line->quantiles[key - SORT_QUANTILE];
 	}
@@ -151,6 +158,10 @@ static void print_json(const struct latency *latency, size_t shown) {
 		for (unsigned q = 0; q < QUANTILE_COUNT; q++)
 			json_u64(&json, keys[q], line->quantiles[q]);
 		json_u64(&json, "max_ns", line->max_ns);
+		if (latency->self_known)
+			json_u64(&json, "self_ns", line->self_ns);
+		else
+			json_null(&json, "self_ns");
 		json_close(&json);
 	}
 	json_close(&json);
@@ -168,6 +179,8 @@ static void add_row(struct table *table, const struct latency *latency, const st
 	for (unsigned q = 0; q < QUANTILE_COUNT; q++)
 		table_duration(table, (double)line->quantiles[q]);
 	table_duration(table, (double)line->max_ns);
+	if (latency->self_known)
+		table_duration(table, (double)line->self_ns);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -277,9 +290,10 @@ static int print_table(const struct latency *latency, size_t shown) {
 	static const struct table_column columns[] = {
 	    {"name", false, 0},  {"count", true, 0}, {"errors", true, 2}, {"total", true, 3}, {"mean", true, 4},
 	    {"stddev", true, 8}, {"min", true, 7},   {"p50", true, 0},    {"p90", true, 5},   {"p95", true, 6},
-	    {"p99", true, 0},    {"p99.9", true, 6}, {"max", true, 1},
+	    {"p99", true, 0},    {"p99.9", true, 6}, {"max", true, 1},    {"self", true, 0},
 	};
-	struct table table CLEANUP(table_done) = table_begin(columns, sizeof(columns) / sizeof(columns[0]), 0, 18);
+	uint32_t column_count = (uint32_t)(sizeof(columns) / sizeof(columns[0])) - !latency->self_known;
+	struct table table CLEANUP(table_done) = table_begin(columns, column_count, 0, 18);
 	for (size_t i = 0; i < shown; i++)
 		add_row(&table, latency, &latency->lines[i]);
 	int rc = table_print(&table, &latency->query.context->terminal, stdout);
@@ -290,7 +304,9 @@ static int print_table(const struct latency *latency, size_t shown) {
 
 static int answer(struct latency *latency, size_t key) {
 	const struct context *context = latency->query.context;
-	int rc = latency_has_rollups(latency) && !context->options->exact ? latency_from_rollups(latency) : 1;
+	bool needs_records = context->options->exact || key == SORT_SELF;
+	latency->wants_self = context->options->json || key == SORT_SELF;
+	int rc = latency_has_rollups(latency) && !needs_records ? latency_from_rollups(latency) : 1;
 	if (rc == 1)
 		rc = latency_from_records(latency);
 	if (rc == 0)
@@ -319,7 +335,7 @@ static int run(const struct context *context) {
 	if (key == sizeof(sort_words) / sizeof(sort_words[0])) {
 		log_error(&context->log,
 		          "--sort '%s': give total, count, errors, mean, stddev, min, p50, p90, p95, p99, p999, "
-		          "max or name",
+		          "max, self or name",
 		          word);
 		return EXIT_CODE_USAGE;
 	}

@@ -4,6 +4,7 @@
  *
  *     latency_rollup.c    from rollups: all spans that ended, percentiles within SKETCH_ERROR
  *     latency_records.c   from the records: exact, the spans that are stored
+ *     latency_self.c      self times, from the records too
  */
 #ifndef SPANRING_ANALYZE_LATENCY_H
 #define SPANRING_ANALYZE_LATENCY_H
@@ -25,6 +26,7 @@ struct latency_line {
 	uint64_t min_ns;
 	uint64_t max_ns;
 	uint64_t quantiles[QUANTILE_COUNT];
+	uint64_t self_ns;
 };
 
 struct latency {
@@ -36,6 +38,8 @@ struct latency {
 	uint64_t open;   /* spans left out: they never ended */
 	bool open_known; /* false: rollups of some names only */
 	bool filtered;
+	bool wants_self;
+	bool self_known; /* the self times of the lines are set */
 	bool sketched;   /* from rollups */
 	bool covers_all; /* every span that ended, up to end_wall_ns */
 };
@@ -46,5 +50,7 @@ bool latency_has_rollups(const struct latency *latency);
 int latency_from_rollups(struct latency *latency);
 /* 0 or a negative errno. */
 int latency_from_records(struct latency *latency);
+/* The self times alone, before any other scan of the query. 0 or a negative errno. */
+int latency_self_from_records(struct latency *latency);
 
 #endif

@@ -137,6 +137,8 @@ int latency_from_records(struct latency *latency) {
 	struct reading reading = {.latency = latency};
 	reading.moments = calloc(names, sizeof(reading.moments[0]));
 	int rc = reading.moments ? quantiles_new(names, QUANTILE_BUDGET_BYTES, &reading.quantiles) : -ENOMEM;
+	if (rc == 0 && latency->wants_self)
+		rc = latency_self_from_records(latency);
 	if (rc == 0)
 		rc = collect(&reading);
 	if (rc == 0)

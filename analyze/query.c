@@ -161,8 +161,8 @@ int query_scan(struct query *query, const struct query_scan *scan) {
 	struct scan_state state = {query, scan, progress_begin("reading", query->context->options->quiet)};
 	struct store_scan request = {
 	    .columns = scan->columns | query_columns(query),
-	    .since_wall_ns = query->since_wall_ns,
-	    .until_wall_ns = query->until_wall_ns == UINT64_MAX ? 0 : query->until_wall_ns,
+	    .since_wall_ns = scan->whole_time ? 0 : query->since_wall_ns,
+	    .until_wall_ns = scan->whole_time || query->until_wall_ns == UINT64_MAX ? 0 : query->until_wall_ns,
 	    .duration_ns_min = scan->duration_ns_min,
 	    .has_trace = scan->has_trace,
 	    .trace_lo = scan->trace_lo,

@@ -73,6 +73,7 @@ const char *query_name_text(const struct query *query, uint32_t name);
 struct query_scan {
 	uint32_t columns;         /* beyond query_columns() */
 	uint64_t duration_ns_min; /* batches without such a span may be skipped */
+	bool whole_time;          /* also batches outside of the time range: before any scan without them */
 	bool has_trace;
 	uint64_t trace_lo;
 	int (*on_batch)(void *context, const struct store_columns *columns);

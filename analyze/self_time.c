@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "self_time.h"
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "base/errs.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
+
+#define NONE UINT32_MAX
+
+struct interval {
+	uint64_t start;
+	uint64_t end;
+};
+
+/* A child without its parent. */
+struct stray {
+	uint64_t hash; /* of trace and parent */
+	uint64_t parent_id;
+	struct interval interval;
+};
+
+struct child {
+	uint32_t parent; /* row */
+	struct interval interval;
+};
+
+_Static_assert(sizeof(struct stray) == SELF_TIME_BUDGET_BYTES / SELF_TIME_CHILDREN_MAX, "as many as are promised");
+
+enum phase { PHASE_COLLECT, PHASE_RESOLVE };
+
+struct self_time {
+	enum phase phase;
+	bool is_first;
+	uint64_t seed; /* of the hashes: ids may come from strangers */
+	uint64_t low;  /* hashes of the strays of this round: low to high */
+	uint64_t high;
+	struct stray *strays;
+	size_t count;
+	size_t room;
+	size_t room_max;
+	uint32_t *stray_slots; /* first stray of its span + 1, by hash; while they are resolved */
+	uint64_t stray_mask;
+	/* Of one batch. */
+	uint32_t *slots; /* row + 1, by hash of its own id */
+	uint32_t slot_count;
+	uint32_t *parents; /* row, or NONE */
+	uint64_t *until;
+	uint32_t *order;
+	uint32_t row_room;
+	struct child *children;
+	size_t child_count;
+	size_t child_room;
+	struct interval *intervals;
+	size_t interval_room;
+};
+
+int self_time_new(size_t budget_bytes, struct self_time **ret_self) {
+	struct self_time *self = calloc(1, sizeof(*self));
+	if (!self)
+		return -ENOMEM;
+	if (getrandom(&self->seed, sizeof(self->seed), 0) != (ssize_t)sizeof(self->seed))
+		self->seed = (uint64_t)(uintptr_t)self;
+	self->is_first = true;
+	self->high = UINT64_MAX;
+	self->room_max = budget_bytes / sizeof(struct stray);
+	if (self->room_max > UINT32_MAX / 4)
+		self->room_max = UINT32_MAX / 4;
+	*ret_self = self;
+	return 0;
+}
+
+void self_time_free(struct self_time *self) {
+	if (!self)
+		return;
+	free(self->strays);
+	free(self->stray_slots);
+	free(self->slots);
+	free(self->parents);
+	free(self->until);
+	free(self->order);
+	free(self->children);
+	free(self->intervals);
+	free(self);
+}
+
+static uint64_t hash_of(const struct self_time *self, uint64_t trace_lo, uint64_t span_id) {
+	trace_lo += self->seed;
+	uint64_t hash = (trace_lo ^ (trace_lo >> 29)) * UINT64_C(0x9e3779b97f4a7c15) + (span_id ^ self->seed);
+	hash = (hash ^ (hash >> 32)) * UINT64_C(0xd6e8feb86659fd93);
+	return hash ^ (hash >> 32);
+}
+
+static int grow(void *array_place, size_t *room, size_t wanted, size_t item_bytes) {
+	void *array = NULL;
+	if (wanted <= *room)
+		return 0;
+	size_t more = *room * 2 > wanted ? *room * 2 : wanted + 64;
+	memcpy(&array, array_place, sizeof(array));
+	void *grown = reallocarray(array, more, item_bytes);
+	if (!grown)
+		return -ENOMEM;
+	memcpy(array_place, &grown, sizeof(grown));
+	*room = more;
+	return 0;
+}
+
+static int make_row_room(struct self_time *self, uint32_t count) {
+	uint32_t slots = 64;
+	if (count <= self->row_room)
+		return 0;
+	while (slots < count * 2)
+		slots *= 2;
+	free(self->slots);
+	free(self->parents);
+	free(self->until);
+	free(self->order);
+	self->row_room = 0;
+	self->slots = malloc(slots * sizeof(*self->slots));
+	self->parents = malloc(count * sizeof(*self->parents));
+	self->until = malloc(count * sizeof(*self->until));
+	self->order = malloc(count * sizeof(*self->order));
+	if (!self->slots || !self->parents || !self->until || !self->order)
+		return -ENOMEM;
+	self->slot_count = slots;
+	self->row_room = count;
+	return 0;
+}
+
+/* --- parents in the batch ---------------------------------------------------------------------------------------- */
+
+static bool is_span(const struct self_time_rows *rows, uint32_t row, uint64_t trace_lo, uint64_t span_id) {
+	return rows->span_id[row] == span_id && rows->trace_lo[row] == trace_lo;
+}
+
+/* Of two rows with one id the first counts. */
+static void fill_slots(struct self_time *self, const struct self_time_rows *rows) {
+	uint32_t mask = self->slot_count - 1;
+	memset(self->slots, 0, self->slot_count * sizeof(*self->slots));
+	for (uint32_t row = 0; row < rows->count; row++) {
+		uint32_t at = (uint32_t)hash_of(self, rows->trace_lo[row], rows->span_id[row]) & mask;
+		while (self->slots[at] && !is_span(rows, self->slots[at] - 1, rows->trace_lo[row], rows->span_id[row]))
+			at = (at + 1) & mask;
+		if (!self->slots[at])
+			self->slots[at] = row + 1;
+	}
+}
+
+static uint32_t look_up(const struct self_time *self, const struct self_time_rows *rows, uint64_t trace_lo,
+                        uint64_t span_id) {
+	uint32_t mask = self->slot_count - 1;
+	uint32_t at = (uint32_t)hash_of(self, trace_lo, span_id) & mask;
+	while (self->slots[at] && !is_span(rows, self->slots[at] - 1, trace_lo, span_id))
+		at = (at + 1) & mask;
+	return self->slots[at] ? self->slots[at] - 1 : NONE;
+}
+
+static void find_parents(struct self_time *self, const struct self_time_rows *rows) {
+	fill_slots(self, rows);
+	for (uint32_t row = 0; row < rows->count; row++) {
+		uint64_t parent = rows->parent_id[row];
+		bool none = parent == 0 || parent == rows->span_id[row];
+		self->parents[row] = none ? NONE : look_up(self, rows, rows->trace_lo[row], parent);
+	}
+}
+
+/* --- unions ------------------------------------------------------------------------------------------------------ */
+
+static struct interval interval_of(const struct self_time_rows *rows, uint32_t row) {
+	return (struct interval){rows->start_ns[row], saturating_add(rows->start_ns[row], rows->duration_ns[row])};
+}
+
+static int by_start(const void *a, const void *b) {
+	const struct interval *first = a;
+	const struct interval *second = b;
+	return first->start < second->start ? -1 : first->start > second->start;
+}
+
+/* What one more interval, not earlier than those before, adds to their union inside of `whole`; *until is where that ends. */
+static uint64_t add_interval(struct interval whole, struct interval interval, uint64_t *until) {
+	uint64_t from = interval.start > *until ? interval.start : *until;
+	uint64_t to = interval.end < whole.end ? interval.end : whole.end;
+	if (to <= from)
+		return 0;
+	*until = to;
+	return to - from;
+}
+
+static uint64_t union_of(struct interval whole, struct interval *intervals, size_t count) {
+	uint64_t until = whole.start;
+	uint64_t covered = 0;
+	qsort(intervals, count, sizeof(*intervals), by_start);
+	for (size_t i = 0; i < count; i++)
+		covered += add_interval(whole, intervals[i], &until);
+	return covered;
+}
+
+struct place {
+	uint64_t start;
+	uint32_t row;
+};
+
+static int by_place(const void *a, const void *b) {
+	const struct place *first = a;
+	const struct place *second = b;
+	if (first->start != second->start)
+		return first->start < second->start ? -1 : 1;
+	return first->row < second->row ? -1 : first->row > second->row;
+}
+
+/* Rows in order of start, at least among those of one trace that stand together. */
+static int order_rows(struct self_time *self, const struct self_time_rows *rows) {
+	bool ordered = true;
+	for (uint32_t row = 0; row < rows->count; row++) {
+		self->order[row] = row;
+		uint32_t parent = self->parents[row];
+		/* until: the start of the last child so far, just for this */
+		if (parent == NONE)
+			continue;
+		ordered &= rows->start_ns[row] >= self->until[parent];
+		self->until[parent] = rows->start_ns[row];
+	}
+	if (ordered)
+		return 0;
+	struct place *places CLEANUP_FREE = malloc(rows->count * sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	for (uint32_t row = 0; row < rows->count; row++)
+		places[row] = (struct place){rows->start_ns[row], row};
+	qsort(places, rows->count, sizeof(*places), by_place);
+	for (uint32_t i = 0; i < rows->count; i++)
+		self->order[i] = places[i].row;
+	return 0;
+}
+
+static int cover_in_batch(struct self_time *self, const struct self_time_rows *rows, uint64_t *covered) {
+	memset(self->until, 0, rows->count * sizeof(*self->until));
+	int error = order_rows(self, rows);
+	if (error)
+		return error;
+	memcpy(self->until, rows->start_ns, rows->count * sizeof(*self->until));
+	for (uint32_t i = 0; i < rows->count; i++) {
+		uint32_t row = self->order[i];
+		uint32_t parent = self->parents[row];
+		if (parent != NONE)
+			covered[parent] +=
+			    add_interval(interval_of(rows, parent), interval_of(rows, row), &self->until[parent]);
+	}
+	return 0;
+}
+
+/* --- strays ------------------------------------------------------------------------------------------------------ */
+
+/* The budget is spent: the upper half of the hashes has its turn later. */
+static int give_up_half(struct self_time *self) {
+	size_t kept = self->count;
+	while (kept == self->count) {
+		if (self->high == self->low)
+			return ERR_LIMIT;
+		self->high = self->low + (self->high - self->low) / 2;
+		kept = 0;
+		for (size_t i = 0; i < self->count; i++)
+			kept += self->strays[i].hash <= self->high;
+	}
+	kept = 0;
+	for (size_t i = 0; i < self->count; i++)
+		if (self->strays[i].hash <= self->high)
+			self->strays[kept++] = self->strays[i];
+	self->count = kept;
+	return 0;
+}
+
+static int keep_stray(struct self_time *self, const struct stray *stray) {
+	while (self->count >= self->room_max && stray->hash <= self->high) {
+		int error = give_up_half(self);
+		if (error)
+			return error;
+	}
+	if (stray->hash > self->high)
+		return 0;
+	int error = grow(&self->strays, &self->room, self->count + 1, sizeof(*self->strays));
+	if (!error)
+		self->strays[self->count++] = *stray;
+	return error;
+}
+
+static int collect_strays(struct self_time *self, const struct self_time_rows *rows) {
+	int error = 0;
+	for (uint32_t row = 0; row < rows->count && !error; row++) {
+		uint64_t parent = rows->parent_id[row];
+		if (self->parents[row] != NONE || parent == 0 || parent == rows->span_id[row])
+			continue;
+		struct stray stray = {hash_of(self, rows->trace_lo[row], parent), parent, interval_of(rows, row)};
+		if (stray.hash >= self->low && stray.hash <= self->high)
+			error = keep_stray(self, &stray);
+	}
+	return error;
+}
+
+static int by_hash(const void *a, const void *b) {
+	const struct stray *first = a;
+	const struct stray *second = b;
+	if (first->hash != second->hash)
+		return first->hash < second->hash ? -1 : 1;
+	return first->parent_id < second->parent_id ? -1 : first->parent_id > second->parent_id;
+}
+
+static int index_strays(struct self_time *self) {
+	size_t slots = 64;
+	while (slots < self->count * 2)
+		slots *= 2;
+	qsort(self->strays, self->count, sizeof(*self->strays), by_hash);
+	free(self->stray_slots);
+	self->stray_slots = calloc(slots, sizeof(*self->stray_slots));
+	if (!self->stray_slots)
+		return -ENOMEM;
+	self->stray_mask = slots - 1;
+	for (size_t i = 0; i < self->count; i++) {
+		if (i && by_hash(&self->strays[i - 1], &self->strays[i]) == 0)
+			continue;
+		uint64_t at = self->strays[i].hash & self->stray_mask;
+		while (self->stray_slots[at])
+			at = (at + 1) & self->stray_mask;
+		self->stray_slots[at] = (uint32_t)i + 1;
+	}
+	return 0;
+}
+
+/* The first stray whose parent is this span; self->count: there is none. */
+static size_t strays_of(const struct self_time *self, uint64_t trace_lo, uint64_t span_id) {
+	struct stray key = {.hash = hash_of(self, trace_lo, span_id), .parent_id = span_id};
+	uint64_t at = key.hash & self->stray_mask;
+	while (self->stray_slots[at]) {
+		size_t first = self->stray_slots[at] - 1;
+		if (by_hash(&self->strays[first], &key) == 0)
+			return first;
+		at = (at + 1) & self->stray_mask;
+	}
+	return self->count;
+}
+
+static int by_parent(const void *a, const void *b) {
+	const struct child *first = a;
+	const struct child *second = b;
+	return first->parent < second->parent ? -1 : first->parent > second->parent;
+}
+
+/* The children in the batch of those of its spans that have strays too, by parent; until: the first stray + 1, or 0. */
+static int gather_children(struct self_time *self, const struct self_time_rows *rows) {
+	int error = 0;
+	self->child_count = 0;
+	for (uint32_t row = 0; row < rows->count; row++) {
+		size_t first = strays_of(self, rows->trace_lo[row], rows->span_id[row]);
+		self->until[row] = first < self->count ? first + 1 : 0;
+	}
+	for (uint32_t row = 0; row < rows->count && !error; row++) {
+		uint32_t parent = self->parents[row];
+		if (parent == NONE || !self->until[parent])
+			continue;
+		error = grow(&self->children, &self->child_room, self->child_count + 1, sizeof(*self->children));
+		if (!error)
+			self->children[self->child_count++] = (struct child){parent, interval_of(rows, row)};
+	}
+	if (!error && self->child_count)
+		qsort(self->children, self->child_count, sizeof(*self->children), by_parent);
+	return error;
+}
+
+/* The children of one row, from *next on, then its strays. *ret_near of *ret_count are in the batch. */
+static int list_intervals(struct self_time *self, uint32_t row, size_t *next, size_t *ret_near, size_t *ret_count) {
+	size_t count = 0;
+	int error = 0;
+	for (; *next < self->child_count && self->children[*next].parent == row && !error; ++*next) {
+		error = grow(&self->intervals, &self->interval_room, count + 1, sizeof(*self->intervals));
+		if (!error)
+			self->intervals[count++] = self->children[*next].interval;
+	}
+	*ret_near = count;
+	size_t first = self->until[row] - 1;
+	for (size_t i = first; i < self->count && by_hash(&self->strays[first], &self->strays[i]) == 0 && !error; i++) {
+		error = grow(&self->intervals, &self->interval_room, count + 1, sizeof(*self->intervals));
+		if (!error)
+			self->intervals[count++] = self->strays[i].interval;
+	}
+	*ret_count = count;
+	return error;
+}
+
+static int resolve_strays(struct self_time *self, const struct self_time_rows *rows, uint64_t *covered) {
+	size_t next = 0;
+	int error = gather_children(self, rows);
+	for (uint32_t row = 0; row < rows->count && !error; row++) {
+		size_t near = 0;
+		size_t count = 0;
+		if (!self->until[row])
+			continue;
+		error = list_intervals(self, row, &next, &near, &count);
+		if (error)
+			break;
+		struct interval whole = interval_of(rows, row);
+		uint64_t before = union_of(whole, self->intervals, near);
+		covered[row] = union_of(whole, self->intervals, count) - before;
+	}
+	return error;
+}
+
+/* --- passes ------------------------------------------------------------------------------------------------------ */
+
+int self_time_take(struct self_time *self, const struct self_time_rows *rows, uint64_t *ret_covered) {
+	int error = make_row_room(self, rows->count);
+	if (error || rows->count == 0)
+		return error;
+	memset(ret_covered, 0, rows->count * sizeof(*ret_covered));
+	find_parents(self, rows);
+	if (self->phase == PHASE_RESOLVE)
+		return resolve_strays(self, rows, ret_covered);
+	if (self->is_first)
+		error = cover_in_batch(self, rows, ret_covered);
+	return error ? error : collect_strays(self, rows);
+}
+
+int self_time_next_pass(struct self_time *self) {
+	self->is_first = false;
+	if (self->phase == PHASE_COLLECT && self->count > 0) {
+		self->phase = PHASE_RESOLVE;
+		int error = index_strays(self);
+		return error ? error : 1;
+	}
+	self->phase = PHASE_COLLECT;
+	self->count = 0;
+	if (self->high == UINT64_MAX)
+		return 0;
+	self->low = self->high + 1;
+	self->high = UINT64_MAX;
+	return 1;
+}

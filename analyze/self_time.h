@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Self time: the part of a span's duration in which none of its direct children was running. That is its duration less the union of the
+ * intervals of its children, each cut to the interval of the span: children that overlap count once, one that outlives its parent
+ * counts up to the parent's end.
+ *
+ * METHOD. Spans come batch by batch, several times over. Within a batch the parent of a row is found by its id, and a union grows child
+ * by child, in order of start. A child whose parent is not in its batch is a stray: strays are kept, and the next pass looks for their
+ * parents; where it finds one, it takes the union anew, of all its children, and gives what is covered beyond the union of those in the batch.
+ *
+ * MEMORY is bounded by a budget for strays. When it is spent, those of the upper half of the hashes are given up, and get passes of their
+ * own later; nothing is estimated. Only the strays of a single span must fit the budget, else ERR_LIMIT.
+ *
+ *     do for each batch: self_time_take(...), and take what it gives off the duration
+ *     while ((rc = self_time_next_pass(self)) > 0)
+ */
+#ifndef SPANRING_ANALYZE_SELF_TIME_H
+#define SPANRING_ANALYZE_SELF_TIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SELF_TIME_BUDGET_BYTES (32u << 20)
+/* Of one span, in other batches than its own, with that budget. */
+#define SELF_TIME_CHILDREN_MAX ((size_t)SELF_TIME_BUDGET_BYTES / 32)
+
+/* One batch, at most 2^31 - 1 rows in any order; rows in order of start within their trace cost no sorting. */
+struct self_time_rows {
+	uint32_t count;
+	const uint64_t *trace_lo;
+	const uint64_t *span_id;
+	const uint64_t *parent_id; /* 0: root */
+	const uint64_t *start_ns;
+	const uint64_t *duration_ns;
+};
+
+struct self_time;
+
+/* 0 or -ENOMEM. */
+int self_time_new(size_t budget_bytes, struct self_time **ret_self);
+void self_time_free(struct self_time *self);
+
+/*
+ * One batch of a pass. ret_covered[row]: how much of the row's duration this pass found to be covered by children, beyond what earlier
+ * passes found. 0, -ENOMEM or ERR_LIMIT.
+ */
+int self_time_take(struct self_time *self, const struct self_time_rows *rows, uint64_t *ret_covered);
+
+/* Ends a pass: 1 when all batches are wanted once more, 0 when all is known, or -ENOMEM. */
+int self_time_next_pass(struct self_time *self);
+
+#endif
