@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -20,7 +19,7 @@
 #define START_POLLS_MAX 10000u
 #define START_POLL_NS 1000000L
 
-static int program_path(const char *given, char ret_path[PATH_MAX]) {
+int agent_process_path(const char *given, char ret_path[PATH_MAX]) {
 	char self[PATH_MAX];
 	if (given)
 		return snprintf(ret_path, PATH_MAX, "%s", given) < PATH_MAX ? 0 : -ENAMETOOLONG;
@@ -44,13 +43,16 @@ static _Noreturn void exec_quiet(const char *program, const char *const *argumen
 }
 
 static _Noreturn void agent_exec(const char *program, const struct agent_process_options *options) {
-	const char *arguments[10] = {program, "run", "--rings", options->rings, "--store", options->store};
+	const char *arguments[10 + AGENT_PROCESS_MORE_MAX] = {program,        "run",     "--rings",
+	                                                      options->rings, "--store", options->store};
 	size_t count = 6;
 	if (options->flush_interval) {
 		arguments[count++] = "--flush-interval";
 		arguments[count++] = options->flush_interval;
 	}
 	arguments[count++] = "--quiet";
+	for (uint32_t i = 0; options->more && options->more[i] && i < AGENT_PROCESS_MORE_MAX; i++)
+		arguments[count++] = options->more[i];
 	if (options->core != TOPOLOGY_NO_CORE)
 		(void)topology_pin(options->core);
 	exec_quiet(program, arguments);
@@ -70,7 +72,7 @@ static bool agent_holds(const char *rings, pid_t pid) {
 
 int agent_process_start(const struct agent_process_options *options, pid_t *ret_pid) {
 	char program[PATH_MAX];
-	int rc = program_path(options->program, program);
+	int rc = agent_process_path(options->program, program);
 	if (rc < 0)
 		return rc;
 	if (access(program, X_OK) < 0)
@@ -133,7 +135,7 @@ int agent_process_stop(pid_t pid, struct agent_process_usage *ret_usage) {
 
 int agent_process_ctl(const char *program, const char *rings, pid_t pid, const char *action) {
 	char path[PATH_MAX], number[16];
-	int status, rc = program_path(program, path);
+	int status, rc = agent_process_path(program, path);
 	if (rc < 0)
 		return rc;
 	(void)snprintf(number, sizeof(number), "%d", (int)pid);

@@ -3,6 +3,7 @@
 #ifndef SPANRING_BENCH_AGENT_PROCESS_H
 #define SPANRING_BENCH_AGENT_PROCESS_H
 
+#include <limits.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,13 +12,19 @@ struct agent_process_options {
 	const char *rings;
 	const char *store;
 	const char *flush_interval; /* as on its command line; NULL: its default */
+	const char *const *more;    /* further options and their values, NULL at the end; NULL: none */
 	int core;                   /* bind it there; TOPOLOGY_NO_CORE: nowhere */
 };
+
+#define AGENT_PROCESS_MORE_MAX 16u
 
 struct agent_process_usage {
 	uint64_t cpu_ns;     /* user and system, of its whole life */
 	uint64_t peak_bytes; /* resident, until it was told to stop */
 };
+
+/* Where the agent's program is: as given, or beside this program. 0 or negative errno. */
+int agent_process_path(const char *given, char ret_path[PATH_MAX]);
 
 /* Start it and wait until it holds the ring directory. 0 or negative errno (-ECHILD: it ended by itself). */
 int agent_process_start(const struct agent_process_options *options, pid_t *ret_pid);

@@ -8,13 +8,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of the case soak. */
+struct soak_plan {
+	uint64_t duration_ns;
+	uint64_t interval_ns; /* between two looks */
+	uint64_t rate;        /* spans per second, all programs together */
+	uint64_t programs;    /* at a time */
+	uint64_t life_min_ns; /* of one program */
+	uint64_t life_max_ns;
+	const char *csv; /* NULL: none */
+};
+
 struct bench_options {
 	struct log log;
 	uint32_t runs;
 	uint64_t spans; /* ingest: of one run */
 	uint64_t seed;
 	const char *agent; /* path of the agent's program; NULL: beside this program */
-	const char *keep;  /* ingest: keep the store of the last run there; NULL: remove it */
+	const char *keep;  /* ingest, soak: keep the store of the last run there; NULL: remove it */
+	struct soak_plan soak;
 	bool as_json;
 	bool is_quick; /* few rounds: to see that it works */
 };
@@ -34,10 +46,12 @@ int idle_bench_run(const struct bench_options *options);
 int wake_bench_run(const struct bench_options *options);
 int init_bench_run(const struct bench_options *options);
 int threads_bench_run(const struct bench_options *options);
+int soak_bench_run(const struct bench_options *options);
 
 /* Started by the cases only (worker_exec). */
 int heap_worker_run(const struct bench_options *options);
 int init_worker_run(const struct bench_options *options);
 int count_worker_run(const struct bench_options *options);
+int soak_worker_run(const struct bench_options *options);
 
 #endif

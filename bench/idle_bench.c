@@ -12,11 +12,11 @@
 #include "base/errs.h"
 #include "bursts.h"
 #include "case.h"
+#include "proc_figures.h"
 #include "topology.h"
 #include "worker.h"
 #include <spanring/spanring.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -43,12 +43,6 @@ struct crowd {
 	uint32_t threads;
 	uint64_t settle_ns;
 	uint64_t window_ns;
-};
-
-struct looks {
-	uint64_t cpu_ns;
-	uint64_t switches;
-	uint64_t resident_bytes;
 };
 
 static void rest(uint64_t time_ns) {
@@ -91,47 +85,6 @@ static _Noreturn void process_main(uint32_t threads, int ready_fd) {
 		(void)pause();
 }
 
-/* A number behind a name in a file of /proc; 0 if it cannot be had. */
-static uint64_t proc_number(const char *path, const char *name) {
-	char line[256];
-	uint64_t number = 0;
-	CLEANUP_FILE FILE *file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (strncmp(line, name, strlen(name)) == 0)
-			number = strtoull(line + strlen(name), NULL, 10);
-	}
-	return number;
-}
-
-/* Of all threads: how often they went to sleep by themselves, which is how often they were woken. */
-static uint64_t switches(pid_t pid) {
-	char path[300];
-	uint64_t sum = 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	DIR *tasks = opendir(path);
-	for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
-		if (entry->d_name[0] == '.')
-			continue;
-		(void)snprintf(path, sizeof(path), "/proc/%d/task/%.20s/status", (int)pid, entry->d_name);
-		sum += proc_number(path, "voluntary_ctxt_switches:");
-	}
-	if (tasks)
-		(void)closedir(tasks);
-	return sum;
-}
-
-static struct looks look(pid_t pid) {
-	struct looks looks = {.switches = switches(pid)};
-	char path[64];
-	clockid_t clock;
-	struct timespec time = {0};
-	if (clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &time) == 0)
-		looks.cpu_ns = (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	looks.resident_bytes = proc_number(path, "VmRSS:") * 1024;
-	return looks;
-}
-
 /* 0 when all of them have said that all is stored. */
 static int gather(const struct crowd *crowd, pid_t *pids, int ready_read, int ready_write) {
 	for (uint32_t i = 0; i < crowd->processes; i++) {
@@ -161,10 +114,10 @@ static int measure(const struct stage *stage, const void *task, double *ret_valu
 	(void)close(ends[0]);
 	if (rc == 0) {
 		rest(crowd->settle_ns);
-		struct looks before = look(crowd->agent);
+		struct proc_figures before = proc_figures(crowd->agent);
 		uint64_t begin_ns = clock_monotonic_ns();
 		rest(crowd->window_ns);
-		struct looks after = look(crowd->agent);
+		struct proc_figures after = proc_figures(crowd->agent);
 		double seconds = (double)(clock_monotonic_ns() - begin_ns) / 1e9;
 		ret_values[0] = (double)(after.cpu_ns - before.cpu_ns) / 1e7 / seconds;
 		ret_values[1] = (double)(after.switches - before.switches) / seconds;

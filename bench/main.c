@@ -3,6 +3,7 @@
 #include "base/units.h"
 #include "commands.h"
 #include "measure.h"
+#include "soak_options.h"
 #include "workload.h"
 #include <spanring/version.h>
 
@@ -16,6 +17,8 @@
 static const char usage_text[] =
     "usage: spanring-bench CASE   [--runs N] [--quick] [--json] [--agent PROGRAM]\n"
     "       spanring-bench ingest [--runs N] [--json] [--agent PROGRAM] [--spans N] [--seed N] [--keep STORE]\n"
+    "       spanring-bench soak   [--duration T] [--rate N] [--programs N] [--life T..T] [--interval T] [--csv FILE]\n"
+    "                             [--seed N] [--keep STORE] [--quick] [--json] [--agent PROGRAM]\n"
     "\n"
     "  span      cost of one span with the agent draining: recorded, dropped, the slowest, calls\n"
     "  off       spans that are compiled in and switched off\n"
@@ -31,6 +34,7 @@ static const char usage_text[] =
     "  wake      from the bell that a filling ring rings until all is taken\n"
     "  ingest    generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
     "  quiet     an hour at 1,000 spans a second in the store: bytes per span, sealed and merged\n"
+    "  soak      programs that come and go for half an hour: does anything grow, is anything lost?\n"
     "  help      this text\n"
     "\n"
     "Each figure stands beside the floor (two readings of the counter) of the same run; a bar is shown, never judged.\n"
@@ -41,11 +45,11 @@ static const char usage_text[] =
     "      --seed N         of the workload; default 1\n"
     "      --keep STORE     let the last run write its store there, and keep it\n"
     "      --agent PROGRAM  default: spanring-agent beside this program\n"
-    "      --json           one JSON document instead of the table\n"
+    "      --json           one JSON document instead of the table\n" SOAK_OPTIONS_HELP
     "  -h, --help           this text\n"
     "      --version        version\n"
     "\n"
-    "Exit status: 0 measured; 1 a run failed; 2 wrong usage; 6 no temporary folder.\n";
+    "Exit status: 0 measured; 1 a run failed, soak: growing or not accounted for; 2 wrong usage; 6 no temporary folder.\n";
 
 struct command {
 	const char *name;
@@ -59,15 +63,26 @@ static int help(const struct bench_options *options) {
 }
 
 static const struct command commands[] = {
-    {"span", span_bench_run},           {"ingest", ingest_bench_run},
-    {"heap", heap_bench_run},           {"off", off_bench_run},
-    {"ring", ring_bench_run},           {"sampled", sampled_bench_run},
-    {"attr", attr_bench_run},           {"async", async_bench_run},
-    {"context", context_bench_run},     {"init", init_bench_run},
-    {"idle", idle_bench_run},           {"wake", wake_bench_run},
-    {"threads", threads_bench_run},     {"help", help},
-    {"heap-worker", heap_worker_run},   {"init-worker", init_worker_run},
-    {"count-worker", count_worker_run}, {"quiet", quiet_bench_run},
+    {"span", span_bench_run},
+    {"ingest", ingest_bench_run},
+    {"heap", heap_bench_run},
+    {"off", off_bench_run},
+    {"ring", ring_bench_run},
+    {"sampled", sampled_bench_run},
+    {"attr", attr_bench_run},
+    {"async", async_bench_run},
+    {"context", context_bench_run},
+    {"init", init_bench_run},
+    {"idle", idle_bench_run},
+    {"wake", wake_bench_run},
+    {"threads", threads_bench_run},
+    {"soak", soak_bench_run},
+    {"help", help},
+    {SOAK_WORKER_COMMAND, soak_worker_run},
+    {"heap-worker", heap_worker_run},
+    {"init-worker", init_worker_run},
+    {"count-worker", count_worker_run},
+    {"quiet", quiet_bench_run},
 };
 
 static int usage(const struct log *log, const char *what, const char *value) {
@@ -87,13 +102,19 @@ static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t 
 
 /* Exit code, or -1: go on. */
 static int parse(int argc, char **argv, struct bench_options *options) {
-	enum { RUNS = 256, SPANS, SEED, KEEP, AGENT, QUICK, JSON, VERSION };
+	enum { RUNS = SOAK_OPTIONS_END, SPANS, SEED, KEEP, AGENT, QUICK, JSON, VERSION };
 	static const struct option table[] = {
-	    {"runs", required_argument, NULL, RUNS},   {"spans", required_argument, NULL, SPANS},
-	    {"seed", required_argument, NULL, SEED},   {"keep", required_argument, NULL, KEEP},
-	    {"agent", required_argument, NULL, AGENT}, {"quick", no_argument, NULL, QUICK},
-	    {"json", no_argument, NULL, JSON},         {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, VERSION},   {NULL, 0, NULL, 0},
+	    {"runs", required_argument, NULL, RUNS},
+	    {"spans", required_argument, NULL, SPANS},
+	    {"seed", required_argument, NULL, SEED},
+	    {"keep", required_argument, NULL, KEEP},
+	    {"agent", required_argument, NULL, AGENT},
+	    {"quick", no_argument, NULL, QUICK},
+	    {"json", no_argument, NULL, JSON},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, VERSION},
+	    SOAK_OPTIONS_TABLE,
+	    {NULL, 0, NULL, 0},
 	};
 	uint64_t runs = MEASURE_RUNS_MIN;
 	int option;
@@ -129,11 +150,12 @@ static int parse(int argc, char **argv, struct bench_options *options) {
 		case 'h':
 			return help(options);
 		default:
-			return EXIT_CODE_USAGE;
+			if (soak_options_take(option, optarg, &options->log, &options->soak) < 0)
+				return EXIT_CODE_USAGE;
 		}
 	}
 	options->runs = (uint32_t)runs;
-	return -1;
+	return soak_options_finish(&options->log, options->is_quick, &options->soak) < 0 ? EXIT_CODE_USAGE : -1;
 }
 
 int main(int argc, char **argv) {

@@ -44,7 +44,7 @@ static void forget(const char *prefix) {
 	}
 }
 
-static void prepare(const struct stage *stage, const struct worker_setting *settings) {
+void worker_prepare(const struct stage *stage, const struct worker_setting *settings) {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (stage->loop_core != TOPOLOGY_NO_CORE)
 		(void)topology_pin(stage->loop_core);
@@ -68,7 +68,7 @@ int worker_run(const struct stage *stage, const struct worker_setting *settings,
 	no_values(shared->values);
 	pid_t pid = fork();
 	if (pid == 0) {
-		prepare(stage, settings);
+		worker_prepare(stage, settings);
 		shared->rc = body(stage, task, shared->values);
 		_exit(0);
 	}
@@ -84,7 +84,7 @@ int worker_run(const struct stage *stage, const struct worker_setting *settings,
 static _Noreturn void start_anew(const struct stage *stage, const struct worker_setting *settings, const char *command,
                                  bool is_counted, int out) {
 	(void)dup2(out, STDOUT_FILENO);
-	prepare(stage, settings);
+	worker_prepare(stage, settings);
 	if (is_counted)
 		syscall_count_offer();
 	(void)execl("/proc/self/exe", "spanring-bench", command, (char *)NULL);

@@ -32,6 +32,9 @@ int worker_run(const struct stage *stage, const struct worker_setting *settings,
 int worker_exec(const struct stage *stage, const struct worker_setting *settings, const char *command,
                 double ret_values[WORKER_VALUES_MAX], double *ret_system_calls);
 
+/* In a child, before its work: bound to the core of the loop, and nothing of ours in the environment but the settings. */
+void worker_prepare(const struct stage *stage, const struct worker_setting *settings);
+
 /* Hand the values over and end. */
 _Noreturn void worker_answer(int rc, const double values[WORKER_VALUES_MAX]);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The long campaigns: the same tests with ten times the rounds, and each fuzz target for a minute.
-# SPANRING_TEST_SCALE (default 10) and SPANRING_FUZZ_SECONDS (default 60) change the lengths.
+# SPANRING_TEST_SCALE (default 10), SPANRING_SOAK_DURATION (default 10m) and SPANRING_FUZZ_SECONDS (default 60) change the lengths.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -13,6 +13,9 @@ scripts/test.sh
 
 echo "== a hundred million spans without an agent"
 SPANRING_TEST_SCALE=100 ctest --test-dir build --output-on-failure --no-tests=error -R '^integration\.host_agent$'
+
+echo "== programs that come and go for ten minutes: nothing grows, nothing is lost"
+build/bin/spanring-bench soak --duration "${SPANRING_SOAK_DURATION:-10m}"
 
 echo "== the durability order with one span more"
 SPANRING_MODEL_RECORDS=5 ctest --test-dir build --output-on-failure --no-tests=error -R '^model\.durability\.right$'

@@ -1,9 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+if(TARGET spanring_soak_trend)
+  add_executable(test_bench_soak_trend ${CMAKE_CURRENT_LIST_DIR}/../unit/test_bench_soak_trend.c)
+  target_link_libraries(test_bench_soak_trend PRIVATE spanring::test_support spanring_soak_trend m)
+  spanring_target(test_bench_soak_trend)
+  add_test(NAME unit.bench_soak_trend COMMAND test_bench_soak_trend)
+  set_tests_properties(unit.bench_soak_trend PROPERTIES LABELS unit)
+endif()
 if(TARGET spanring-bench)
   add_executable(test_bench ${CMAKE_CURRENT_LIST_DIR}/test_bench.c)
   target_link_libraries(test_bench PRIVATE spanring::test_support PkgConfig::SQLITE)
   spanring_target(test_bench)
   add_dependencies(test_bench spanring-bench spanring-agent)
+  add_executable(test_soak ${CMAKE_CURRENT_LIST_DIR}/test_soak.c)
+  target_link_libraries(test_soak PRIVATE spanring::test_support PkgConfig::SQLITE)
+  spanring_target(test_soak)
+  add_dependencies(test_soak spanring-bench spanring-agent spanring-analyze)
+  add_test(NAME integration.soak COMMAND test_soak)
+  set_tests_properties(integration.soak PROPERTIES LABELS integration TIMEOUT 300
+    ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   add_test(NAME integration.bench COMMAND test_bench)
   set_tests_properties(integration.bench PROPERTIES LABELS integration TIMEOUT 600
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
