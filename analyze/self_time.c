@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #define NONE UINT32_MAX
+#define FEW_ROWS 64u
 
 struct interval {
 	uint64_t start;
@@ -47,8 +48,7 @@ struct self_time {
 	uint32_t *stray_slots; /* first stray of its span + 1, by hash; while they are resolved */
 	uint64_t stray_mask;
 	/* Of one batch. */
-	uint32_t *slots; /* row + 1, by hash of its own id */
-	uint32_t slot_count;
+	uint32_t *slots;   /* row + 1, by hash of its own id */
 	uint32_t *parents; /* row, or NONE */
 	uint64_t *until;
 	uint32_t *order;
@@ -127,45 +127,66 @@ static int make_row_room(struct self_time *self, uint32_t count) {
 	self->order = malloc(count * sizeof(*self->order));
 	if (!self->slots || !self->parents || !self->until || !self->order)
 		return -ENOMEM;
-	self->slot_count = slots;
 	self->row_room = count;
 	return 0;
 }
 
 /* --- parents in the batch ---------------------------------------------------------------------------------------- */
 
-static bool is_span(const struct self_time_rows *rows, uint32_t row, uint64_t trace_lo, uint64_t span_id) {
-	return rows->span_id[row] == span_id && rows->trace_lo[row] == trace_lo;
+/* A trace of few rows is looked through, from the row before backwards: parents begin before their children. */
+static void find_in_few(struct self_time *self, const struct self_time_rows *rows, uint32_t first, uint32_t end) {
+	for (uint32_t row = first; row < end; row++) {
+		uint64_t parent = rows->parent_id[row];
+		uint32_t at = row;
+		self->parents[row] = NONE;
+		if (parent == 0 || parent == rows->span_id[row])
+			continue;
+		while (at > first && rows->span_id[at - 1] != parent)
+			at--;
+		if (at > first) {
+			self->parents[row] = at - 1;
+			continue;
+		}
+		for (at = row + 1; at < end && rows->span_id[at] != parent; at++)
+			;
+		if (at < end)
+			self->parents[row] = at;
+	}
 }
 
 /* Of two rows with one id the first counts. */
-static void fill_slots(struct self_time *self, const struct self_time_rows *rows) {
-	uint32_t mask = self->slot_count - 1;
-	memset(self->slots, 0, self->slot_count * sizeof(*self->slots));
-	for (uint32_t row = 0; row < rows->count; row++) {
-		uint32_t at = (uint32_t)hash_of(self, rows->trace_lo[row], rows->span_id[row]) & mask;
-		while (self->slots[at] && !is_span(rows, self->slots[at] - 1, rows->trace_lo[row], rows->span_id[row]))
+static void find_in_many(struct self_time *self, const struct self_time_rows *rows, uint32_t first, uint32_t end) {
+	uint32_t slots = 64;
+	while (slots < (end - first) * 2)
+		slots *= 2;
+	uint32_t mask = slots - 1;
+	memset(self->slots, 0, slots * sizeof(*self->slots));
+	for (uint32_t row = first; row < end; row++) {
+		uint32_t at = (uint32_t)hash_of(self, 0, rows->span_id[row]) & mask;
+		while (self->slots[at] && rows->span_id[self->slots[at] - 1] != rows->span_id[row])
 			at = (at + 1) & mask;
 		if (!self->slots[at])
 			self->slots[at] = row + 1;
 	}
-}
-
-static uint32_t look_up(const struct self_time *self, const struct self_time_rows *rows, uint64_t trace_lo,
-                        uint64_t span_id) {
-	uint32_t mask = self->slot_count - 1;
-	uint32_t at = (uint32_t)hash_of(self, trace_lo, span_id) & mask;
-	while (self->slots[at] && !is_span(rows, self->slots[at] - 1, trace_lo, span_id))
-		at = (at + 1) & mask;
-	return self->slots[at] ? self->slots[at] - 1 : NONE;
-}
-
-static void find_parents(struct self_time *self, const struct self_time_rows *rows) {
-	fill_slots(self, rows);
-	for (uint32_t row = 0; row < rows->count; row++) {
+	for (uint32_t row = first; row < end; row++) {
 		uint64_t parent = rows->parent_id[row];
+		uint32_t at = (uint32_t)hash_of(self, 0, parent) & mask;
 		bool none = parent == 0 || parent == rows->span_id[row];
-		self->parents[row] = none ? NONE : look_up(self, rows, rows->trace_lo[row], parent);
+		while (!none && self->slots[at] && rows->span_id[self->slots[at] - 1] != parent)
+			at = (at + 1) & mask;
+		self->parents[row] = none || !self->slots[at] ? NONE : self->slots[at] - 1;
+	}
+}
+
+/* Rows of a trace stand together; where they do not, the children of the other rows are strays. */
+static void find_parents(struct self_time *self, const struct self_time_rows *rows) {
+	for (uint32_t first = 0, end = 0; first < rows->count; first = end) {
+		for (end = first + 1; end < rows->count && rows->trace_lo[end] == rows->trace_lo[first]; end++)
+			;
+		if (end - first <= FEW_ROWS)
+			find_in_few(self, rows, first, end);
+		else
+			find_in_many(self, rows, first, end);
 	}
 }
 

@@ -4,8 +4,8 @@
  * intervals of its children, each cut to the interval of the span: children that overlap count once, one that outlives its parent
  * counts up to the parent's end.
  *
- * METHOD. Spans come batch by batch, several times over. Within a batch the parent of a row is found by its id, and a union grows child
- * by child, in order of start. A child whose parent is not in its batch is a stray: strays are kept, and the next pass looks for their
+ * METHOD. Spans come batch by batch, several times over. Within a batch the parent of a row is found by its id among the rows of the trace
+ * that stand together, and a union grows child by child, in order of start. A child whose parent is not there is a stray: strays are kept, and the next pass looks for their
  * parents; where it finds one, it takes the union anew, of all its children, and gives what is covered beyond the union of those in the batch.
  *
  * MEMORY is bounded by a budget for strays. When it is spent, those of the upper half of the hashes are given up, and get passes of their
@@ -24,7 +24,7 @@
 /* Of one span, in other batches than its own, with that budget. */
 #define SELF_TIME_CHILDREN_MAX ((size_t)SELF_TIME_BUDGET_BYTES / 32)
 
-/* One batch, at most 2^31 - 1 rows in any order; rows in order of start within their trace cost no sorting. */
+/* One batch, at most 2^31 - 1 rows in any order; those that stand trace by trace in order of start are fastest. */
 struct self_time_rows {
 	uint32_t count;
 	const uint64_t *trace_lo;
