@@ -2,12 +2,15 @@
 /*
  * spanring-bench sampled: what spans cost that the sampler does not keep, with the statistics of sites (which count and
  * time them all the same) and without. Of the ratio sampler one trace in a hundred is kept, and its cost is in the mean
- * only. The bursts fit the ring with what is kept.
+ * only. The bursts fit the ring with what is kept. Beside them the least that a timed and counted span can cost (span_model.h).
  */
+#include "base/cleanup.h"
 #include "bursts.h"
 #include "case.h"
+#include "chunks.h"
 #include "floors.h"
 #include "span_loops.h"
+#include "span_model.h"
 #include <errno.h>
 #include <spanring/spanring.h>
 
@@ -17,14 +20,25 @@
 enum { SPAN_NS, MEAN_NS, KEPT_PERCENT };
 
 struct sampled_task {
-	bool under_parent; /* spans of an open one that is not kept */
+	bool under_parent;           /* spans of an open one that is not kept */
+	uint64_t (*model)(uint64_t); /* not the library's at all */
 };
 
-static const struct sampled_task roots = {false};
-static const struct sampled_task children = {true};
+static const struct sampled_task roots = {false, NULL};
+static const struct sampled_task children = {true, NULL};
+static const struct sampled_task model_called = {false, span_model_called_ns};
+static const struct sampled_task model_inlined = {false, span_model_inlined_ns};
 
-static int measure(const struct stage *stage, const void *task_pointer, double *ret_values) {
-	const struct sampled_task *task = task_pointer;
+static int measure_model(const struct stage *stage, const struct sampled_task *task, double *ret_values) {
+	CLEANUP_FREE struct chunks *chunks = calloc(1, sizeof(*chunks));
+	if (!chunks)
+		return -ENOMEM;
+	chunks_run(chunks, task->model, stage_rounds(stage, BURST * BURSTS));
+	ret_values[SPAN_NS] = chunks_median_ns(chunks);
+	return 0;
+}
+
+static int measure_spans(const struct stage *stage, const struct sampled_task *task, double *ret_values) {
 	const struct bursts bursts = {
 	    .loop = span_loop_spans_ns, .rounds = stage_rounds(stage, BURST), .count = stage_bursts(stage, BURSTS)};
 	struct bursts_result result;
@@ -43,6 +57,11 @@ static int measure(const struct stage *stage, const void *task_pointer, double *
 	return result.ended == result.rounds ? 0 : -EIO;
 }
 
+static int measure(const struct stage *stage, const void *task_pointer, double *ret_values) {
+	const struct sampled_task *task = task_pointer;
+	return task->model ? measure_model(stage, task, ret_values) : measure_spans(stage, task, ret_values);
+}
+
 /* Each has four figures: ns, ratio, mean, share that was kept. */
 #define MODE_FIGURES 4u
 enum {
@@ -52,7 +71,9 @@ enum {
 	RATIO_BARE = RATIO + MODE_FIGURES,
 	CHILD = RATIO_BARE + MODE_FIGURES,
 	CHILD_BARE = CHILD + MODE_FIGURES,
-	FIGURES = CHILD_BARE + MODE_FIGURES
+	MODEL_CALLED = CHILD_BARE + MODE_FIGURES, /* these have two: ns and ratio */
+	MODEL_INLINED = MODEL_CALLED + 2,
+	FIGURES = MODEL_INLINED + 2
 };
 
 #define MODE_LINES(figure, key, label, bar_ns, bar_ratio)                                                              \
@@ -69,6 +90,10 @@ static const struct report_line lines[FIGURES] = {
     MODE_LINES(RATIO_BARE, "ratio_bare", "traceidratio 0.01, no statistics", "3", NULL),
     MODE_LINES(CHILD, "child", "always_off, child of an open span", NULL, "1.3"),
     MODE_LINES(CHILD_BARE, "child_bare", "always_off, child of an open span, no statistics", "3", NULL),
+    [MODEL_CALLED] = {"model_called_ns", "the least: timed and counted, in two calls", "ns", NULL},
+    [MODEL_CALLED + 1] = {"model_called_ratio", "  of the floor", "x", NULL},
+    [MODEL_INLINED] = {"model_inlined_ns", "the least, without calls", "ns", NULL},
+    [MODEL_INLINED + 1] = {"model_inlined_ratio", "  of the floor", "x", NULL},
 };
 
 #define SAMPLER_OFF                                                                                                    \
@@ -86,9 +111,14 @@ static const struct worker_setting ratio[] = {SAMPLER_RATIO, {NULL, NULL}};
 static const struct worker_setting ratio_bare[] = {SAMPLER_RATIO, NO_STATISTICS, {NULL, NULL}};
 
 static const struct floors_mode modes[] = {
-    {NONE, 3, none, &roots},     {NONE_BARE, 3, none_bare, &roots},
-    {RATIO, 3, ratio, &roots},   {RATIO_BARE, 3, ratio_bare, &roots},
-    {CHILD, 3, none, &children}, {CHILD_BARE, 3, none_bare, &children},
+    {NONE, 3, none, &roots},
+    {NONE_BARE, 3, none_bare, &roots},
+    {RATIO, 3, ratio, &roots},
+    {RATIO_BARE, 3, ratio_bare, &roots},
+    {CHILD, 3, none, &children},
+    {CHILD_BARE, 3, none_bare, &children},
+    {MODEL_CALLED, 1, NULL, &model_called},
+    {MODEL_INLINED, 1, NULL, &model_inlined},
 };
 
 static int run(const struct stage *stage, double *values) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Three ways through begin and end follow from the words, and a thread knows which before the span comes:
+ * Four ways through begin and end follow from the words, and a thread knows which before the span comes:
  *
  *     short       every trace is kept, nothing is asked of a span: begin compares `control`, end compares `slot_stop`
- *     sampling    a sampler decides for each trace: control is 0, control_sampling is set
- *     thinking    clock_gettime, heap counts, site controls or a minimum duration: both are 0, and every end is a long one
+ *     measuring   a sampler decides for each trace, and what is not kept is timed: control is 0, control_measuring is set
+ *     muting      a sampler decides, and what is not kept is only counted: control is 0, control_muting is set
+ *     thinking    clock_gettime, heap counts, site controls or a minimum duration: all are 0, and every end is a long one
  */
 #include "control_words.h"
 #include "statistics.h"
@@ -35,7 +36,10 @@ void spanring__control_words_obey(struct spanring__thread *self, const struct sp
 	               (self->sampling.flags & SPANRING_CONTROL_SITES) != 0;
 	self->control_seen = control;
 	self->control_always = keeps_all && !self->thinks ? control : 0;
-	self->control_sampling = keeps_all || self->thinks ? 0 : control;
+	bool is_measured = (self->sampling.flags & SPANRING_CONTROL_STATISTICS) != 0;
+	self->control_measuring = keeps_all || self->thinks || !is_measured ? 0 : control;
+	self->control_muting = keeps_all || self->thinks || is_measured ? 0 : control;
+	self->muting = self->control_muting != 0 ? &self->header->muted : NULL;
 	control_words_restart(self, top);
 	ring_writer_restop(self);
 }

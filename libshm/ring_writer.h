@@ -11,7 +11,8 @@
  * clock is the counter, that nobody has changed the control words, and that every trace is kept. At end, `slot_stop` is the
  * first slot at which anything has to be thought about (the ring may be full, a lap ends, a group is to be published, the
  * clock is another one); the smallest and largest duration of the site so far bound those that only count; an entry of the
- * stack holds the bytes of its record in their places.
+ * stack holds the bytes of its record in their places. Each usual case runs straight to its own return: a taken branch costs as
+ * much as several additions (docs/decisions/0016).
  *
  * STORE KIND. On x86-64 a record leaves as four non-temporal 16-byte stores: the line goes past the cache, so the core
  * that drains the ring and the core that fills it never fight over it, and the program's own cache is left alone. Such
@@ -99,11 +100,14 @@ struct spanring__thread {
 	uint64_t lap_word;  /* a record's tail with nothing but the lap tag of this lap */
 
 	/* What is recorded: controls.h. */
-	uint32_t control_seen;     /* the value of `enabled` that the next ones belong to */
-	uint32_t control_always;   /* = control_seen where every trace is kept, else 0 */
-	uint32_t control_sampling; /* = control_seen where a sampler decides, else 0 */
-	uint32_t thinks;           /* every end takes the long way */
-	uint32_t muted;            /* spans open that are neither recorded nor measured */
+	uint32_t control_seen;   /* the value of `enabled` that the next ones belong to */
+	uint32_t control_always; /* = control_seen where every trace is kept, else 0 */
+	uint32_t
+	    control_measuring;   /* = control_seen where a sampler decides, and what is not kept is measured; else 0 */
+	uint32_t control_muting; /* the same where it is not measured */
+	ring_order_word *muting; /* where ends of muted spans are counted; NULL unless control_muting is set */
+	uint32_t thinks;         /* every end takes the long way */
+	uint32_t muted;          /* spans open that are neither recorded nor measured */
 	struct spanring__sampling sampling;
 	uint64_t muted_trace_hi; /* of the trace they belong to */
 	uint64_t muted_trace_lo;

@@ -136,39 +136,51 @@ static inline bool measures(const struct spanring__thread *self) {
 	return (self->sampling.flags & SPANRING_CONTROL_STATISTICS) != 0;
 }
 
-/* A sampler decides on the first span of a trace; nothing else is asked, there is room, and no span is muted. */
-static inline struct spanring_span begin_sampled(struct spanring__thread *self, uint64_t tail_word) {
-	struct spanring_open_span *top = ring_writer_take(self);
-	struct ring_writer_parent parent = {0, 0, 0};
-	bool is_kept = false;
-	if (top != self->stack) {
-		parent = ring_writer_implicit_parent(self, top);
-		is_kept = ring_writer_is_recorded(&top[-1]);
-	} else if (likely(self->sampling.threshold != 0)) {
-		parent = ring_writer_new_trace(self);
-		is_kept = sampling_keeps(&self->sampling, parent.trace_lo);
-	}
-	if (is_kept) {
-		ring_writer_fill(self, top, tail_word, parent);
-		return open_kept(self, top, ticks_counter());
-	}
+static inline struct spanring_span begin_unsampled(struct spanring__thread *self, struct spanring_open_span *top,
+                                                   uint64_t tail_word, struct ring_writer_parent parent) {
 	fill_unsampled(self, top, tail_word, parent);
 	return open_unsampled(self, top, ticks_counter());
 }
 
+static inline struct spanring_span begin_kept(struct spanring__thread *self, struct spanring_open_span *top,
+                                              uint64_t tail_word, struct ring_writer_parent parent) {
+	ring_writer_fill(self, top, tail_word, parent);
+	return open_kept(self, top, ticks_counter());
+}
+
+/* A sampler decides on the first span of a trace; nothing else is asked, there is room, and no span is muted. */
+static inline struct spanring_span begin_sampled(struct spanring__thread *self, uint64_t tail_word) {
+	struct spanring_open_span *top = ring_writer_take(self);
+	if (likely(top == self->stack)) {
+		struct ring_writer_parent parent = {0, 0, 0};
+		if (self->sampling.threshold != 0) {
+			parent = ring_writer_new_trace(self);
+			if (unlikely(sampling_keeps(&self->sampling, parent.trace_lo)))
+				return begin_kept(self, top, tail_word, parent);
+		}
+		return begin_unsampled(self, top, tail_word, parent);
+	}
+	struct ring_writer_parent parent = ring_writer_implicit_parent(self, top);
+	if (likely(!ring_writer_is_recorded(&top[-1])))
+		return begin_unsampled(self, top, tail_word, parent);
+	return begin_kept(self, top, tail_word, parent);
+}
+
 /* The same for the first span of a trace, where nobody wants statistics. False: it is kept. */
 static inline bool mute_root(struct spanring__thread *self) {
-	uint64_t trace_lo = 0;
-	if (self->sampling.threshold != 0) {
-		/* Looked at, and used up only if it is not kept. */
-		struct spanring__ids ids = self->ids;
-		trace_lo = ids_next_trace_lo(&ids);
-		if (sampling_keeps(&self->sampling, trace_lo))
-			return false;
-		self->ids.generator = ids.generator;
+	if (self->sampling.threshold == 0) {
+		self->muted_trace_lo = 0;
+		self->muted = 1;
+		return true;
 	}
-	self->muted = 1;
+	/* Looked at, and used up only if it is not kept. */
+	struct spanring__ids ids = self->ids;
+	uint64_t trace_lo = ids_next_trace_lo(&ids);
+	if (unlikely(sampling_keeps(&self->sampling, trace_lo)))
+		return false;
+	self->ids.generator = ids.generator;
 	self->muted_trace_lo = trace_lo;
+	self->muted = 1;
 	return true;
 }
 
@@ -228,28 +240,39 @@ static __attribute__((noinline)) struct spanring_span begin_prepared(struct span
 	return self ? begin_any(self, site_word(site), NULL) : empty_span;
 }
 
-static __attribute__((noinline)) struct spanring_span begin_with_thought(struct spanring__thread *self,
-                                                                         struct spanring_site *site, uint32_t control) {
-	uint64_t word = site_word(site);
-	if (unlikely(self->control_sampling != control || word == 0 || self->top >= self->stack_end))
+static __attribute__((noinline)) struct spanring_span begin_with_thought(struct spanring_site *site, uint32_t control,
+                                                                         uint64_t word, struct spanring__thread *self) {
+	if (unlikely(self->control_measuring != control && self->control_muting != control))
 		return begin_prepared(site, control);
-	if (self->muted != 0) {
-		self->muted++;
-		return muted_handle();
-	}
-	if (!measures(self) && self->top == self->stack && mute_root(self))
-		return muted_handle();
+	if (unlikely(word == 0 || self->top >= self->stack_end || self->muted != 0))
+		return begin_prepared(site, control);
 	return begin_sampled(self, word);
 }
 
+/*
+ * Each usual case has a straight way, for a jump costs as much as several additions: the first span of a trace, those below it,
+ * and the same two where they are muted. Of a muted one nothing is known but that it is open, so not even its site is looked
+ * at. An empty stack says that no function is at work, too.
+ */
 struct spanring_span spanring__begin_enabled(struct spanring_site *site, uint32_t control) {
 	struct spanring__thread *self = spanring__self;
 	uint64_t word = site_word(site);
-	if (unlikely(self->control != control || word == 0 || self->top >= self->stack_end))
-		return begin_with_thought(self, site, control);
+	if (unlikely(self->control != control)) {
+		if (unlikely(self->control_muting != control))
+			return begin_with_thought(site, control, word, self);
+		if (likely(self->muted == 0 && self->top == self->stack && mute_root(self)))
+			return muted_handle();
+		if (unlikely(self->muted == 0 || self->top >= self->stack_end))
+			return begin_with_thought(site, control, word, self);
+		self->muted++;
+		return muted_handle();
+	}
+	if (unlikely(word == 0 || self->top >= self->stack_end))
+		return begin_prepared(site, control);
 	struct spanring_open_span *top = ring_writer_take(self);
-	ring_writer_fill(self, top, word, ring_writer_implicit_parent(self, top));
-	return open_kept(self, top, ticks_counter());
+	if (top == self->stack)
+		return begin_kept(self, top, word, ring_writer_new_trace(self));
+	return begin_kept(self, top, word, ring_writer_implicit_parent(self, top));
 }
 
 struct spanring_span spanring_begin_site(struct spanring_site *site) {

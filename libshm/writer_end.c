@@ -60,8 +60,8 @@ void spanring__writer_move_to_top(struct spanring__thread *self, struct spanring
 	move_entry(last, &moved);
 }
 
-static inline void end_one_muted(struct spanring__thread *self) {
-	ring_order_add(&self->header->muted, 1);
+static inline void end_one_muted(struct spanring__thread *self, ring_order_word *count) {
+	ring_order_add(count, 1);
 	self->muted--;
 }
 
@@ -76,13 +76,14 @@ static void end_muted(struct spanring__thread *self) {
 	if (self->muted == 0)
 		spanring__process_count_misuse();
 	else
-		end_one_muted(self);
+		end_one_muted(self, &self->header->muted);
 	control_words_restart(self, top);
 	ring_writer_give(self, top);
 }
 
 /* The innermost span, of a trace that is not kept; only its statistics are. */
-static inline void end_unsampled(struct spanring__thread *self, uint64_t now) {
+static inline void end_unsampled(struct spanring__thread *self) {
+	uint64_t now = ticks_counter();
 	struct spanring_open_span *entry = ring_writer_take(self) - 1;
 	uint64_t duration = now - entry->start_ticks;
 	uint64_t tail_word;
@@ -94,8 +95,6 @@ static inline void end_unsampled(struct spanring__thread *self, uint64_t now) {
 	}
 	statistics_count_usual(block, duration);
 	ring_order_add(&self->header->sampled_out, 1);
-	if (self->control_always != 0)
-		control_words_restart(self, entry);
 	ring_writer_close(self, entry);
 }
 
@@ -116,18 +115,14 @@ static __attribute__((noinline)) void end_any(struct spanring_span span) {
 	spanring__ring_end(self, last, now, 0);
 }
 
-static __attribute__((noinline)) void end_with_thought(struct spanring__thread *self, struct spanring_span span) {
+static __attribute__((noinline)) void end_with_thought(struct spanring_span span, struct spanring__thread *self) {
 	struct spanring_open_span *top = self->top;
-	if (span.span_id == SPANRING__MUTED && self->muted > 0 && self->control_sampling != 0 &&
-	    !ring_writer_is_busy(self)) {
-		end_one_muted(self);
-	} else if (likely(top != self->stack && top != self->busy && !self->thinks &&
-	                  top[-1].span_id == (span.span_id ^ SPANRING__UNSAMPLED_BIT) &&
-	                  top[-1].tail.type == SPANRING_ENTRY_UNSAMPLED)) {
-		end_unsampled(self, ticks_counter());
-	} else {
+	if (likely(self->control_measuring != 0 && top != self->busy &&
+	           top[-1].span_id == (span.span_id ^ SPANRING__UNSAMPLED_BIT) &&
+	           top[-1].tail.type == SPANRING_ENTRY_UNSAMPLED))
+		end_unsampled(self);
+	else
 		end_any(span);
-	}
 }
 
 /*
@@ -144,16 +139,29 @@ static __attribute__((noinline)) void end_taken(struct spanring__thread *self, s
 	spanring__ring_end(self, entry, now, 0);
 }
 
+/* The same before the clock was read. */
+static __attribute__((noinline)) void end_taken_now(struct spanring__thread *self, struct spanring_open_span *entry,
+                                                    struct spanring_span span) {
+	end_taken(self, entry, span, ticks_now(self->clock_kind));
+}
+
 void spanring_end_span(struct spanring_span span) {
 	struct spanring__thread *self = spanring__self;
-	if (unlikely(self->top == self->stack || self->top[-1].span_id != span.span_id)) {
-		end_with_thought(self, span);
+	if (unlikely(self->top == self->stack)) {
+		if (likely(span.span_id == SPANRING__MUTED && self->muting && self->muted > 0))
+			end_one_muted(self, self->muting);
+		else
+			end_any(span);
+		return;
+	}
+	if (unlikely(self->top[-1].span_id != span.span_id)) {
+		end_with_thought(span, self);
 		return;
 	}
 	struct spanring_open_span *entry = ring_writer_take(self) - 1;
 	union spanring_record *slot = self->slot;
 	if (unlikely(slot >= self->slot_stop)) {
-		end_taken(self, entry, span, ticks_now(self->clock_kind));
+		end_taken_now(self, entry, span);
 		return;
 	}
 	uint64_t tail_word;

@@ -9,6 +9,16 @@
 #define SPANRING_API
 #endif
 
+/* Called twice a span: straight through the table of addresses, without the stub that the linker would put in between. */
+#ifdef __has_attribute
+#if __has_attribute(noplt)
+#define SPANRING_HOT_API SPANRING_API __attribute__((noplt))
+#endif
+#endif
+#ifndef SPANRING_HOT_API
+#define SPANRING_HOT_API SPANRING_API
+#endif
+
 #ifdef __cplusplus
 #define SPANRING_EXTERN_C_BEGIN extern "C" {
 #define SPANRING_EXTERN_C_END }

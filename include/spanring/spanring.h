@@ -143,10 +143,10 @@ extern SPANRING_API const uint32_t *spanring__enabled;
 
 /* Out-of-line forms of spanring_begin and spanring_end, for bindings from other languages. */
 SPANRING_API struct spanring_span spanring_begin_site(struct spanring_site *site);
-SPANRING_API void spanring_end_span(struct spanring_span span);
+SPANRING_HOT_API void spanring_end_span(struct spanring_span span);
 
 /* The same without the look at the word above; not part of the interface. */
-SPANRING_API struct spanring_span spanring__begin_enabled(struct spanring_site *site, uint32_t enabled);
+SPANRING_HOT_API struct spanring_span spanring__begin_enabled(struct spanring_site *site, uint32_t enabled);
 
 /*
  * Begin a span at this site, child of the innermost open span of this thread, or root of a new trace if there is none.
