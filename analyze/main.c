@@ -4,6 +4,7 @@
 #include "help.h"
 
 #include "base/errs.h"
+#include "libstore/reader.h"
 
 #include <spanring/version.h>
 
@@ -58,7 +59,7 @@ static int dispatch(int argc, char **argv, struct log *log) {
 		return EXIT_CODE_USAGE;
 	}
 	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0 || strcmp(word, "version") == 0) {
-		printf("spanring-analyze %s\n", SPANRING_VERSION_STRING);
+		printf("spanring-analyze %s\nSQLite %s\n", SPANRING_VERSION_STRING, store_sqlite_version());
 		return EXIT_CODE_OK;
 	}
 	if (strcmp(word, "help") == 0 && argc > 2)

@@ -394,3 +394,7 @@ const struct store_damage *store_reader_damage(const struct store_reader *reader
 	*ret_count = reader->damage.count;
 	return reader->damage.items;
 }
+
+const char *store_sqlite_version(void) {
+	return db_version();
+}

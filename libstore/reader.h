@@ -82,6 +82,9 @@ struct store_overview {
 	struct store_evictions evictions;
 };
 
+/* Of the library that reads and writes segments. */
+const char *store_sqlite_version(void);
+
 /*
  * Open; path is a directory or a file. 0, or -ENOENT (nothing there), ERR_FOREIGN (no segment in it, or not a segment), ERR_NEWER,
  * ERR_DAMAGED, ..., with one line in ret_text (what, where, remedy). A directory with at least one readable segment opens.

@@ -27,6 +27,7 @@ spanring_target(spanring-test-analyze)
 add_dependencies(test_agent_killed spanring-test-agent)
 add_dependencies(test_retention spanring-test-agent)
 add_dependencies(test_merge spanring-test-agent)
+add_dependencies(test_live_read spanring-test-agent)
 
 add_executable(test_fault_loop integration/test_fault_loop.c)
 target_link_libraries(test_fault_loop PRIVATE spanring_test_session spanring_test_store_rows)
