@@ -25,7 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READINGS 25u
+#define READINGS 12u
 #define PRODUCERS 3
 #define TREES_PER_READING 1200u
 #define WAL_BYTES_MAX (64u << 20)
