@@ -113,6 +113,7 @@ struct agent {
 	uint64_t behind_at_ns; /* look behind quiet heads again, for max-wait */
 	struct agent_figures figures;
 	struct reload_figures reload;
+	struct sandbox sandbox;
 };
 
 /* An exit code; other than EXIT_CODE_OK after one line was logged. */

@@ -17,6 +17,7 @@
 #include "options.h"
 #include "preset.h"
 #include "retention.h"
+#include "sandbox.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -47,6 +48,7 @@ struct config {
 	enum store_durability durability;
 	enum loop_io io;
 	char ratio[OPTIONS_RATIO_BYTES];
+	enum sandbox_mode sandbox;
 	enum log_format log_format;
 	enum log_level log_level;
 	char metrics[METRICS_ADDRESS_BYTES];

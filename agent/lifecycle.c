@@ -70,26 +70,40 @@ static void say_started(const struct agent *agent) {
 	log_event(agent->log, LOG_LEVEL_INFO, "started",
 	          LOG_FIELDS(LOG_TEXT("version", SPANRING_VERSION_STRING), LOG_TEXT("rings", agent->config->rings),
 	                     LOG_TEXT("store", agent->config->store),
-	                     LOG_TEXT("io", loop_io_names[loop_in_use(agent->loop)])),
-	          "version %s, pid %ld, rings %s, store %s, io %s (%s)", SPANRING_VERSION_STRING, (long)getpid(),
-	          agent->config->rings, agent->config->store, loop_io_names[loop_in_use(agent->loop)],
-	          loop_why(agent->loop));
+	                     LOG_TEXT("io", loop_io_names[loop_in_use(agent->loop)]),
+	                     LOG_TEXT("sandbox", sandbox_in_use(&agent->sandbox))),
+	          "version %s, pid %ld, rings %s, store %s, io %s (%s), sandbox %s (%s)", SPANRING_VERSION_STRING,
+	          (long)getpid(), agent->config->rings, agent->config->store, loop_io_names[loop_in_use(agent->loop)],
+	          loop_why(agent->loop), sandbox_in_use(&agent->sandbox), agent->sandbox.why);
 }
 
-int lifecycle_start(const struct config *config, const struct log *log, bool reloads, int *ret_signal_fd,
+static int refuse_sandbox(const struct log *log, const struct sandbox *sandbox) {
+	log_error(log, "%s; --sandbox auto takes what there is, off does without", sandbox->why);
+	return EXIT_CODE_FAILED;
+}
+
+int lifecycle_start(const struct config *config, const struct log *log, bool is_service, int *ret_signal_fd,
                     struct agent **ret_agent) {
 	CLEANUP_FD int signal_fd = FD_NONE;
-	int rc = open_signals(reloads, &signal_fd);
+	int rc = open_signals(is_service, &signal_fd);
 	if (rc < 0) {
 		log_error(log, "signals cannot be set up: %s", strerror(-rc));
 		return EXIT_CODE_FAILED;
 	}
 	struct agent *agent;
+	struct sandbox sandbox = {.why = "the recorded command must be started"};
 	int code = config->take_over ? take_over(config, log, signal_fd) : EXIT_CODE_OK;
+	if (code == EXIT_CODE_OK && is_service && sandbox_enter(config, &sandbox) < 0)
+		code = refuse_sandbox(log, &sandbox);
 	if (code == EXIT_CODE_OK)
 		code = agent_open(config, log, &agent);
 	if (code != EXIT_CODE_OK)
 		return code;
+	if (is_service && sandbox_seal(config, &sandbox) < 0) {
+		(void)agent_close(agent);
+		return refuse_sandbox(log, &sandbox);
+	}
+	agent->sandbox = sandbox;
 	loop_watch(agent->loop, LOOP_SIGNAL, signal_fd);
 	say_started(agent);
 	*ret_signal_fd = take_fd(&signal_fd);

@@ -12,11 +12,11 @@
 struct agent;
 
 /*
- * Signals, then the agent, then one line that says who, where, with what. SIGINT and SIGTERM, with `reloads` SIGHUP, too, arrive
- * through the descriptor, which the agent's loop watches; SIGPIPE, SIGIO, SIGXFSZ and otherwise SIGHUP are ignored. Before any thread is started. An exit code;
+ * Signals, then the agent, then one line that says who, where, with what. SIGINT and SIGTERM, of a service SIGHUP, too, arrive
+ * through the descriptor, which the agent's loop watches; SIGPIPE, SIGIO, SIGXFSZ and otherwise SIGHUP are ignored. Before any thread is started. A service gives up what it does not need (sandbox.h). An exit code;
  * other than EXIT_CODE_OK after one line was logged.
  */
-int lifecycle_start(const struct config *config, const struct log *log, bool reloads, int *ret_signal_fd,
+int lifecycle_start(const struct config *config, const struct log *log, bool is_service, int *ret_signal_fd,
                     struct agent **ret_agent);
 
 /* For a child: everything as it was given to us. Async-signal-safe. */

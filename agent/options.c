@@ -10,6 +10,7 @@
 #include "loop.h"
 #include "merger.h"
 #include "preset.h"
+#include "sandbox.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -85,6 +86,18 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                              "pread, same results), auto: uring unless it is refused",
                     .type = OPTIONS_CHOICE,
                     .place = PLACE(io)},
+    [OPTIONS_SANDBOX] = {.name = "sandbox",
+                         .section = AGENT,
+                         .variable = OPTIONS_VARIABLE_PREFIX "SANDBOX",
+                         .value = "HOW",
+                         .usual = "auto",
+                         .choices = sandbox_mode_names,
+                         .about = "run: what the agent gives up once it has started: auto:\n"
+                                  "programs, foreign sockets and the like by a filter of\n"
+                                  "system calls; strict: also writing anywhere but in rings\n"
+                                  "and store, and looking into programs (PSS, descriptors)",
+                         .type = OPTIONS_CHOICE,
+                         .place = PLACE(sandbox)},
     [OPTIONS_LOG_FORMAT] = {.name = "log-format",
                             .section = AGENT,
                             .variable = OPTIONS_VARIABLE_PREFIX "LOG_FORMAT",

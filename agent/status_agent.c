@@ -74,6 +74,9 @@ void status_agent_write(const struct agent *agent, struct json *json) {
 	json_text(json, "io", loop_io_names[loop_in_use(agent->loop)]);
 	json_text(json, "io_wanted", loop_io_names[agent->config->io]);
 	json_text(json, "io_reason", loop_why(agent->loop));
+	json_text(json, "sandbox", sandbox_in_use(&agent->sandbox));
+	json_text(json, "sandbox_wanted", sandbox_mode_names[agent->config->sandbox]);
+	json_text(json, "sandbox_reason", agent->sandbox.why);
 	json_u64(json, "reloads", agent->reload.done);
 	json_u64(json, "reloads_refused", agent->reload.refused);
 	json_text(json, "reload_text", agent->reload.text);

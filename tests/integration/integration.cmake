@@ -59,6 +59,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/fault.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/store_fails.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/metrics.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/service.cmake)
+include(${CMAKE_CURRENT_LIST_DIR}/sandbox.cmake)
 
 # It looks for what is left in shared memory, where other tests record, too.
 set_tests_properties(integration.record PROPERTIES RUN_SERIAL ON)
