@@ -274,6 +274,18 @@ static int check_words(enum config_command command, int argc, char **argv, const
 		log_error(log, "%s: --take-over belongs to run", argv[0]);
 		return -EINVAL;
 	}
+	for (uint32_t id = OPTIONS_EACH_RING; id <= OPTIONS_ONCE; id++) {
+		bool fits = command == CONFIG_TOP || (command == CONFIG_STATUS && id == OPTIONS_EACH_RING);
+		if (!all->flags[id] || fits)
+			continue;
+		log_error(log, "%s: --%s belongs to %s", argv[0], options_table[id].name,
+		          id == OPTIONS_EACH_RING ? "status and top" : "top");
+		return -EINVAL;
+	}
+	if (all->flags[OPTIONS_JSON] && command == CONFIG_TOP) {
+		log_error(log, "top: no --json here; spanring-agent status --json has all figures");
+		return -EINVAL;
+	}
 	bool dashes = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
 	if (command == CONFIG_RECORD) {
 		if (optind < argc) {

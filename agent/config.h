@@ -18,6 +18,7 @@
 #include "preset.h"
 #include "retention.h"
 #include "sandbox.h"
+#include "view.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -25,7 +26,16 @@
 
 #define CONFIG_FILE_DEFAULT "/etc/spanring/agent.conf"
 
-enum config_command { CONFIG_RUN, CONFIG_RECORD, CONFIG_STATUS, CONFIG_PS, CONFIG_CTL, CONFIG_CONFIG, CONFIG_RELOAD };
+enum config_command {
+	CONFIG_RUN,
+	CONFIG_RECORD,
+	CONFIG_STATUS,
+	CONFIG_TOP,
+	CONFIG_PS,
+	CONFIG_CTL,
+	CONFIG_CONFIG,
+	CONFIG_RELOAD
+};
 
 struct config {
 	char rings[PATH_MAX]; /* record: empty if none was named */
@@ -54,6 +64,11 @@ struct config {
 	char metrics[METRICS_ADDRESS_BYTES];
 	bool quiet;
 	bool json;
+	bool each_ring;           /* status, top */
+	uint64_t top_interval_ns; /* these: top */
+	uint64_t top_limit;
+	enum view_sort top_sort;
+	bool top_once;
 	bool take_over;         /* run: from the agent that runs there */
 	bool heap;              /* record: preload the library that counts the heap */
 	char preload[PATH_MAX]; /* record: LD_PRELOAD of the command; empty: as ours */

@@ -213,6 +213,7 @@ static void take_instance(struct discovery *discovery, const char *name) {
 	producer->watch = watch_directory(discovery, producer->directory_fd, IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
 	discovery_rescan_producer(discovery, producer);
 	totals_greet(producer);
+	pace_begin(producer);
 }
 
 /* Nobody has it open or mapped for writing, as far as the kernel will say. */

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "status.h"
+#include "status_ask.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -22,7 +23,7 @@ static int check_place(const char *rings, uid_t uid) {
 static int find_peer(const char *rings, int *ret_fd, struct ucred *ret_peer) {
 	CLEANUP_FD int fd = FD_NONE;
 	socklen_t bytes = sizeof(*ret_peer);
-	int rc = status_connect(rings, &fd);
+	int rc = status_connect(rings, STATUS_ASK_NS, &fd);
 	if (rc < 0)
 		return rc == -ECONNREFUSED ? -ENOENT : rc;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret_peer, &bytes) < 0)

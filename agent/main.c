@@ -10,6 +10,7 @@
 #include "record.h"
 #include "reload.h"
 #include "status.h"
+#include "top.h"
 
 #include <spanring/version.h>
 #include <stdio.h>
@@ -25,6 +26,10 @@ static int command_reload(struct config *config, const struct log *log) {
 
 static int command_status(struct config *config, const struct log *log) {
 	return status_command(config, log);
+}
+
+static int command_top(struct config *config, const struct log *log) {
+	return top_command(config, log);
 }
 
 static int command_ctl(struct config *config, const struct log *log) {
@@ -43,9 +48,13 @@ static const struct command {
 	const char *word;
 	enum config_command id;
 	int (*run)(struct config *config, const struct log *log);
-} commands[] = {{"run", CONFIG_RUN, command_run},          {"record", CONFIG_RECORD, record_command},
-                {"config", CONFIG_CONFIG, command_config}, {"reload", CONFIG_RELOAD, command_reload},
-                {"status", CONFIG_STATUS, command_status}, {"ps", CONFIG_PS, command_ps},
+} commands[] = {{"run", CONFIG_RUN, command_run},
+                {"record", CONFIG_RECORD, record_command},
+                {"config", CONFIG_CONFIG, command_config},
+                {"reload", CONFIG_RELOAD, command_reload},
+                {"status", CONFIG_STATUS, command_status},
+                {"top", CONFIG_TOP, command_top},
+                {"ps", CONFIG_PS, command_ps},
                 {"ctl", CONFIG_CTL, command_ctl}};
 
 static int say(const char *text) {
@@ -62,7 +71,7 @@ int main(int argc, char **argv) {
 	if (argc < 2) {
 		log_error(
 		    &log,
-		    "no command; give run, record, config, reload, status, ps or ctl, or see spanring-agent --help");
+		    "no command; give run, record, config, reload, status, top, ps or ctl, or see spanring-agent --help");
 		return EXIT_CODE_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
@@ -84,7 +93,7 @@ int main(int argc, char **argv) {
 	}
 	log_error(
 	    &log,
-	    "unknown command \"%s\"; give run, record, config, reload, status, ps or ctl, or see spanring-agent --help",
+	    "unknown command \"%s\"; give run, record, config, reload, status, top, ps or ctl, or see spanring-agent --help",
 	    argv[1]);
 	return EXIT_CODE_USAGE;
 }

@@ -11,6 +11,7 @@
 #include "merger.h"
 #include "preset.h"
 #include "sandbox.h"
+#include "view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -335,6 +336,41 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                       .about = "status, ps, ctl, config: one JSON document",
                       .type = OPTIONS_SWITCH,
                       .place = PLACE(json)},
+    [OPTIONS_EACH_RING] = {.name = "each-ring",
+                           .usual = "no",
+                           .about = "status, top: a row for each ring, too, not only for\n"
+                                    "those in quarantine",
+                           .type = OPTIONS_SWITCH,
+                           .place = PLACE(each_ring)},
+    [OPTIONS_INTERVAL] = {.name = "interval",
+                          .value = "TIME",
+                          .usual = "1s",
+                          .about = "top: time between two looks",
+                          .type = OPTIONS_DURATION,
+                          .place = PLACE(top_interval_ns),
+                          .min = 100 * NS_PER_MS,
+                          .max = HOUR_NS},
+    [OPTIONS_SORT] = {.name = "sort",
+                      .value = "BY",
+                      .usual = "rate",
+                      .choices = view_sorts,
+                      .about = "top: largest first by rate, lag, drops or open, or by\n"
+                               "pid",
+                      .type = OPTIONS_CHOICE,
+                      .place = PLACE(top_sort)},
+    [OPTIONS_LIMIT] = {.name = "limit",
+                       .value = "N",
+                       .usual = "1000",
+                       .about = "top: at most so many rows",
+                       .type = OPTIONS_NUMBER,
+                       .place = PLACE(top_limit),
+                       .min = 1,
+                       .max = 1000},
+    [OPTIONS_ONCE] = {.name = "once",
+                      .usual = "no",
+                      .about = "top: print one frame and end",
+                      .type = OPTIONS_SWITCH,
+                      .place = PLACE(top_once)},
 };
 
 enum options_id options_find(const char *name) {

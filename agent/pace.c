@@ -40,6 +40,10 @@ static void look_at_producer(struct producer *producer, uint64_t now_ns) {
 	pace_look(&producer->pace, now_ns, ended(&all));
 }
 
+void pace_begin(struct producer *producer) {
+	look_at_producer(producer, clock_monotonic_ns());
+}
+
 void pace_round(struct agent *agent, uint64_t now_ns) {
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++)
 		look_at_producer(agent->roster.producers[i], now_ns);

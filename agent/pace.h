@@ -8,6 +8,7 @@
 
 struct agent;
 struct feed;
+struct producer;
 
 #define PACE_INTERVAL_NS_MIN UINT64_C(1000000000) /* between two looks that count */
 #define PACE_ROUND_NS UINT64_C(2000000000)        /* and how often the agent looks when nobody asks */
@@ -26,6 +27,9 @@ void pace_look(struct pace *pace, uint64_t now_ns, uint64_t count);
 
 /* Mean since the first look. */
 double pace_mean(const struct pace *pace, uint64_t now_ns, uint64_t count);
+
+/* A program comes. */
+void pace_begin(struct producer *producer);
 
 /* All rings and programs. */
 void pace_round(struct agent *agent, uint64_t now_ns);

@@ -4,120 +4,123 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/units.h"
+#include "screen.h"
+#include "status_ask.h"
+#include "view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Nothing while the store works. */
-static void print_store_trouble(const char *text) {
-	char value[STATUS_VALUE_BYTES];
-	char units[UNITS_TEXT_BYTES];
-	(void)status_find(text, "store_state", value);
-	if (strcmp(value, "ok") == 0)
+#define VALUE_BYTES 256u
+
+static uint64_t number(const struct view *view, const char *key) {
+	return document_u64(&view->document, DOCUMENT_ROOT, key);
+}
+
+static void print_line(const char *label, const char *text) {
+	(void)printf("%-12s %s\n", label, text);
+}
+
+static void print_value(const struct view *view, const char *label, const char *key) {
+	char value[VALUE_BYTES];
+	print_line(label, document_text(&view->document, DOCUMENT_ROOT, key, value, sizeof(value)));
+}
+
+/* What needs somebody comes first. */
+static void print_health(const struct view *view) {
+	if (view->advice_count == 0) {
+		print_line("health", "all is well");
 		return;
-	(void)printf("%-12s %s ago\n", "  since",
-	             units_format_duration((double)status_find_number(text, "store_since_ns"), units));
-	(void)status_find(text, "store_error", value);
-	(void)printf("%-12s %s\n", "  why", value);
-	(void)status_find(text, "store_remedy", value);
-	(void)printf("%-12s %s\n", "  remedy", value);
-	uint64_t next_ns = status_find_number(text, "store_next_try_ns");
-	(void)printf("%-12s %s\n", "  next try", next_ns ? units_format_duration((double)next_ns, units) : "under way");
+	}
+	for (uint32_t i = 0; i < view->advice_count; i++)
+		print_line(i == 0 ? "attention" : "", view->advice[i]);
+}
+
+/* Nothing while the store works. */
+static void print_store_trouble(const struct view *view) {
+	char value[VALUE_BYTES];
+	char units[UNITS_TEXT_BYTES];
+	const struct document *document = &view->document;
+	if (strcmp(document_text(document, DOCUMENT_ROOT, "store_state", value, sizeof(value)), "ok") == 0)
+		return;
+	(void)printf("%-12s %s ago\n", "  since", units_format_duration((double)number(view, "store_since_ns"), units));
+	print_value(view, "  why", "store_error");
+	print_value(view, "  remedy", "store_remedy");
+	uint64_t next_ns = number(view, "store_next_try_ns");
+	print_line("  next try", next_ns ? units_format_duration((double)next_ns, units) : "under way");
 }
 
 /* Nothing before the agent has looked, and without any limit. */
-static void print_kept(const char *text) {
+static void print_kept(const struct view *view) {
 	char units[UNITS_TEXT_BYTES];
-	uint64_t evicted = status_find_number(text, "evicted_segments");
-	if (status_find_number(text, "store_segments") == 0)
+	uint64_t evicted = number(view, "evicted_segments");
+	if (number(view, "store_segments") == 0)
 		return;
 	(void)printf("%-12s %s in %" PRIu64 " segments", "kept",
-	             units_format_bytes((double)status_find_number(text, "store_bytes"), units),
-	             status_find_number(text, "store_segments"));
+	             units_format_bytes((double)number(view, "store_bytes"), units), number(view, "store_segments"));
 	if (evicted > 0)
 		(void)printf("; evicted %" PRIu64, evicted);
 	(void)printf("\n");
-	char value[STATUS_VALUE_BYTES];
-	(void)status_find(text, "retention_error", value);
-	if (*value)
-		(void)printf("%-12s %s\n", "retention", value);
 }
 
-static void print_head(const char *text) {
-	char value[STATUS_VALUE_BYTES];
+static void print_head(const struct view *view) {
+	char value[VALUE_BYTES];
+	char reason[VALUE_BYTES];
+	char line[VIEW_LINE_BYTES];
 	char units[UNITS_TEXT_BYTES];
-	static const char *const lines[][2] = {
-	    {"agent_pid", "agent"}, {"ring_directory", "rings"}, {"store", "store"}, {"store_state", "store state"}};
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-		(void)status_find(text, lines[i][0], value);
-		(void)printf("%-12s %s\n", lines[i][1], value);
-	}
-	print_store_trouble(text);
-	(void)status_find(text, "io", value);
-	(void)printf("%-12s %s", "io", value);
-	(void)status_find(text, "io_reason", value);
-	(void)printf(" (%s)\n", value);
-	print_kept(text);
-	(void)printf("%-12s %s\n", "up", units_format_duration((double)status_find_number(text, "uptime_ns"), units));
-	(void)printf("%-12s %s spans", "committed",
-	             units_format_count(status_find_number(text, "committed_spans"), units));
-	(void)printf(" in %s commits\n\n", units_format_count(status_find_number(text, "commits"), units));
+	const struct document *document = &view->document;
+	print_health(view);
+	(void)printf("%-12s %" PRIu64 ", version %s, up %s\n", "agent", number(view, "agent_pid"),
+	             document_text(document, DOCUMENT_ROOT, "version", value, sizeof(value)),
+	             units_format_duration((double)number(view, "uptime_ns"), units));
+	print_value(view, "rings", "ring_directory");
+	print_value(view, "store", "store");
+	print_value(view, "store state", "store_state");
+	print_store_trouble(view);
+	(void)printf("%-12s %s (%s)\n", "io", document_text(document, DOCUMENT_ROOT, "io", value, sizeof(value)),
+	             document_text(document, DOCUMENT_ROOT, "io_reason", reason, sizeof(reason)));
+	print_value(view, "metrics", "metrics");
+	print_kept(view);
+	print_line("programs", view_programs_text(view, line));
+	print_line("spans", view_spans_text(view, line));
+	print_line("waiting", view_waiting_text(view, line));
+	print_line("committed", view_commits_text(view, line));
+	print_line("memory", view_use_text(view, line));
 }
 
-static void print_row(const char *pid, const char *service, const char *state, const char *at) {
-	static const char *const keys[] = {"rings",    "begun",           "open", "stored", "dropped",
-	                                   "rejected", "records_in_rings"};
-	(void)printf("%-8s %-20.20s %-8s", pid, service, state);
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		char units[UNITS_TEXT_BYTES];
-		(void)printf(" %*s",
-		             i == 0   ? 6
-		             : i == 2 ? 6
-		                      : 13,
-		             units_format_count(status_find_number(at, keys[i]), units));
-	}
+static void print_table(const struct view *view, const struct config *config) {
+	struct view_form form = {
+	    .columns = screen_columns(STDOUT_FILENO), .each_ring = config->each_ring, .line_end = "\n"};
+	uint64_t processes = number(view, "processes");
+	form.colour = screen_has_colour(STDOUT_FILENO);
+	print_head(view);
+	if (processes == 0)
+		return;
 	(void)printf("\n");
+	(void)view_print_rows(stdout, view, &form);
+	if (processes > STATUS_PROCESSES_MAX)
+		(void)printf("(%" PRIu64 " programs in all, the busiest %u listed)\n", processes, STATUS_PROCESSES_MAX);
 }
 
-static void print_table(const char *text) {
-	char pid[STATUS_VALUE_BYTES];
-	char service[STATUS_VALUE_BYTES];
-	char state[STATUS_VALUE_BYTES];
-	print_head(text);
-	(void)printf("%-8s %-20s %-8s %6s %13s %6s %13s %13s %13s %13s\n", "PID", "SERVICE", "STATE", "RINGS", "BEGUN",
-	             "OPEN", "STORED", "DROPPED", "REJECTED", "IN RINGS");
-	const char *total = strstr(text, "\"total\":");
-	for (const char *at = strstr(text, "\"process_list\":"); at;) {
-		at = status_find(at, "pid", pid);
-		if (!at)
-			break;
-		(void)status_find(at, "service", service);
-		(void)status_find(at, "state", state);
-		print_row(pid, service, state, at);
-	}
-	print_row("total", "", "", total);
-	uint64_t processes = status_find_number(text, "processes");
-	if (processes > STATUS_PROCESSES_MAX)
-		(void)printf("(%" PRIu64 " processes in all, the first %u listed)\n", processes, STATUS_PROCESSES_MAX);
+int status_refusal(const struct config *config, const struct log *log, int rc) {
+	if (rc == -ENOENT || rc == -ECONNREFUSED)
+		log_error(log, "no agent runs on %s; start one with: spanring-agent run --rings %s", config->rings,
+		          config->rings);
+	else
+		log_error(log, "agent of %s: %s", config->rings, strerror(-rc));
+	return EXIT_CODE_FAILED;
 }
 
 int status_command(const struct config *config, const struct log *log) {
-	CLEANUP_FREE char *text = malloc(STATUS_ANSWER_BYTES_MAX);
-	int rc = text ? status_ask(config->rings, text, STATUS_ANSWER_BYTES_MAX) : -ENOMEM;
-	if (rc == -ENOENT || rc == -ECONNREFUSED) {
-		log_error(log, "no agent runs on %s; start one with: spanring-agent run --rings %s", config->rings,
-		          config->rings);
-		return EXIT_CODE_FAILED;
-	}
-	if (rc < 0) {
-		log_error(log, "agent of %s: %s", config->rings, strerror(-rc));
-		return EXIT_CODE_FAILED;
-	}
+	CLEANUP(view_done) struct view view = {.text = NULL};
+	int rc = view_ask(config->rings, STATUS_ASK_NS, &view);
+	if (rc < 0)
+		return status_refusal(config, log, rc);
 	if (config->json)
-		(void)fputs(text, stdout);
+		(void)fputs(view.text, stdout);
 	else
-		print_table(text);
+		print_table(&view, config);
 	if (fflush(stdout) != 0) {
 		log_error(log, "standard output: %s", strerror(errno));
 		return EXIT_CODE_OUTPUT;

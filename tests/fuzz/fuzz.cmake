@@ -26,6 +26,7 @@ spanring_fuzz_target(rollup_bins spanring::store)
 spanring_fuzz_target(w3c spanring::spanring_static)
 spanring_fuzz_target(config_file spanring::agent_parts)
 spanring_fuzz_target(http spanring::agent_parts)
+spanring_fuzz_target(document spanring::agent_parts)
 
 # A hostile program's files: its replay makes its inputs itself, mutations of a sound ring.
 add_executable(replay_ring fuzz/fuzz_ring.c)

@@ -14,6 +14,13 @@ foreach(story IN ITEMS metrics prometheus)
   set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 600
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 endforeach()
+add_executable(test_top integration/test_top.c)
+target_link_libraries(test_top PRIVATE spanring_test_session util)
+spanring_target(test_top)
+add_dependencies(test_top spanring-test-producer spanring-agent spanring-analyze)
+add_test(NAME integration.top COMMAND test_top)
+set_tests_properties(integration.top PROPERTIES LABELS integration TIMEOUT 600
+  ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 # Without io_uring the waiting is another one.
 add_test(NAME integration.metrics_posix COMMAND test_metrics)
 set_tests_properties(integration.metrics_posix PROPERTIES LABELS integration TIMEOUT 600

@@ -28,6 +28,13 @@ spanring_target(test_agent_http)
 add_test(NAME unit.agent_http COMMAND test_agent_http)
 set_tests_properties(unit.agent_http PROPERTIES LABELS unit)
 
+# What status and top make of an answer.
+add_executable(test_agent_view unit/test_agent_view.c)
+target_link_libraries(test_agent_view PRIVATE spanring::test_support spanring::agent_parts)
+spanring_target(test_agent_view)
+add_test(NAME unit.agent_view COMMAND test_agent_view)
+set_tests_properties(unit.agent_view PROPERTIES LABELS unit)
+
 # Both ways to wait and read; the ring's restrictions are tried with requests of the test's own.
 add_executable(test_agent_loop unit/test_agent_loop.c)
 target_link_libraries(test_agent_loop PRIVATE spanring::test_support spanring::agent_parts PkgConfig::URING)
