@@ -5,7 +5,8 @@
  *     wait ─> results of the store ─> new instances ─> timers ─> statistics ─> take records ─> hand over
  *
  * Two threads work: this one, and the store thread behind flush.h. Two jobs go round between them: one is filled here
- * while the other is committed there. A third thread only turns the bell's futex into an event (doorbell.h).
+ * while the other is committed there. Where the loop cannot wait for the bell's futex, a third thread turns it into
+ * an event (doorbell.h).
  */
 #ifndef SPANRING_AGENT_AGENT_H
 #define SPANRING_AGENT_AGENT_H

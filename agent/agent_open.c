@@ -30,7 +30,7 @@ static int refuse_loop(const struct log *log, const char *why) {
 
 static int open_bell(struct agent *agent) {
 	uint32_t holder = 0;
-	int rc = doorbell_open(agent->rings_fd, &agent->bell, &holder);
+	int rc = doorbell_open(agent->rings_fd, agent->loop, &agent->bell, &holder);
 	if (rc == 0)
 		return EXIT_CODE_OK;
 	if (rc == ERR_HELD) {

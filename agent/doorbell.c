@@ -6,6 +6,7 @@
 #include "libshm/fault_guard.h"
 #include "libshm/ring_order.h"
 #include "libshm/shared_file.h"
+#include "loop.h"
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -29,6 +30,7 @@ struct doorbell {
 	struct spanring_control *page; /* programs of this directory can cut the file: touched under the guard */
 	uint32_t word;                 /* value of the bell, which nobody changes */
 	bool asleep;
+	struct loop *loop; /* waits on the word; NULL: the thread does */
 	pthread_t thread;
 	bool thread_runs;
 	sem_t arm;
@@ -123,20 +125,28 @@ static void *wait_for_rings(void *context) {
 	}
 }
 
-int doorbell_open(int rings_fd, struct doorbell **ret_bell, uint32_t *ret_holder_pid) {
+static int start_thread(struct doorbell *bell) {
+	bell->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (bell->event_fd < 0)
+		return -errno;
+	int rc = -pthread_create(&bell->thread, NULL, wait_for_rings, bell);
+	bell->thread_runs = rc == 0;
+	return rc;
+}
+
+int doorbell_open(int rings_fd, struct loop *loop, struct doorbell **ret_bell, uint32_t *ret_holder_pid) {
 	struct doorbell *bell = calloc(1, sizeof(*bell));
 	if (!bell)
 		return -ENOMEM;
 	bell->control_fd = FD_NONE;
-	bell->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	bell->event_fd = FD_NONE;
+	bell->loop = loop_has_futex(loop) ? loop : NULL;
 	(void)sem_init(&bell->arm, 0, 0);
-	int rc = bell->event_fd < 0 ? -errno : open_control(rings_fd, bell);
+	int rc = open_control(rings_fd, bell);
 	if (rc == 0)
 		rc = take_lock(bell, ret_holder_pid);
-	if (rc == 0) {
-		rc = -pthread_create(&bell->thread, NULL, wait_for_rings, bell);
-		bell->thread_runs = rc == 0;
-	}
+	if (rc == 0 && !bell->loop)
+		rc = start_thread(bell);
 	if (rc < 0) {
 		doorbell_close(bell);
 		return rc;
@@ -171,6 +181,8 @@ int doorbell_fd(const struct doorbell *bell) {
 
 void doorbell_clear(struct doorbell *bell) {
 	uint64_t rings;
+	if (bell->event_fd < 0)
+		return;
 	ssize_t got = read(bell->event_fd, &rings, sizeof(rings));
 	(void)got;
 }
@@ -198,10 +210,18 @@ static void touch_awake(void *context) {
 	ring_order_put(&((struct doorbell *)context)->page->asleep, 0);
 }
 
-bool doorbell_sleep(struct doorbell *bell) {
+static bool arm_thread(struct doorbell *bell) {
 	if (__atomic_exchange_n(&bell->armed, 1, __ATOMIC_ACQ_REL) == 0)
 		(void)sem_post(&bell->arm);
-	if (!thread_waits(bell))
+	return thread_waits(bell);
+}
+
+static bool arm_loop(const struct doorbell *bell) {
+	return loop_arm_futex(bell->loop, LOOP_BELL, &bell->page->bell, bell->word) == 0;
+}
+
+bool doorbell_sleep(struct doorbell *bell) {
+	if (bell->loop ? !arm_loop(bell) : !arm_thread(bell))
 		return false;
 	if (fault_guard_run(bell->page, sizeof(*bell->page), touch_asleep, bell) < 0)
 		return false;

@@ -7,6 +7,7 @@
 #include "store_probe.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -200,9 +201,20 @@ static void work_on(struct flush *flush, const struct flush_job *job, bool probe
 		retention_run(limits, flush->directory, flush->writer, job->catalog, &ret_result->retention);
 }
 
+/*
+ * A thread that computes: when it is woken it does not push the loop thread aside, which has only to say that it sleeps. Where that is
+ * forbidden the two share a core in another order.
+ */
+static void become_batch_thread(void) {
+	const struct sched_param none = {0};
+	(void)pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
+	(void)pthread_setname_np(pthread_self(), FLUSH_THREAD_NAME);
+}
+
 static void *work(void *context) {
 	struct flush *flush = context;
 	const uint64_t one = 1;
+	become_batch_thread();
 	(void)pthread_mutex_lock(&flush->lock);
 	for (;;) {
 		while (!flush->stopping && (!flush->job || flush->done))

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define FLUSH_TEXT_BYTES 512u
+#define FLUSH_THREAD_NAME "spanring-store" /* as top and /proc show it */
 
 struct feed;
 

@@ -93,6 +93,14 @@ void loop_watch(struct loop *loop, enum loop_source source, int fd) {
 	loop->backend->watch(loop->state, source, fd);
 }
 
+bool loop_has_futex(const struct loop *loop) {
+	return loop->backend->has_futex && loop->backend->has_futex(loop->state);
+}
+
+int loop_arm_futex(struct loop *loop, enum loop_source source, const uint32_t *word, uint32_t value) {
+	return loop_has_futex(loop) ? loop->backend->arm_futex(loop->state, source, word, value) : -ENOTSUP;
+}
+
 int loop_wait(struct loop *loop, uint64_t timeout_ns, uint32_t *ret_ready) {
 	return loop->backend->wait(loop->state, timeout_ns, ret_ready);
 }

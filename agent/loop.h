@@ -10,6 +10,7 @@
 #ifndef SPANRING_AGENT_LOOP_H
 #define SPANRING_AGENT_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +63,15 @@ const char *loop_why(const struct loop *loop);
  * descriptor is closed. One that cannot be waited on is taken out at the next wait.
  */
 void loop_watch(struct loop *loop, enum loop_source source, int fd);
+
+/* This loop can wait for a futex, too. */
+bool loop_has_futex(const struct loop *loop);
+
+/*
+ * From the return of this call on a wake of that futex makes the source ready, once. 0, also when it waits already;
+ * negative errno when it does not: the word has another value, or its file was cut. Cut later, it never becomes ready.
+ */
+int loop_arm_futex(struct loop *loop, enum loop_source source, const uint32_t *word, uint32_t value);
 
 /*
  * Until a source is ready, a signal was handled or the time is over; ret_ready has bit 1 << source for each. 0 or negative

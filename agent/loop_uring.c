@@ -7,7 +7,9 @@
  * sets whose copying overlaps with the store thread's compression; small drains use pread instead (intake.h). A buffer
  * belongs to the kernel until its completion is here: read returns only when none is left.
  *
- * The ring is made disabled, restricted to the three requests that are used here, and only then enabled. What may be asked of it can
+ * A futex is one FUTEX_WAIT request, put when the caller is about to sleep: after the submission the kernel has it in the queue.
+ *
+ * The ring is made disabled, restricted to the requests that are used here, and only then enabled. What may be asked of it can
  * never be widened again, also not by somebody who gets hold of its descriptor: no opening, no writing, no socket, no registration.
  */
 #include "base/cleanup.h"
@@ -16,11 +18,13 @@
 #include "loop_backend.h"
 
 #include <liburing.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <time.h>
 
 #define ENTRIES 256u
+#define FUTEX_WORD_OF_32_BITS 2 /* FUTEX2_SIZE_U32, and not private: programs wake it */
 #define SETUP_RETRY_NS (50 * NS_PER_MS)
 /* Two seconds: a dead agent's ring is freed late, and its memory counts against us until then. */
 #define SETUP_TRIES 40
@@ -36,14 +40,18 @@ struct state {
 	int fds[LOOP_SOURCES];
 	uint32_t turns[LOOP_SOURCES];
 	bool armed[LOOP_SOURCES];
-	uint32_t ready; /* seen while waiting for reads */
+	bool has_futex;
+	bool is_futex[LOOP_SOURCES]; /* what is armed is one */
+	int futex_error;             /* of the newest that failed */
+	uint32_t ready;              /* seen while waiting for reads */
 	struct loop_read *reads;
 	uint32_t reads_count;
 	uint32_t reads_open;
 };
 
-static int restrict_and_enable(struct io_uring *ring) {
-	static const uint8_t used[] = {IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_READ};
+static int restrict_and_enable(struct io_uring *ring, bool *ret_has_futex) {
+	static const uint8_t used[] = {IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_READ,
+	                               LOOP_URING_FUTEX_WAIT};
 	struct io_uring_restriction allowed[sizeof(used)] = {0};
 	for (size_t i = 0; i < sizeof(used); i++)
 		allowed[i] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = used[i]};
@@ -52,10 +60,13 @@ static int restrict_and_enable(struct io_uring *ring) {
 	/* The shared library of liburing 2.3 forgot to export the functions for these two. */
 	unsigned int fd = (unsigned int)ring->ring_fd;
 	int rc = io_uring_register(fd, IORING_REGISTER_RESTRICTIONS, allowed, sizeof(used));
+	*ret_has_futex = rc == 0;
+	if (rc == -EINVAL) /* the kernel does not know the last one */
+		rc = io_uring_register(fd, IORING_REGISTER_RESTRICTIONS, allowed, sizeof(used) - 1);
 	return rc < 0 ? rc : io_uring_register(fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
-int loop_uring_setup(struct io_uring *ring) {
+int loop_uring_setup(struct io_uring *ring, bool *ret_has_futex) {
 	struct io_uring_params params = {.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
 	                                          IORING_SETUP_DEFER_TASKRUN};
 	int rc = io_uring_queue_init_params(ENTRIES, ring, &params);
@@ -66,7 +77,7 @@ int loop_uring_setup(struct io_uring *ring) {
 	if (rc < 0)
 		return rc == -EINVAL ? -EOPNOTSUPP : rc;
 	/* Without it a wait with a time would be a request of its own. */
-	rc = params.features & IORING_FEAT_EXT_ARG ? restrict_and_enable(ring) : -EOPNOTSUPP;
+	rc = params.features & IORING_FEAT_EXT_ARG ? restrict_and_enable(ring, ret_has_futex) : -EOPNOTSUPP;
 	if (rc < 0)
 		io_uring_queue_exit(ring);
 	return rc == -EINVAL ? -EOPNOTSUPP : rc;
@@ -81,7 +92,7 @@ static int uring_open(void **ret_state) {
 		struct timespec pause = {.tv_nsec = (long)SETUP_RETRY_NS};
 		if (i > 0)
 			(void)nanosleep(&pause, NULL);
-		rc = loop_uring_setup(&state->ring);
+		rc = loop_uring_setup(&state->ring, &state->has_futex);
 	}
 	if (rc < 0)
 		return rc;
@@ -143,7 +154,11 @@ static void complete_source(struct state *state, uint64_t data, int result) {
 	if (source >= LOOP_SOURCES || data != source_data(state, source))
 		return;
 	state->armed[source] = false;
-	if (result > 0)
+	bool is_futex = state->is_futex[source];
+	state->is_futex[source] = false;
+	if (is_futex && result < 0)
+		state->futex_error = result;
+	else if (is_futex || result > 0)
 		state->ready |= 1u << source;
 	else if (result != -ECANCELED)
 		state->fds[source] = FD_NONE;
@@ -169,6 +184,32 @@ static void reap(struct state *state) {
 		seen++;
 	}
 	io_uring_cq_advance(&state->ring, seen);
+}
+
+static bool uring_has_futex(const void *state) {
+	return ((const struct state *)state)->has_futex;
+}
+
+static int uring_arm_futex(void *state_pointer, enum loop_source source, const uint32_t *word, uint32_t value) {
+	struct state *state = state_pointer;
+	if (state->armed[source])
+		return 0;
+	struct io_uring_sqe *sqe = next_sqe(state);
+	if (!sqe)
+		return -EAGAIN;
+	state->turns[source]++;
+	io_uring_prep_rw((int)LOOP_URING_FUTEX_WAIT, sqe, FUTEX_WORD_OF_32_BITS, word, 0, value);
+	sqe->addr3 = FUTEX_BITSET_MATCH_ANY;
+	io_uring_sqe_set_data64(sqe, source_data(state, source));
+	state->armed[source] = true;
+	state->is_futex[source] = true;
+	state->futex_error = 0;
+	int rc = io_uring_submit(&state->ring);
+	/* Not taken by the kernel, it is when the loop waits: too late for a caller that must not miss a wake. */
+	if (rc < 0)
+		return rc;
+	reap(state);
+	return state->futex_error;
 }
 
 static int uring_wait(void *state_pointer, uint64_t timeout_ns, uint32_t *ret_ready) {
@@ -222,5 +263,7 @@ const struct loop_backend loop_uring = {.io = LOOP_IO_URING,
                                         .open = uring_open,
                                         .close = uring_close,
                                         .watch = uring_watch,
+                                        .has_futex = uring_has_futex,
+                                        .arm_futex = uring_arm_futex,
                                         .wait = uring_wait,
                                         .read = uring_read};

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -325,12 +326,65 @@ static int request(struct io_uring *uring, unsigned op, int fd, void *to, unsign
 	return result;
 }
 
-static void the_ring_does_nothing_but_poll_and_read(void **state) {
+/* Shared, as a program's page is. */
+static uint32_t *shared_word(void) {
+	uint32_t *word = mmap(NULL, sizeof(*word), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(word != MAP_FAILED);
+	return word;
+}
+
+static long wake(const uint32_t *word) {
+	return syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static void a_futex_that_was_woken_is_ready_once(void **state) {
+	struct given *given = given_of(state);
+	uint32_t *word = shared_word();
+	if (!loop_has_futex(given->loop)) {
+		assert_int_equal(loop_arm_futex(given->loop, LOOP_BELL, word, 0), -ENOTSUP);
+		(void)munmap(word, sizeof(*word));
+		return;
+	}
+	assert_int_equal(wake(word), 0);
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(loop_arm_futex(given->loop, LOOP_BELL, word, 0), 0);
+		assert_int_equal(loop_arm_futex(given->loop, LOOP_BELL, word, 0), 0); /* not twice */
+		assert_int_equal(ready_now(given), 0);
+		assert_int_equal(wake(word), 1);
+		assert_int_equal(wait_long(given), 1u << LOOP_BELL);
+		assert_int_equal(ready_now(given), 0);
+		assert_int_equal(wake(word), 0);
+	}
+	assert_int_equal(loop_arm_futex(given->loop, LOOP_BELL, word, 1), -EAGAIN);
+	assert_int_equal(ready_now(given), 0);
+	assert_int_equal(loop_arm_futex(given->loop, LOOP_BELL, word, 0), 0);
+	assert_int_equal(wake(word), 1);
+	assert_int_equal(wait_long(given), 1u << LOOP_BELL);
+	(void)munmap(word, sizeof(*word));
+}
+
+static void a_futex_whose_file_was_cut_is_an_error(void **state) {
+	struct given *given = given_of(state);
+	int file = memfd_create("page", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(file, 4096), 0);
+	uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	assert_true(word != MAP_FAILED);
+	if (loop_has_futex(given->loop)) {
+		assert_int_equal(ftruncate(file, 0), 0);
+		assert_int_equal(loop_arm_futex(given->loop, LOOP_BELL, word, 0), -EFAULT);
+		assert_int_equal(ready_now(given), 0);
+	}
+	(void)munmap(word, 4096);
+	(void)close(file);
+}
+
+static void the_ring_does_nothing_but_poll_read_and_wait(void **state) {
 	(void)state;
 	struct io_uring uring;
+	bool has_futex = false;
 	uint64_t count;
 	int event = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop_uring_setup(&uring) < 0) {
+	if (loop_uring_setup(&uring, &has_futex) < 0) {
 		(void)close(event);
 		skip();
 	}
@@ -340,6 +394,9 @@ static void the_ring_does_nothing_but_poll_and_read(void **state) {
 	for (unsigned op = 0; op < IORING_OP_LAST; op++)
 		if (op != IORING_OP_POLL_ADD && op != IORING_OP_POLL_REMOVE && op != IORING_OP_READ)
 			assert_int_equal(request(&uring, op, event, &count, 0), -EACCES);
+	/* To wake one is not to wait for one. */
+	if (has_futex)
+		assert_int_equal(request(&uring, LOOP_URING_FUTEX_WAIT + 1, 0, &count, 0), -EACCES);
 	/* Nor with a flag that is not used; and nothing can be registered, least of all what would widen this. */
 	assert_int_equal(request(&uring, IORING_OP_READ, event, &count, IOSQE_FIXED_FILE), -EACCES);
 	assert_int_equal(io_uring_register_files(&uring, &event, 1), -EACCES);
@@ -371,7 +428,9 @@ int main(void) {
 	    CASE(each_read_has_a_result_of_its_own),
 	    CASE(a_file_that_was_cut_reads_short),
 	    CASE(what_becomes_ready_during_reads_is_not_lost),
-	    cmocka_unit_test(the_ring_does_nothing_but_poll_and_read),
+	    CASE(a_futex_that_was_woken_is_ready_once),
+	    CASE(a_futex_whose_file_was_cut_is_an_error),
+	    cmocka_unit_test(the_ring_does_nothing_but_poll_read_and_wait),
 	};
 	return cmocka_run_group_tests_name("agent_loop", tests, NULL, NULL);
 }
