@@ -43,6 +43,7 @@ int attr_bench_run(const struct bench_options *options);
 int async_bench_run(const struct bench_options *options);
 int context_bench_run(const struct bench_options *options);
 int idle_bench_run(const struct bench_options *options);
+int rate_bench_run(const struct bench_options *options);
 int wake_bench_run(const struct bench_options *options);
 int init_bench_run(const struct bench_options *options);
 int threads_bench_run(const struct bench_options *options);

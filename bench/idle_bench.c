@@ -115,11 +115,10 @@ static int measure(const struct stage *stage, const void *task, double *ret_valu
 	if (rc == 0) {
 		rest(crowd->settle_ns);
 		struct proc_figures before = proc_figures(crowd->agent);
-		uint64_t begin_ns = clock_monotonic_ns();
 		rest(crowd->window_ns);
 		struct proc_figures after = proc_figures(crowd->agent);
-		double seconds = (double)(clock_monotonic_ns() - begin_ns) / 1e9;
-		ret_values[0] = (double)(after.cpu_ns - before.cpu_ns) / 1e7 / seconds;
+		double seconds = (double)(after.time_ns - before.time_ns) / 1e9;
+		ret_values[0] = proc_figures_cpu_percent(&before, &after);
 		ret_values[1] = (double)(after.switches - before.switches) / seconds;
 		ret_values[2] = (double)after.resident_bytes / 1048576.0;
 	}

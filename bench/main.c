@@ -31,6 +31,7 @@ static const char usage_text[] =
     "  threads   spans on several threads at once\n"
     "  heap      what counting the heap adds to a pair of malloc and free\n"
     "  idle      the agent with 1,000 rings while nothing happens: CPU, wake-ups, memory\n"
+    "  rate      the agent beside a program that records 10,000 spans a second: CPU, memory\n"
     "  wake      from the bell that a filling ring rings until all is taken\n"
     "  ingest    generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
     "  quiet     an hour at 1,000 spans a second in the store: bytes per span, sealed and merged\n"
@@ -83,6 +84,7 @@ static const struct command commands[] = {
     {"init-worker", init_worker_run},
     {"count-worker", count_worker_run},
     {"quiet", quiet_bench_run},
+    {"rate", rate_bench_run},
 };
 
 static int usage(const struct log *log, const char *what, const char *value) {

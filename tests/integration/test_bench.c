@@ -85,6 +85,7 @@ static void every_small_case_runs(void **state) {
 	check_quick("init");
 	check_quick("threads");
 	check_quick("idle");
+	check_quick("rate");
 	check_quick("wake");
 	/* A sanitizer brings an allocator of its own: nothing to count. */
 	if (SANITIZER_SLOWDOWN == 1)
