@@ -23,3 +23,11 @@ target_compile_definitions(test_store_golden PRIVATE SPANRING_GOLDEN_DIRECTORY="
 spanring_target(test_store_golden)
 add_test(NAME unit.store_golden COMMAND test_store_golden)
 set_tests_properties(unit.store_golden PROPERTIES LABELS unit)
+
+# What a writer does to its files is noted (support/power_log.h), and power is lost at each point of it.
+add_executable(test_store_power unit/test_store_power.c support/power_log.c support/power_log.h)
+target_link_libraries(test_store_power PRIVATE spanring_test_store_rows PkgConfig::SQLITE)
+target_link_options(test_store_power PRIVATE -Wl,--wrap=open,--wrap=rename,--wrap=unlink)
+spanring_target(test_store_power)
+add_test(NAME unit.store_power COMMAND test_store_power)
+set_tests_properties(unit.store_power PROPERTIES LABELS unit TIMEOUT 1800)
