@@ -67,6 +67,8 @@ uint32_t decode_needs(uint32_t wanted) {
 		needs |= BIT(EVENTS);
 	if (wanted & STORE_COLUMN_LINKS)
 		needs |= BIT(LINKS);
+	if (wanted & STORE_COLUMN_WEIGHT)
+		needs |= BIT(WEIGHT);
 	return needs;
 }
 
@@ -311,6 +313,21 @@ static int decode_heap_net(struct decoder *decoder, const struct format_batch *e
 	return error;
 }
 
+/* Not there where every span stands for itself alone. */
+static int decode_weight(struct decoder *decoder, const struct format_batch *encoded) {
+	if (encoded->columns[FORMAT_COLUMN_WEIGHT].bytes == 0)
+		return 0;
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_WEIGHT, FORMAT_TRANSFORM_PLAIN);
+	if (!error)
+		error = plane_get_u32(decoder->planes, decoder->weight, decoder->span_count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	for (uint32_t i = 0; i < decoder->span_count && !error; i++)
+		if (decoder->weight[i] < STORE_WEIGHT_ONE)
+			error = ERR_DAMAGED;
+	return error;
+}
+
 static int decode_column(struct decoder *decoder, const struct format_batch *encoded, enum format_column column) {
 	switch (column) {
 	case FORMAT_COLUMN_TRACE:
@@ -337,6 +354,8 @@ static int decode_column(struct decoder *decoder, const struct format_batch *enc
 		return decode_u32(decoder, encoded, column, decoder->heap_alloc_units);
 	case FORMAT_COLUMN_HEAP_NET:
 		return decode_heap_net(decoder, encoded);
+	case FORMAT_COLUMN_WEIGHT:
+		return decode_weight(decoder, encoded);
 	case FORMAT_COLUMN_ATTRIBUTES:
 	case FORMAT_COLUMN_TEXT:
 	case FORMAT_COLUMN_EVENTS:
@@ -351,7 +370,8 @@ static int decode_spans(struct decoder *decoder, const struct format_batch *enco
 	static const enum format_column order[] = {
 	    FORMAT_COLUMN_TRACE,   FORMAT_COLUMN_PARENT, FORMAT_COLUMN_START,      FORMAT_COLUMN_THREAD,
 	    FORMAT_COLUMN_SPAN_ID, FORMAT_COLUMN_SITE,   FORMAT_COLUMN_DURATION,   FORMAT_COLUMN_KIND,
-	    FORMAT_COLUMN_STATUS,  FORMAT_COLUMN_FLAGS,  FORMAT_COLUMN_HEAP_ALLOC, FORMAT_COLUMN_HEAP_NET};
+	    FORMAT_COLUMN_STATUS,  FORMAT_COLUMN_FLAGS,  FORMAT_COLUMN_HEAP_ALLOC, FORMAT_COLUMN_HEAP_NET,
+	    FORMAT_COLUMN_WEIGHT};
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && decoder->span_count; i++) {
 		int error = needs >> order[i] & 1 ? decode_column(decoder, encoded, order[i]) : 0;
 		if (error)
@@ -377,6 +397,8 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 	columns->flags = wanted & STORE_COLUMN_FLAGS ? decoder->flags : NULL;
 	columns->heap_alloc_units = wanted & STORE_COLUMN_HEAP ? decoder->heap_alloc_units : NULL;
 	columns->heap_net_units = wanted & STORE_COLUMN_HEAP ? decoder->heap_net_units : NULL;
+	if (wanted & STORE_COLUMN_WEIGHT && encoded->columns[FORMAT_COLUMN_WEIGHT].bytes > 0)
+		columns->weight = decoder->weight;
 	if (wanted & STORE_COLUMN_ATTRIBUTES) {
 		columns->attribute_count = encoded->attribute_count;
 		columns->attributes = decoder->attributes;

@@ -26,6 +26,7 @@ struct decoder {
 	uint8_t kind[BATCH_SPANS_MAX];
 	uint8_t status[BATCH_SPANS_MAX];
 	uint8_t flags[BATCH_SPANS_MAX];
+	uint32_t weight[BATCH_SPANS_MAX];
 	uint32_t parent_code[BATCH_SPANS_MAX];
 	uint64_t exceptions[BATCH_SPANS_MAX]; /* parents that are not rows */
 	uint32_t exception_count;

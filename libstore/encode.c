@@ -112,6 +112,7 @@ static void prefetch_row(const struct encoder *encoder, const struct batch *batc
 
 static void gather(struct encoder *encoder, const struct batch *batch) {
 	struct encoder_spans *to = &encoder->spans;
+	uint32_t weights = 0;
 	for (uint32_t i = 0; i < batch->span_count; i++) {
 		prefetch_row(encoder, batch, i + PREFETCH_ROWS);
 		const struct store_span *span = &batch->spans[encoder->rows[i]];
@@ -127,7 +128,10 @@ static void gather(struct encoder *encoder, const struct batch *batch) {
 		to->kind[i] = span->kind;
 		to->status[i] = span->status;
 		to->flags[i] = span->flags;
+		to->weight[i] = span->weight > STORE_WEIGHT_ONE ? span->weight : STORE_WEIGHT_ONE;
+		weights |= span->weight;
 	}
+	encoder->weighted = weights > STORE_WEIGHT_ONE;
 }
 
 void encoder_index_rows(struct encoder *encoder) {
@@ -363,12 +367,16 @@ static void put_column(struct encoder *encoder, const struct batch *batch, enum 
 	case FORMAT_COLUMN_LINKS:
 		encode_links(encoder, batch);
 		return;
+	case FORMAT_COLUMN_WEIGHT:
+		plane_put_byte(encoder->planes, FORMAT_TRANSFORM_PLAIN);
+		plane_put_u32(encoder->planes, spans->weight, encoder->span_count);
+		return;
 	case FORMAT_COLUMNS:
 		return;
 	}
 }
 
-static bool has_rows(const struct batch *batch, enum format_column column) {
+static bool has_rows(const struct encoder *encoder, const struct batch *batch, enum format_column column) {
 	if (column == FORMAT_COLUMN_ATTRIBUTES)
 		return batch->attribute_count > 0;
 	if (column == FORMAT_COLUMN_TEXT)
@@ -377,6 +385,8 @@ static bool has_rows(const struct batch *batch, enum format_column column) {
 		return batch->event_count > 0;
 	if (column == FORMAT_COLUMN_LINKS)
 		return batch->link_count > 0;
+	if (column == FORMAT_COLUMN_WEIGHT)
+		return encoder->weighted;
 	return batch->span_count > 0;
 }
 
@@ -419,7 +429,7 @@ void encode(struct encoder *encoder, const struct batch *batch, struct format_ba
 	plane_writer_start(encoder->planes, encoder->out, encoder->out + sizeof(encoder->out));
 	for (enum format_column column = 0; column < FORMAT_COLUMNS; column++) {
 		uint8_t *from = plane_writer_at(encoder->planes);
-		if (has_rows(batch, column))
+		if (has_rows(encoder, batch, column))
 			put_column(encoder, batch, column);
 		encoded.columns[column].data = from;
 		encoded.columns[column].bytes = (uint32_t)(plane_writer_at(encoder->planes) - from);

@@ -29,6 +29,7 @@ struct encoder_spans {
 	uint32_t thread[BATCH_SPANS_MAX];
 	uint32_t heap_alloc_units[BATCH_SPANS_MAX];
 	uint32_t heap_net[BATCH_SPANS_MAX]; /* zigzag */
+	uint32_t weight[BATCH_SPANS_MAX];
 	uint8_t kind[BATCH_SPANS_MAX];
 	uint8_t status[BATCH_SPANS_MAX];
 	uint8_t flags[BATCH_SPANS_MAX];
@@ -60,6 +61,7 @@ struct encoder {
 	uint64_t
 	    foreign_traces[BATCH_ATTRIBUTES_MAX + BATCH_EVENTS_MAX + BATCH_LINKS_MAX]; /* of those without their span */
 	uint32_t foreign_count;
+	bool weighted; /* a span stands for more than one */
 	uint8_t text[BATCH_TEXT_BYTES_MAX];
 	uint8_t bloom[FORMAT_BLOOM_BYTES_MAX];
 	uint8_t out[FORMAT_BATCH_BYTES_MAX];

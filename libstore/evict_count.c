@@ -220,6 +220,8 @@ static int count_ring(const struct count *count, struct store_evictions *sums, c
 		error = carry_rows(count, SCHEMA_CURSOR, cursor->instance, &cursor->ring_index);
 	if (!error && !covered)
 		error = carry_rows(count, SCHEMA_SAMPLING, cursor->instance, &cursor->ring_index);
+	if (!error && !covered)
+		error = carry_rows(count, SCHEMA_THINNED, cursor->instance, &cursor->ring_index);
 	return error;
 }
 

@@ -35,7 +35,8 @@ enum format_column {
 	FORMAT_COLUMN_TEXT = 13,
 	FORMAT_COLUMN_EVENTS = 14,
 	FORMAT_COLUMN_LINKS = 15,
-	FORMAT_COLUMNS = 16
+	FORMAT_COLUMN_WEIGHT = 16,
+	FORMAT_COLUMNS = 17
 };
 
 /* First byte of each column. */
@@ -62,7 +63,7 @@ enum format_plane { FORMAT_PLANE_CONSTANT = 0, FORMAT_PLANE_RAW = 1, FORMAT_PLAN
 #define FORMAT_BLOOM_BYTES_MAX ((FORMAT_BLOOM_TRACES_MAX * FORMAT_BLOOM_BITS_PER_TRACE + 63u) / 64u * 8u)
 
 /*
- * No batch is larger, encoded: 96 bytes per span, 41 per attribute, 44 per event, 44 per link when nothing compresses, the
+ * No batch is larger, encoded: 100 bytes per span, 41 per attribute, 44 per event, 44 per link when nothing compresses, the
  * text, and headers. No column is larger than FORMAT_COLUMN_BYTES_MAX.
  */
 #define FORMAT_BATCH_BYTES_MAX (21u << 20)

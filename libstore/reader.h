@@ -111,7 +111,8 @@ const struct store_damage *store_reader_damage(const struct store_reader *reader
 #define STORE_COLUMN_ATTRIBUTES (1u << 11) /* the rows of attributes, with their text */
 #define STORE_COLUMN_EVENTS (1u << 12)
 #define STORE_COLUMN_LINKS (1u << 13)
-#define STORE_COLUMNS_ALL ((1u << 14) - 1u)
+#define STORE_COLUMN_WEIGHT (1u << 14)
+#define STORE_COLUMNS_ALL ((1u << 15) - 1u)
 
 /* One decoded batch; valid inside the callback. Pointers of columns that were not asked for are NULL. */
 struct store_columns {
@@ -131,6 +132,8 @@ struct store_columns {
 	const uint8_t *flags;
 	const uint32_t *heap_alloc_units;
 	const int32_t *heap_net_units;
+	const uint32_t
+	    *weight; /* in units of 1/STORE_WEIGHT_ONE; NULL also where every span of the batch stands for one */
 	uint32_t attribute_count;
 	const struct store_attribute *attributes; /* key is an id of overview.names */
 	const char *text;

@@ -301,12 +301,14 @@ static int load_limits(struct store_reader *reader, struct db_statement *select)
 	return error ? error : row;
 }
 
-static int load_sampling(struct store_reader *reader, struct db_statement *select) {
+/* What belongs to cursors and has a table of its own. */
+static int load_beside(struct store_reader *reader, struct db_statement *select,
+                       int (*get)(struct db_statement *select, struct store_cursor *ret_cursor)) {
 	int error = 0;
 	int row = 0;
 	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
 		struct store_cursor sampling;
-		error = count < SEGMENT_CURSORS_MAX ? segment_get_sampling(select, &sampling) : ERR_DAMAGED;
+		error = count < SEGMENT_CURSORS_MAX ? get(select, &sampling) : ERR_DAMAGED;
 		if (!error)
 			error = reader_sampling(reader, &sampling);
 	}
@@ -467,7 +469,9 @@ static int load_table(struct store_reader *reader, struct reader_segment *segmen
 	case SCHEMA_LIMITS:
 		return load_limits(reader, select);
 	case SCHEMA_SAMPLING:
-		return load_sampling(reader, select);
+		return load_beside(reader, select, segment_get_sampling);
+	case SCHEMA_THINNED:
+		return load_beside(reader, select, segment_get_thinned);
 	case SCHEMA_STATISTICS:
 		return load_statistics(reader, select);
 	case SCHEMA_DROPS:
@@ -533,7 +537,7 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,     SCHEMA_PROCESS,    SCHEMA_THREAD,
 	                                           SCHEMA_CURSOR, SCHEMA_ACCOUNT,  SCHEMA_SCOPE,      SCHEMA_RESOURCE,
 	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS, SCHEMA_DROPS,
-	                                           SCHEMA_ENDING};
+	                                           SCHEMA_ENDING, SCHEMA_THINNED};
 	*ret_what = "it cannot be read";
 	int error = db_execute(segment->db, "PRAGMA cache_size=-1024");
 	if (!error)

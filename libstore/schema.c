@@ -28,6 +28,7 @@
 #define DEPARTED_COLUMNS                                                                                               \
 	"state,rings,begun,open,dropped_full,dropped_depth,dropped_attributes,dropped_events,stored_spans,"            \
 	"stored_attributes,stored_events,rejected_spans,rejected_other,lost_records,sampled_out,sampled_out_short"
+#define THINNED_COLUMNS "instance,ring,spans,attributes,events,weighted_spans,traces_in_part"
 #define SAMPLE_COLUMNS                                                                                                 \
 	"id,process,time_ns,threads,rss_bytes,pss_bytes,anonymous_bytes,swap_bytes,cpu_user_ns,cpu_system_ns,"         \
 	"faults_minor,faults_major"
@@ -137,6 +138,11 @@ const struct schema schema_tables[SCHEMA_TABLES] = {
                          ",rejected_other" U ",lost_records" U ",sampled_out" U ",sampled_out_short" U ")",
                          "INSERT OR REPLACE INTO departed VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                          "SELECT " DEPARTED_COLUMNS " FROM departed ORDER BY state", true},
+    [SCHEMA_THINNED] = {"thinned",
+                        "CREATE TABLE thinned(instance" B ",ring" U ",spans" U ",attributes" U ",events" U
+                        ",weighted_spans" U ",traces_in_part" U ",PRIMARY KEY(instance,ring))WITHOUT ROWID",
+                        "INSERT OR REPLACE INTO thinned VALUES(?,?,?,?,?,?,?)",
+                        "SELECT " THINNED_COLUMNS " FROM thinned ORDER BY instance,ring", true},
     [SCHEMA_SAMPLE] = {"sample",
                        "CREATE TABLE sample(id INTEGER PRIMARY KEY,process" U ",time_ns" U ",threads" U ",rss_bytes" U
                        ",pss_bytes" U ",anonymous_bytes" U ",swap_bytes" U ",cpu_user_ns" U ",cpu_system_ns" U

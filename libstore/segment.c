@@ -472,23 +472,53 @@ int segment_get_cursor(struct db_statement *select, struct store_cursor *ret_cur
 	return 0;
 }
 
-int segment_get_sampling(struct db_statement *select, struct store_cursor *ret_cursor) {
+/* The key of a row that belongs to a cursor; *ret_known: it is one. */
+static struct store_cursor get_ring_key(struct db_statement *select, bool *ret_known) {
 	size_t bytes = 0;
 	const uint8_t *instance = db_get_blob(select, &bytes);
 	struct store_cursor cursor = {.ring_index = db_get_u32(select)};
-	if (bytes == STORE_INSTANCE_BYTES)
+	*ret_known = bytes == STORE_INSTANCE_BYTES;
+	if (*ret_known)
 		memcpy(cursor.instance, instance, STORE_INSTANCE_BYTES);
+	return cursor;
+}
+
+int segment_get_sampling(struct db_statement *select, struct store_cursor *ret_cursor) {
+	bool known = false;
+	struct store_cursor cursor = get_ring_key(select, &known);
 	cursor.sampled_out = db_get_u64(select);
 	cursor.sampled_out_short = db_get_u64(select);
-	if (db_row_end(select) || bytes != STORE_INSTANCE_BYTES)
+	if (db_row_end(select) || !known)
 		return ERR_DAMAGED;
 	*ret_cursor = cursor;
 	return 0;
 }
 
+int segment_get_thinned(struct db_statement *select, struct store_cursor *ret_cursor) {
+	bool known = false;
+	struct store_cursor cursor = get_ring_key(select, &known);
+	cursor.thinned_spans = db_get_u64(select);
+	cursor.thinned_attributes = db_get_u64(select);
+	cursor.thinned_events = db_get_u64(select);
+	cursor.weighted_spans = db_get_u64(select);
+	cursor.traces_in_part = db_get_u64(select);
+	if (db_row_end(select) || !known)
+		return ERR_DAMAGED;
+	*ret_cursor = cursor;
+	return 0;
+}
+
+static void raise_to(uint64_t *count, uint64_t other) {
+	if (other > *count)
+		*count = other;
+}
+
 void segment_merge_sampling(struct store_cursor *cursor, const struct store_cursor *sampling) {
-	if (sampling->sampled_out > cursor->sampled_out)
-		cursor->sampled_out = sampling->sampled_out;
-	if (sampling->sampled_out_short > cursor->sampled_out_short)
-		cursor->sampled_out_short = sampling->sampled_out_short;
+	raise_to(&cursor->sampled_out, sampling->sampled_out);
+	raise_to(&cursor->sampled_out_short, sampling->sampled_out_short);
+	raise_to(&cursor->thinned_spans, sampling->thinned_spans);
+	raise_to(&cursor->thinned_attributes, sampling->thinned_attributes);
+	raise_to(&cursor->thinned_events, sampling->thinned_events);
+	raise_to(&cursor->weighted_spans, sampling->weighted_spans);
+	raise_to(&cursor->traces_in_part, sampling->traces_in_part);
 }

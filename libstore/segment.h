@@ -100,7 +100,9 @@ int segment_get_cursor(struct db_statement *select, struct store_cursor *ret_cur
 
 /* Row of a prepared SELECT of SCHEMA_SAMPLING: only instance, ring_index and what was sampled out. */
 int segment_get_sampling(struct db_statement *select, struct store_cursor *ret_cursor);
-/* The counts of that row into those of its ring: they only grow, so the higher one is the newer. */
+/* Row of a prepared SELECT of SCHEMA_THINNED, likewise. */
+int segment_get_thinned(struct db_statement *select, struct store_cursor *ret_cursor);
+/* The counts of either row into those of its ring: they only grow, so the higher one is the newer. */
 void segment_merge_sampling(struct store_cursor *cursor, const struct store_cursor *sampling);
 
 /* "directory/segment-...": is this the name of a segment file? */

@@ -321,6 +321,21 @@ static int put_sampling(struct db_statement *insert, const struct store_cursor *
 	return db_run(insert);
 }
 
+/* Nor has one whose spans all stand for themselves. */
+static int put_thinned(struct db_statement *insert, const struct store_cursor *cursor) {
+	if (!(cursor->thinned_spans | cursor->thinned_attributes | cursor->thinned_events | cursor->weighted_spans |
+	      cursor->traces_in_part))
+		return 0;
+	db_put_blob(insert, cursor->instance, STORE_INSTANCE_BYTES);
+	db_put_u64(insert, cursor->ring_index);
+	db_put_u64(insert, cursor->thinned_spans);
+	db_put_u64(insert, cursor->thinned_attributes);
+	db_put_u64(insert, cursor->thinned_events);
+	db_put_u64(insert, cursor->weighted_spans);
+	db_put_u64(insert, cursor->traces_in_part);
+	return db_run(insert);
+}
+
 static int put_cursors(struct segment_writer *segment, const struct store_commit *commit) {
 	struct db_statement *insert = segment->inserts[SCHEMA_CURSOR];
 	int error = 0;
@@ -346,6 +361,8 @@ static int put_cursors(struct segment_writer *segment, const struct store_commit
 		error = db_run(insert);
 		if (!error)
 			error = put_sampling(segment->inserts[SCHEMA_SAMPLING], cursor);
+		if (!error)
+			error = put_thinned(segment->inserts[SCHEMA_THINNED], cursor);
 	}
 	return error;
 }

@@ -26,8 +26,12 @@ struct store_span {
 	uint8_t kind;   /* enum spanring_kind */
 	uint8_t status; /* enum spanring_status */
 	uint8_t flags;  /* STORE_SPAN_* */
-	uint8_t reserved[5];
+	uint8_t reserved;
+	uint32_t weight; /* how many spans it stands for, in units of 1/STORE_WEIGHT_ONE; 0: one */
 };
+
+/* The reciprocal of the probability with which a span was kept (agent/tail_choice.h). */
+#define STORE_WEIGHT_ONE 4096u
 
 #define STORE_SPAN_UNFINISHED 1u    /* ended by thread exit or shutdown */
 #define STORE_SPAN_REMOTE_PARENT 2u /* the parent was given explicitly */
@@ -136,8 +140,13 @@ struct store_cursor {
 	uint64_t lost_records;   /* overwritten or skipped before they could be stored (see `reason`) */
 	uint32_t reason;         /* of the quarantine or loss: negative errno as a positive number; 0 none */
 	uint32_t reserved;
-	uint64_t sampled_out;       /* the program's books: spans ended in a trace that the sampler does not keep */
+	uint64_t sampled_out;       /* spans ended in a trace that the sampler does not keep, and those thinned out */
 	uint64_t sampled_out_short; /* spans ended before their minimum duration; not among the others */
+	uint64_t thinned_spans;     /* of sampled_out: left out by the agent (tail.h), which the program did not know */
+	uint64_t thinned_attributes;
+	uint64_t thinned_events;
+	uint64_t weighted_spans; /* of stored_spans: those that stand for more than one */
+	uint64_t traces_in_part; /* kept, but not from the beginning */
 };
 
 /* What went over the limits of one span, and what else a process lost of its context. */

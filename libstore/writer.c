@@ -187,19 +187,21 @@ static int read_cursors(struct db *db, struct cursor_list *list) {
 	return error;
 }
 
-static int read_sampling(struct db *db, struct cursor_list *list) {
+/* What belongs to cursors and has a table of its own. */
+static int read_beside(struct db *db, struct cursor_list *list, enum schema_table table,
+                       int (*get)(struct db_statement *select, struct store_cursor *ret_cursor)) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	int there = segment_has_table(db, SCHEMA_SAMPLING);
+	int there = segment_has_table(db, table);
 	if (there != 1)
 		return there;
-	int error = db_prepare(db, schema_tables[SCHEMA_SAMPLING].select, &select);
+	int error = db_prepare(db, schema_tables[table].select, &select);
 	for (uint32_t row = 0; !error && row < SEGMENT_CURSORS_MAX; row++) {
 		struct store_cursor sampling;
 		uint64_t hash;
 		int more = db_next(select);
 		if (more <= 0)
 			return more;
-		error = segment_get_sampling(select, &sampling);
+		error = get(select, &sampling);
 		uint32_t id = error ? 0 : find_cursor(list, &sampling, &hash);
 		if (id)
 			segment_merge_sampling(&list->cursors[id - 1], &sampling);
@@ -254,7 +256,9 @@ static int take_over(struct store_writer *writer, const char *path, char *text) 
 	}
 	int error = read_cursors(db, &writer->found);
 	if (!error)
-		error = read_sampling(db, &writer->found);
+		error = read_beside(db, &writer->found, SCHEMA_SAMPLING, segment_get_sampling);
+	if (!error)
+		error = read_beside(db, &writer->found, SCHEMA_THINNED, segment_get_thinned);
 	if (error)
 		(void)snprintf(text, SEGMENT_TEXT_BYTES, "%.300s: cursors cannot be read: %s", path, db_words(db));
 	db_close(db);

@@ -3,9 +3,9 @@
  * The decoder of batches against any bytes: no checksum stands before it here. What it does accept must encode and
  * decode to itself.
  *
- *     input := spans attributes events text_bytes size[15] bytes of the columns     u32 each; what is missing is 0
+ *     input := spans attributes events text_bytes size[16] bytes of the columns     u32 each; what is missing is 0
  *
- * What is left after the first fifteen columns is the last one, the links.
+ * What is left after the first sixteen columns is the last one, the weights.
  */
 #include "libstore/decode.h"
 #include "libstore/encode.h"
@@ -34,14 +34,14 @@ static uint32_t take_u32(const uint8_t **data, size_t *size) {
 static struct format_batch parse(const uint8_t *data, size_t size) {
 	struct format_batch encoded = {0};
 	uint32_t sizes[FORMAT_COLUMNS];
-	_Static_assert(FORMAT_COLUMN_LINKS == FORMAT_COLUMNS - 1, "the last column takes the rest");
+	_Static_assert(FORMAT_COLUMN_WEIGHT == FORMAT_COLUMNS - 1, "the last column takes the rest");
 	encoded.span_count = take_u32(&data, &size);
 	encoded.attribute_count = take_u32(&data, &size);
 	encoded.event_count = take_u32(&data, &size);
 	encoded.text_bytes = take_u32(&data, &size);
-	for (int i = 0; i < FORMAT_COLUMN_LINKS; i++)
+	for (int i = 0; i < FORMAT_COLUMN_WEIGHT; i++)
 		sizes[i] = take_u32(&data, &size);
-	sizes[FORMAT_COLUMN_LINKS] = UINT32_MAX;
+	sizes[FORMAT_COLUMN_WEIGHT] = UINT32_MAX;
 	for (int i = 0; i < FORMAT_COLUMNS; i++) {
 		uint32_t bytes = sizes[i] < size ? sizes[i] : (uint32_t)size;
 		encoded.columns[i].data = data;
@@ -67,7 +67,8 @@ static void fill_batch(struct batch *batch, const struct store_columns *columns)
 		                          .thread = columns->thread[i],
 		                          .kind = columns->kind[i],
 		                          .status = columns->status[i],
-		                          .flags = columns->flags[i]};
+		                          .flags = columns->flags[i],
+		                          .weight = columns->weight ? columns->weight[i] : 0};
 		batch_add_span(batch, &span);
 	}
 	for (uint32_t i = 0; i < columns->attribute_count; i++) {
@@ -86,7 +87,8 @@ static uint64_t sum_of(const struct store_columns *columns) {
 	for (uint32_t i = 0; i < columns->span_count; i++)
 		sum += (columns->trace_lo[i] ^ columns->span_id[i] * 3 ^ columns->parent_id[i] * 5 ^
 		        columns->start_ns[i] * 7 ^ columns->duration_ns[i] * 11 ^ columns->site[i] * UINT64_C(13) ^
-		        columns->thread[i] * UINT64_C(17)) *
+		        columns->thread[i] * UINT64_C(17) ^
+		        (columns->weight ? columns->weight[i] : STORE_WEIGHT_ONE) * UINT64_C(19)) *
 		       UINT64_C(0x9e3779b97f4a7c15);
 	for (uint32_t i = 0; i < columns->attribute_count; i++)
 		sum += (columns->attributes[i].trace_lo ^ columns->attributes[i].span_id * 3 ^

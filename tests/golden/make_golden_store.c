@@ -85,12 +85,12 @@ static void write_store(const char *store, struct batch *batch) {
 /* The input of tests/fuzz/fuzz_batch_decode.c. */
 static void write_seed(const char *corpus, unsigned number, const struct format_batch *encoded) {
 	char path[512];
-	uint32_t head[4 + FORMAT_COLUMNS] = {encoded->span_count, encoded->attribute_count, encoded->event_count,
+	uint32_t head[4 + FORMAT_COLUMNS - 1] = {encoded->span_count, encoded->attribute_count, encoded->event_count,
 	                                     encoded->text_bytes};
 	(void)snprintf(path, sizeof(path), "%s/golden-%u", corpus, number);
 	FILE *file = fopen(path, "wb");
 	check(file ? 0 : -errno, path);
-	for (int i = 0; i < FORMAT_COLUMNS; i++)
+	for (int i = 0; i < FORMAT_COLUMNS - 1; i++)
 		head[4 + i] = encoded->columns[i].bytes;
 	size_t written = fwrite(head, sizeof(head), 1, file);
 	for (int i = 0; i < FORMAT_COLUMNS; i++)

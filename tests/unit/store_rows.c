@@ -74,7 +74,9 @@ void store_rows_add_columns(struct store_rows *rows, const struct store_columns 
 		                          .thread = columns->thread[i],
 		                          .kind = columns->kind[i],
 		                          .status = columns->status[i],
-		                          .flags = columns->flags[i]};
+		                          .flags = columns->flags[i],
+		                          .weight = columns->weight ? columns->weight[i] : 0};
+		span.weight = span.weight == STORE_WEIGHT_ONE ? 0 : span.weight;
 		rows->spans[rows->span_count++] = span;
 	}
 	add_extras(rows, columns->attributes, columns->attribute_count, columns->events, columns->event_count,
@@ -212,7 +214,9 @@ static void add_random(struct batch *batch, struct seed *seed, enum store_shape 
 	                          .thread = id(seed, shape, ids_max),
 	                          .kind = (uint8_t)value(seed, shape, 8),
 	                          .status = (uint8_t)value(seed, shape, 8),
-	                          .flags = (uint8_t)value(seed, shape, 8)};
+	                          .flags = (uint8_t)value(seed, shape, 8),
+	                          .weight =
+	                              seed_below(seed, 8) ? 0 : (uint32_t)seed_next(seed) | (STORE_WEIGHT_ONE + 1)};
 	batch_add_span(batch, &span);
 }
 
@@ -220,18 +224,19 @@ static void add_random(struct batch *batch, struct seed *seed, enum store_shape 
 static void add_tree_span(struct batch *batch, struct seed *seed, uint32_t from, uint32_t ids_max) {
 	uint32_t at = batch->span_count;
 	const struct store_span *first = &batch->spans[from];
-	struct store_span span = {.trace_hi = at > from ? first->trace_hi : 1 + seed_below(seed, 4),
-	                          .trace_lo = at > from ? first->trace_lo : seed_next(seed),
-	                          .start_ns = (at > from ? first->start_ns : UINT64_C(5000000000000) + at * 1000) +
-	                                      seed_below(seed, 100000),
-	                          .duration_ns = seed_below(seed, 1u << (4 + seed_below(seed, 24))),
-	                          .heap_alloc_units = (uint32_t)seed_below(seed, 1000),
-	                          .heap_net_units = (int32_t)seed_below(seed, 1000) - 500,
-	                          .site = id(seed, STORE_SHAPE_RANDOM, ids_max ? ids_max : 50),
-	                          .thread = id(seed, STORE_SHAPE_RANDOM, ids_max && ids_max < 8 ? ids_max : 8),
-	                          .kind = (uint8_t)seed_below(seed, 5),
-	                          .status = seed_below(seed, 100) ? 0 : 2,
-	                          .flags = 4};
+	struct store_span span = {
+	    .trace_hi = at > from ? first->trace_hi : 1 + seed_below(seed, 4),
+	    .trace_lo = at > from ? first->trace_lo : seed_next(seed),
+	    .start_ns = (at > from ? first->start_ns : UINT64_C(5000000000000) + at * 1000) + seed_below(seed, 100000),
+	    .duration_ns = seed_below(seed, 1u << (4 + seed_below(seed, 24))),
+	    .heap_alloc_units = (uint32_t)seed_below(seed, 1000),
+	    .heap_net_units = (int32_t)seed_below(seed, 1000) - 500,
+	    .site = id(seed, STORE_SHAPE_RANDOM, ids_max ? ids_max : 50),
+	    .thread = id(seed, STORE_SHAPE_RANDOM, ids_max && ids_max < 8 ? ids_max : 8),
+	    .kind = (uint8_t)seed_below(seed, 5),
+	    .status = seed_below(seed, 100) ? 0 : 2,
+	    .flags = 4,
+	    .weight = (uint32_t)(at > from ? first->weight : (at / 7 % 3) * 2 * STORE_WEIGHT_ONE)};
 	span.span_id = ((uint64_t)span.thread << 32) + at + 1;
 	if (at > from)
 		span.parent_id =

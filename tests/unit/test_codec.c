@@ -98,7 +98,7 @@ static void columns_decode_alone(void **state) {
 	encode(codec->encoder, codec->batch, &encoded);
 	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMNS_ALL, &all), 0);
 	uint64_t sum_all = checksum64(all.duration_ns, 8000, checksum64(all.parent_id, 8000, 0));
-	for (uint32_t bit = 0; bit < 14; bit++) {
+	for (uint32_t bit = 0; bit < 15; bit++) {
 		struct format_batch needed = encoded;
 		uint32_t needs = decode_needs(1u << bit);
 		for (uint32_t i = 0; i < FORMAT_COLUMNS; i++)
@@ -141,6 +141,31 @@ static void damaged_bytes_do_no_harm(void **state) {
 		free(copy);
 	}
 	assert_true(refused > rounds / 40);
+}
+
+/* Spans that all stand for themselves take no byte for it; one that stands for more is read back, and none stands for less. */
+static void weights_cost_nothing_where_all_are_one(void **state) {
+	struct codec *codec = *state;
+	struct store_columns columns;
+	struct format_batch encoded;
+	struct store_span span = {.trace_lo = 1, .span_id = 1, .site = 1, .thread = 1};
+	batch_clear(codec->batch);
+	batch_add_span(codec->batch, &span);
+	span.weight = STORE_WEIGHT_ONE;
+	batch_add_span(codec->batch, &span);
+	encode(codec->encoder, codec->batch, &encoded);
+	assert_int_equal(encoded.columns[FORMAT_COLUMN_WEIGHT].bytes, 0);
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_WEIGHT, &columns), 0);
+	assert_null(columns.weight);
+	span.weight = 10 * STORE_WEIGHT_ONE;
+	batch_add_span(codec->batch, &span);
+	encode(codec->encoder, codec->batch, &encoded);
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_WEIGHT, &columns), 0);
+	assert_int_equal(columns.weight[0], STORE_WEIGHT_ONE);
+	assert_int_equal(columns.weight[2], 10 * STORE_WEIGHT_ONE);
+	static const uint8_t too_light[] = {FORMAT_TRANSFORM_PLAIN, 1, 0, 200};
+	encoded.columns[FORMAT_COLUMN_WEIGHT] = (struct format_column_bytes){too_light, sizeof(too_light)};
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_WEIGHT, &columns), ERR_DAMAGED);
 }
 
 static void an_unknown_transform_is_newer(void **state) {
@@ -233,6 +258,7 @@ int main(void) {
 	    cmocka_unit_test(the_largest_batch_comes_back),
 	    cmocka_unit_test(columns_decode_alone),
 	    cmocka_unit_test(damaged_bytes_do_no_harm),
+	    cmocka_unit_test(weights_cost_nothing_where_all_are_one),
 	    cmocka_unit_test(an_unknown_transform_is_newer),
 	    cmocka_unit_test(checksum_is_xxh64),
 	    cmocka_unit_test(sorting_is_stable),
