@@ -54,6 +54,7 @@ bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, uint64_t ev
 	    .dropped_depth = cursor->dropped_depth,
 	    .sampled_out = saturating_add(cursor->sampled_out, cursor->sampled_out_short),
 	    .sampled_out_short = cursor->sampled_out_short,
+	    .thinned = cursor->thinned_spans,
 	    .rejected_contract = cursor->rejected_spans,
 	    .dropped_attributes = cursor->dropped_attributes,
 	    .dropped_events = cursor->dropped_events,
@@ -154,6 +155,7 @@ void books_add(struct books *sum, const struct books *books) {
 	sum->dropped_async = saturating_add(sum->dropped_async, books->dropped_async);
 	sum->sampled_out = saturating_add(sum->sampled_out, books->sampled_out);
 	sum->sampled_out_short = saturating_add(sum->sampled_out_short, books->sampled_out_short);
+	sum->thinned = saturating_add(sum->thinned, books->thinned);
 	sum->rejected_contract = saturating_add(sum->rejected_contract, books->rejected_contract);
 	sum->lost_skipped = saturating_add(sum->lost_skipped, books->lost_skipped);
 	sum->lost_quarantined = saturating_add(sum->lost_quarantined, books->lost_quarantined);

@@ -39,6 +39,7 @@ struct books {
 	uint64_t dropped_async;     /* of dropped_depth: async spans that found no place */
 	uint64_t sampled_out;       /* for either reason */
 	uint64_t sampled_out_short; /* of these: ended before their minimum duration */
+	uint64_t thinned;           /* of these: left out by tail keep of the agent */
 	uint64_t rejected_contract;
 	uint64_t lost_skipped;
 	uint64_t lost_quarantined;

@@ -38,7 +38,8 @@ static const char help[] = "  spanring-analyze audit STORE\n"
                            "quarantined. in ring: ended, and still in the ring of a living thread at the\n"
                            "last commit; it is stored with the next one. evicted: stored, and removed with\n"
                            "its segment by the limits of the agent (--retain-...). sampled_out: the trace\n"
-                           "is not kept, or the span was shorter than the minimum.\n"
+                           "is not kept, or the span was shorter than the minimum, or the agent thinned it\n"
+                           "out (tail keep): thinned of them.\n"
                            "\n"
                            "Statistics count every span that ended, recorded or not: of a process that is\n"
                            "over and had them all its life they must agree, but for one span of each\n"
@@ -254,6 +255,7 @@ static void print_books(struct json *json, const struct books *books) {
 	json_u64(json, "dropped_async", books->dropped_async);
 	json_u64(json, "sampled_out", books->sampled_out);
 	json_u64(json, "sampled_out_short", books->sampled_out_short);
+	json_u64(json, "thinned", books->thinned);
 	json_open(json, "rejected", '{');
 	json_u64(json, "contract", books->rejected_contract);
 	json_close(json);
@@ -354,6 +356,15 @@ static void print_dropped(const struct terminal *terminal, const struct books *t
 	              total->dropped_full, total->dropped_depth, async, total->dropped_no_ring, total->dropped_reentry);
 }
 
+static void print_sampled_out(const struct terminal *terminal, const struct books *total) {
+	uint64_t otherwise = saturating_add(total->sampled_out_short, total->thinned);
+	uint64_t by_sampler = total->sampled_out > otherwise ? total->sampled_out - otherwise : 0;
+	terminal_note(terminal, stdout, STYLE_PLAIN,
+	              "sampled out: %" PRIu64 " of a trace that is not kept, %" PRIu64
+	              " shorter than the minimum, %" PRIu64 " thinned out by tail keep",
+	              by_sampler, total->sampled_out_short, total->thinned);
+}
+
 static void print_total(const struct audit *audit) {
 	const struct terminal *terminal = &audit->query.context->terminal;
 	const struct books *total = &audit->total;
@@ -382,11 +393,8 @@ static void print_total(const struct audit *audit) {
 		              "open: %" PRIu64 " are stored as they were when their process died; see "
 		              "spanring-analyze unfinished",
 		              total->unfinished);
-	if (total->sampled_out_short > 0)
-		terminal_note(terminal, stdout, STYLE_PLAIN,
-		              "sampled out: %" PRIu64 " of a trace that is not kept, %" PRIu64
-		              " shorter than the minimum",
-		              total->sampled_out - total->sampled_out_short, total->sampled_out_short);
+	if (total->sampled_out_short > 0 || total->thinned > 0)
+		print_sampled_out(terminal, total);
 	if (audit->statistics_spans > 0)
 		terminal_note(terminal, stdout, STYLE_PLAIN, "statistics: %" PRIu64 " spans counted, recorded or not",
 		              audit->statistics_spans);

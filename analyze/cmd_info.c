@@ -160,6 +160,43 @@ static void print_evicted(const struct store_evictions *evictions) {
 	}
 }
 
+/* What tail keep of the agent did, of the rings that the store still tells of. */
+static struct store_cursor tail_sums(const struct store_overview *overview) {
+	struct store_cursor sum = {0};
+	for (size_t i = 0; i < overview->ring_count; i++) {
+		const struct store_cursor *cursor = &overview->rings[i].cursor;
+		sum.thinned_spans = saturating_add(sum.thinned_spans, cursor->thinned_spans);
+		sum.thinned_attributes = saturating_add(sum.thinned_attributes, cursor->thinned_attributes);
+		sum.thinned_events = saturating_add(sum.thinned_events, cursor->thinned_events);
+		sum.weighted_spans = saturating_add(sum.weighted_spans, cursor->weighted_spans);
+		sum.traces_in_part = saturating_add(sum.traces_in_part, cursor->traces_in_part);
+	}
+	return sum;
+}
+
+static void print_tail_json(struct json *json, const struct store_overview *overview) {
+	struct store_cursor sum = tail_sums(overview);
+	json_open(json, "tail", '{');
+	json_u64(json, "thinned_spans", sum.thinned_spans);
+	json_u64(json, "thinned_attributes", sum.thinned_attributes);
+	json_u64(json, "thinned_events", sum.thinned_events);
+	json_u64(json, "weighted_spans", sum.weighted_spans);
+	json_u64(json, "traces_in_part", sum.traces_in_part);
+	json_close(json);
+}
+
+static void print_tail(const struct store_overview *overview) {
+	struct store_cursor sum = tail_sums(overview);
+	char text[3][UNITS_TEXT_BYTES];
+	if (sum.thinned_spans == 0 && sum.weighted_spans == 0)
+		return;
+	printf("  tail keep   %s spans thinned out, %s kept stand for more than one",
+	       units_format_count(sum.thinned_spans, text[0]), units_format_count(sum.weighted_spans, text[1]));
+	if (sum.traces_in_part > 0)
+		printf(", %s traces kept in part", units_format_count(sum.traces_in_part, text[2]));
+	(void)putchar('\n');
+}
+
 static void print_segments_json(struct json *json, const struct store_overview *overview) {
 	json_open(json, "segments", '[');
 	for (size_t i = 0; i < overview->segment_count; i++) {
@@ -290,6 +327,7 @@ static void print_json(const struct query *query, const struct totals *totals, c
 	print_wall(&json, "start_wall_ns", totals->start_wall_ns);
 	print_wall(&json, "end_wall_ns", totals->end_wall_ns);
 	print_evicted_json(&json, &query->overview->evictions);
+	print_tail_json(&json, query->overview);
 	print_segments_json(&json, query->overview);
 	print_processes_json(&json, query->overview, spans);
 	print_scopes_json(&json, query->overview);
@@ -333,6 +371,7 @@ static void print_summary(const struct query *query, const struct totals *totals
 	printf("\n  segments    %zu, %" PRIu64 " sealed, %s batches\n", query->overview->segment_count, totals->sealed,
 	       units_format_count(totals->batches, text[0]));
 	print_evicted(&query->overview->evictions);
+	print_tail(query->overview);
 }
 
 static int print_processes(const struct query *query, const uint64_t *spans) {

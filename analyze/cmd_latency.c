@@ -29,6 +29,9 @@ static const char help[] = "  spanring-analyze latency STORE\n"
                            "figure is exact and covers the spans that are stored. The last lines say which\n"
                            "it was.\n"
                            "\n"
+                           "Records that the agent's tail keep left are read with their weights: figures are\n"
+                           "then estimates of all spans it saw, with the spread that chance gives them.\n"
+                           "\n"
                            "Self time is the part of a span in which none of its direct children ran; it is\n"
                            "read from the records, with --sort self, and with --json where they are read.\n"
                            "\n"
@@ -138,8 +141,11 @@ static void print_json(const struct latency *latency, size_t shown) {
 	json_open(&json, NULL, '{');
 	json_text(&json, "schema", "latency/1");
 	json_text(&json, "coverage", latency->covers_all ? "all" : "stored");
-	json_text(&json, "method", latency->sketched ? "sketch" : "exact");
-	json_f64(&json, "max_relative_error", latency->sketched ? SKETCH_ERROR : 0);
+	json_text(&json, "method", latency->sketched ? "sketch" : latency->estimated ? "estimate" : "exact");
+	if (latency->estimated)
+		json_null(&json, "max_relative_error");
+	else
+		json_f64(&json, "max_relative_error", latency->sketched ? SKETCH_ERROR : 0);
 	if (latency->open_known)
 		json_u64(&json, "unfinished", latency->open);
 	else
@@ -162,6 +168,11 @@ static void print_json(const struct latency *latency, size_t shown) {
 			json_u64(&json, "self_ns", line->self_ns);
 		else
 			json_null(&json, "self_ns");
+		if (latency->estimated) {
+			json_u64(&json, "records", line->records);
+			json_f64(&json, "weight_max", line->weight_max);
+			json_f64(&json, "error_95", line->error);
+		}
 		json_close(&json);
 	}
 	json_close(&json);
@@ -243,6 +254,33 @@ static void print_coverage_exact(const struct latency *latency, uint64_t spans) 
 		                    "its life, and without --since and --until");
 }
 
+/* The spread of the worst name among those that are shown: a reader takes it for all. */
+static void print_coverage_estimated(const struct latency *latency, uint64_t spans) {
+	const struct terminal *terminal = &latency->query.context->terminal;
+	uint64_t records = 0;
+	double weight = 1;
+	double error = 0;
+	char from[UNITS_TEXT_BYTES];
+	char of[UNITS_TEXT_BYTES];
+	for (size_t i = 0; i < latency->line_count; i++) {
+		const struct latency_line *line = &latency->lines[i];
+		records += line->records;
+		weight = line->weight_max > weight ? line->weight_max : weight;
+		error = line->error > error ? line->error : error;
+	}
+	terminal_note(terminal, stdout, STYLE_DIM,
+	              "estimated from %s of %s spans%s, weights up to %.6g: counts, and ranks of percentiles, within "
+	              "%.2g %% (19 times in 20)",
+	              units_format_count(records, from), units_format_count(spans, of),
+	              latency->filtered ? " that match" : "", weight, 100 * error);
+	if (has_statistics(&latency->query))
+		terminal_note(terminal, stdout, STYLE_DIM,
+		              latency->query.context->options->exact
+		                  ? "without --exact: all spans that ended, as the programs counted them"
+		                  : "exact numbers are in the statistics, where every process kept them all its life, "
+		                    "and without --since and --until");
+}
+
 /* One line says what the figures cover and how sure they are; more only where something is left out. */
 static void print_coverage(const struct latency *latency, uint64_t spans) {
 	const struct terminal *terminal = &latency->query.context->terminal;
@@ -253,6 +291,8 @@ static void print_coverage(const struct latency *latency, uint64_t spans) {
 		              "all %s %s that ended%s, percentiles within 0.8 %%; --exact reads the records",
 		              units_format_count(spans, text), spans == 1 ? "span" : "spans",
 		              latency->filtered ? " and match" : "");
+	else if (latency->estimated)
+		print_coverage_estimated(latency, spans);
 	else
 		print_coverage_exact(latency, spans);
 	if (latency->open > 0 && latency->open_known)

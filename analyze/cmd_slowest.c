@@ -185,6 +185,7 @@ static void print_json(const struct slowest *slowest) {
 	char text[TRACE_ID_TEXT_BYTES];
 	json_open(&json, NULL, '{');
 	json_text(&json, "schema", "slowest/1");
+	json_u64(&json, "thinned", query_thinned_spans(&slowest->query));
 	json_open(&json, "spans", '[');
 	for (size_t i = 0; i < slowest->candidate_count; i++) {
 		const struct candidate *span = &slowest->candidates[i];
@@ -225,7 +226,15 @@ static int print_table(const struct slowest *slowest) {
 	}
 	int rc = table_print(&table, &slowest->query.context->terminal, stdout);
 	if (rc == 0) {
+		uint64_t thinned = query_thinned_spans(&slowest->query);
+		char left_out[UNITS_TEXT_BYTES];
 		(void)putchar('\n');
+		if (thinned > 0)
+			terminal_note(
+			    &slowest->query.context->terminal, stdout, STYLE_DIM,
+			    "of those that are stored: %s were thinned out, of traces with nothing to tell when "
+			    "that was decided",
+			    units_format_count(thinned, left_out));
 		if (slowest->open > 0) {
 			char count[UNITS_TEXT_BYTES];
 			terminal_note(&slowest->query.context->terminal, stdout, STYLE_DIM,

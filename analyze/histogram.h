@@ -47,13 +47,17 @@ static inline uint64_t histogram_bin_high(uint32_t bin) {
 }
 
 /* 0 or -ENOMEM. */
-static inline int histogram_add(struct histogram *histogram, uint64_t value) {
+static inline int histogram_add_weight(struct histogram *histogram, uint64_t value, uint64_t weight) {
 	uint32_t bin = histogram_bin(value);
 	uint32_t group = bin / HISTOGRAM_GROUP_BINS;
 	if (__builtin_expect(!histogram->groups[group], 0) && histogram_grow(histogram, group) != 0)
 		return -ENOMEM;
-	histogram->groups[group][bin % HISTOGRAM_GROUP_BINS]++;
+	histogram->groups[group][bin % HISTOGRAM_GROUP_BINS] += weight;
 	return 0;
+}
+
+static inline int histogram_add(struct histogram *histogram, uint64_t value) {
+	return histogram_add_weight(histogram, value, 1);
 }
 
 /* Where the value of a rank (1 is the smallest) lies. */

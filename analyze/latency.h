@@ -3,7 +3,8 @@
  * What the files of the latency command share: a line per span name, however its figures were found.
  *
  *     latency_rollup.c    from rollups: all spans that ended, percentiles within SKETCH_ERROR
- *     latency_records.c   from the records: exact, the spans that are stored
+ *     latency_records.c   from the records: exact, the spans that are stored; or, where tail keep left some out, estimated with
+ *                         the weights of those that are stored
  *     latency_self.c      self times, from the records too
  */
 #ifndef SPANRING_ANALYZE_LATENCY_H
@@ -27,6 +28,9 @@ struct latency_line {
 	uint64_t max_ns;
 	uint64_t quantiles[QUANTILE_COUNT];
 	uint64_t self_ns;
+	uint64_t records;  /* estimated: from so many */
+	double error;      /* estimated: see estimate.h */
+	double weight_max; /* estimated: of its records */
 };
 
 struct latency {
@@ -41,6 +45,7 @@ struct latency {
 	bool wants_self;
 	bool self_known; /* the self times of the lines are set */
 	bool sketched;   /* from rollups */
+	bool estimated;  /* from records that stand for more than themselves */
 	bool covers_all; /* every span that ended, up to end_wall_ns */
 };
 

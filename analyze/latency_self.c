@@ -20,15 +20,26 @@ struct self_reading {
 	bool is_first;
 };
 
+/* For all the spans that the row stands for. */
+static uint64_t weighted(const struct store_columns *columns, uint32_t row, uint64_t ns) {
+	uint32_t weight = query_weight(columns, row);
+	uint64_t product;
+	if (weight == STORE_WEIGHT_ONE)
+		return ns;
+	if (__builtin_mul_overflow(ns, (uint64_t)weight, &product))
+		return ns / STORE_WEIGHT_ONE > UINT64_MAX / weight ? UINT64_MAX : ns / STORE_WEIGHT_ONE * weight;
+	return product / STORE_WEIGHT_ONE;
+}
+
 static void add(struct self_reading *reading, const struct store_columns *columns, uint32_t row) {
 	struct latency *latency = reading->latency;
-	uint64_t covered = reading->covered[row];
+	uint64_t covered = weighted(columns, row, reading->covered[row]);
 	if (query_is_open(columns, row) || (latency->filtered && !query_accepts(&latency->query, columns, row)))
 		return;
 	uint32_t name = query_name(columns, row);
 	uint64_t *self_ns = &latency->lines[name <= latency->query.overview->name_count ? name : 0].self_ns;
 	if (reading->is_first)
-		*self_ns = saturating_add(*self_ns, columns->duration_ns[row] - covered);
+		*self_ns = saturating_add(*self_ns, weighted(columns, row, columns->duration_ns[row]) - covered);
 	else
 		*self_ns -= covered < *self_ns ? covered : *self_ns;
 }
@@ -59,7 +70,8 @@ static int read_all(struct self_reading *reading) {
 	struct query *query = &reading->latency->query;
 	struct query_scan scan = {.columns = STORE_COLUMN_TRACE | STORE_COLUMN_SPAN_ID | STORE_COLUMN_PARENT_ID |
 	                                     STORE_COLUMN_START | STORE_COLUMN_DURATION | STORE_COLUMN_SITE |
-	                                     query_open_column(query),
+	                                     query_open_column(query) |
+	                                     (reading->latency->estimated ? STORE_COLUMN_WEIGHT : 0),
 	                          .whole_time = true,
 	                          .on_batch = take_batch,
 	                          .context = reading};

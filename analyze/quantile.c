@@ -44,6 +44,7 @@ struct quantiles {
 	size_t series_count;
 	size_t budget_bytes;
 	bool narrowing; /* the first pass is over */
+	bool weighted;  /* counts are sums of weights: values cannot be collected one by one */
 };
 
 uint64_t quantile_rank(uint64_t count, enum quantile which) {
@@ -89,7 +90,7 @@ void quantiles_free(struct quantiles *quantiles) {
 	free(quantiles);
 }
 
-int quantiles_observe(struct quantiles *quantiles, size_t index, uint64_t value) {
+static inline int observe(struct quantiles *quantiles, size_t index, uint64_t value, uint64_t weight) {
 	assert(index < quantiles->series_count);
 	assert(!quantiles->narrowing);
 	struct series *series = quantiles->series[index];
@@ -99,11 +100,20 @@ int quantiles_observe(struct quantiles *quantiles, size_t index, uint64_t value)
 			return -ENOMEM;
 		quantiles->series[index] = series;
 	}
-	series->count++;
-	return histogram_add(&series->histogram, value);
+	series->count += weight;
+	return histogram_add_weight(&series->histogram, value, weight);
 }
 
-void quantiles_refine(struct quantiles *quantiles, size_t index, uint64_t value) {
+int quantiles_observe(struct quantiles *quantiles, size_t index, uint64_t value) {
+	return observe(quantiles, index, value, 1);
+}
+
+int quantiles_observe_weighted(struct quantiles *quantiles, size_t index, uint64_t value, uint32_t weight) {
+	quantiles->weighted = true;
+	return observe(quantiles, index, value, weight);
+}
+
+static inline void refine(struct quantiles *quantiles, size_t index, uint64_t value, uint64_t weight) {
 	assert(index < quantiles->series_count);
 	struct series *series = quantiles->series[index];
 	if (!series)
@@ -115,12 +125,20 @@ void quantiles_refine(struct quantiles *quantiles, size_t index, uint64_t value)
 		if (value < window->low || window->mode == WINDOW_WAIT)
 			return;
 		if (window->mode == WINDOW_REFINE)
-			window->cells[(value - window->low) >> window->shift]++;
+			window->cells[(value - window->low) >> window->shift] += weight;
 		else if (window->found < window->count)
 			window->cells[window->found] = value;
-		window->found++;
+		window->found += weight;
 		return;
 	}
+}
+
+void quantiles_refine(struct quantiles *quantiles, size_t index, uint64_t value) {
+	refine(quantiles, index, value, 1);
+}
+
+void quantiles_refine_weighted(struct quantiles *quantiles, size_t index, uint64_t value, uint32_t weight) {
+	refine(quantiles, index, value, weight);
 }
 
 /* Put a target into the window [low, high], the last one or a new one; solved when it is one value wide. */
@@ -211,7 +229,7 @@ static uint32_t refine_shift(const struct window *window) {
 	return shift;
 }
 
-/* Decide what the pass does with a window; takes from the budget. */
+/* Decide what the pass does with a window; takes from the budget. Windows with more than collect_max are not collected. */
 static int plan(struct window *window, uint64_t collect_max, size_t *budget_bytes) {
 	size_t cells = QUANTILE_REFINE_BINS;
 	window->mode = WINDOW_REFINE;
@@ -245,6 +263,8 @@ static int plan_all(struct quantiles *quantiles) {
 	uint64_t room = budget_bytes / sizeof(uint64_t);
 	uint64_t share = room / windows > COLLECT_VALUES_MIN ? room / windows : COLLECT_VALUES_MIN;
 	uint64_t collect_max = values <= room ? room : share;
+	if (quantiles->weighted)
+		collect_max = 0;
 	for (size_t i = 0; i < quantiles->series_count; i++) {
 		struct series *series = quantiles->series[i];
 		for (uint32_t w = 0; series && w < series->window_count; w++) {

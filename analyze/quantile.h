@@ -46,6 +46,13 @@ int quantiles_observe(struct quantiles *quantiles, size_t series, uint64_t value
  */
 int quantiles_next_pass(struct quantiles *quantiles);
 
+/*
+ * Values that stand for more than one, whole numbers of some unit: ranks are then ranks among the units. Of one set either all values are
+ * weighted or none; the weighted ones are always refined, one more pass as a rule.
+ */
+int quantiles_observe_weighted(struct quantiles *quantiles, size_t series, uint64_t value, uint32_t weight);
+void quantiles_refine_weighted(struct quantiles *quantiles, size_t series, uint64_t value, uint32_t weight);
+
 /* Later passes. */
 void quantiles_refine(struct quantiles *quantiles, size_t series, uint64_t value);
 

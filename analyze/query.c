@@ -111,6 +111,20 @@ uint32_t query_open_column(const struct query *query) {
 	return query_holds_open(query) ? STORE_COLUMN_FLAGS : 0;
 }
 
+bool query_is_weighted(const struct query *query) {
+	for (size_t i = 0; i < query->overview->ring_count; i++)
+		if (query->overview->rings[i].cursor.weighted_spans > 0)
+			return true;
+	return false;
+}
+
+uint64_t query_thinned_spans(const struct query *query) {
+	uint64_t spans = 0;
+	for (size_t i = 0; i < query->overview->ring_count; i++)
+		spans = saturating_add(spans, query->overview->rings[i].cursor.thinned_spans);
+	return spans;
+}
+
 bool query_accepts(const struct query *query, const struct store_columns *columns, uint32_t row) {
 	if (query->name_wanted) {
 		uint32_t name = query_name(columns, row);

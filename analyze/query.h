@@ -64,6 +64,17 @@ static inline bool query_is_open(const struct store_columns *columns, uint32_t r
 	return columns->flags && (columns->flags[row] & STORE_SPAN_OPEN) != 0;
 }
 
+/* May the store hold spans that stand for more than one (tail keep of the agent)? If not, the weights need not be read. */
+bool query_is_weighted(const struct query *query);
+
+/* For how many spans row i stands, in units of 1/STORE_WEIGHT_ONE; one when weights were not asked for. */
+static inline uint32_t query_weight(const struct store_columns *columns, uint32_t row) {
+	return columns->weight ? columns->weight[row] : STORE_WEIGHT_ONE;
+}
+
+/* Spans that ended and were left out by tail keep, as far as the store still tells of their rings. */
+uint64_t query_thinned_spans(const struct query *query);
+
 /* Does row i pass the filters? */
 bool query_accepts(const struct query *query, const struct store_columns *columns, uint32_t row);
 
