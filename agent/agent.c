@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "handover.h"
 #include "status.h"
+#include "tail.h"
 
 #include <string.h>
 
@@ -121,7 +122,7 @@ static uint64_t half_wait_ns(const struct agent *agent) {
 static enum agent_handover handover_reason(const struct agent *agent) {
 	if (agent->full || agent->sink.catalog_full)
 		return AGENT_HANDOVER_FULL;
-	if (agent->open_job->batch->span_count >= agent->config->batch_spans)
+	if (agent->open_job->batch->span_count >= agent->config->batch_spans + tail_waiting_spans(agent->sink.tail))
 		return AGENT_HANDOVER_BATCH_SIZE;
 	if (agent->now_ns >= agent->handed_ns + FLUSH_WANTED_NS && flush_is_wanted(agent))
 		return AGENT_HANDOVER_WANTED;
@@ -129,7 +130,7 @@ static enum agent_handover handover_reason(const struct agent *agent) {
 		return AGENT_HANDOVER_MAX_WAIT;
 	if (agent->now_ns >= agent->flush_at_ns)
 		return AGENT_HANDOVER_FLUSH_INTERVAL;
-	if (any_producer_ending(agent, true))
+	if (any_producer_ending(agent, true) && !tail_waits_for_ended(agent->sink.tail))
 		return AGENT_HANDOVER_ENDED;
 	return any_ring_half_full(agent) ? AGENT_HANDOVER_HALF_RING : AGENT_HANDOVER_COUNT;
 }
@@ -327,6 +328,7 @@ static void read_all_statistics(struct agent *agent, bool round) {
 }
 
 int agent_drain(struct agent *agent) {
+	agent->stopping = true;
 	discovery_events(&agent->discovery);
 	discovery_rescan(&agent->discovery);
 	agent->now_ns = clock_monotonic_ns();

@@ -86,6 +86,7 @@ struct agent {
 	struct flush_job *failed_job; /* to be given again when store.breaker says so */
 	uint64_t sequence;            /* of the open job */
 	bool new_segment;             /* the job after the open one begins a segment */
+	bool stopping;                /* nothing is waited for any more */
 	bool carry_all;               /* the open job is the first of its segment: it takes all rows along */
 	bool full;                    /* the open job has no room; waits for the store */
 	struct store_state store;

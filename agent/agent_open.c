@@ -10,6 +10,7 @@
 #include "base/errs.h"
 #include "libshm/fault_guard.h"
 #include "status.h"
+#include "tail.h"
 
 #include <spanring/version.h>
 #include <stdio.h>
@@ -112,11 +113,16 @@ static int open_memory(struct agent *agent) {
 		rc = flush_job_new(&agent->spare_job);
 	if (rc == 0)
 		rc = catalog_new(&agent->sink.catalog);
+	if (rc == 0 && agent->config->tail_keep) {
+		struct tail_rules rules = tail_rules_of(agent->config);
+		rc = tail_new(&rules, agent->config->tail_memory_bytes, &agent->sink.tail);
+	}
 	if (rc < 0) {
 		log_error(agent->log, "not enough memory to start");
 		return EXIT_CODE_FAILED;
 	}
-	memory_cap_init(&agent->memory, agent->config->memory_cap_bytes);
+	memory_cap_init(&agent->memory, agent->config->memory_cap_bytes,
+	                agent->config->tail_keep ? agent->config->tail_memory_bytes : 0);
 	memory_cap_shape(&agent->memory, agent->open_job->batch);
 	memory_cap_shape(&agent->memory, agent->spare_job->batch);
 	agent->sink.batch = agent->open_job->batch;
@@ -236,6 +242,7 @@ int agent_close(struct agent *agent) {
 		catalog_free(agent->failed_job->catalog);
 	flush_job_free(agent->failed_job);
 	catalog_free(agent->sink.catalog);
+	tail_free(agent->sink.tail);
 	roster_done(&agent->roster);
 	statistics_done(&agent->statistics);
 	if (agent->rings_fd >= 0)

@@ -62,6 +62,13 @@ struct config {
 	enum log_format log_format;
 	enum log_level log_level;
 	char metrics[METRICS_ADDRESS_BYTES];
+	char tail_ratio[OPTIONS_RATIO_BYTES];
+	char tail_slow[OPTIONS_RATIO_BYTES];
+	uint64_t tail_rare;
+	uint64_t tail_first;
+	uint64_t tail_wait_ns;
+	uint64_t tail_memory_bytes;
+	bool tail_keep;
 	bool quiet;
 	bool json;
 	bool each_ring;           /* status, top */

@@ -180,7 +180,7 @@ bool feed_flush_wanted(const struct feed *feed) {
 }
 
 static uint64_t spans_seen(const struct feed *feed) {
-	return feed->books.stored_spans + feed->books.rejected_spans;
+	return feed->books.stored_spans + feed->books.rejected_spans + feed->books.thinned_spans;
 }
 
 bool feed_hides_records(const struct feed *feed) {
@@ -234,8 +234,8 @@ static uint32_t ring_state(const struct feed *feed, bool ended) {
 	if (feed->quarantine)
 		return STORE_RING_QUARANTINED;
 	switch (ring_reader_life(&feed->look)) {
-	case RING_READER_RETIRED:
-		return STORE_RING_RETIRED;
+	case RING_READER_RETIRED: /* what is not taken yet is still in the ring */
+		return feed->taken < feed->look.head ? STORE_RING_LIVE : STORE_RING_RETIRED;
 	default: /* also of a thread that died in a living process: the last word comes when that is gone */
 		return ended ? STORE_RING_DIED : STORE_RING_LIVE;
 	}
@@ -256,7 +256,7 @@ void feed_cursor(const struct feed *feed, bool ended, struct store_cursor *ret_c
 	row.dropped_depth = look->dropped_depth;
 	row.dropped_attributes = look->dropped_attributes;
 	row.dropped_events = look->dropped_events;
-	row.sampled_out = look->sampled_out;
+	row.sampled_out = look->sampled_out + row.thinned_spans;
 	row.sampled_out_short = look->sampled_out_short;
 	if (feed->quarantine)
 		settle_quarantined(&row);

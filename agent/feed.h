@@ -49,6 +49,7 @@ struct feed {
 	const struct store_cursor
 	    *known; /* what the store had of it when it was opened; NULL: nothing. Of the roster */
 	struct pace pace;
+	uint32_t held_from; /* chunk of the open batch from which on its records go back (tail.h) */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/errs.h"
 #include "base/units.h"
+#include "tail.h"
 #include "unfinished.h"
 
 #include <inttypes.h>
@@ -124,6 +125,7 @@ void handover_send(struct agent *agent) {
 	job->cursor_count = 0;
 	job->account_count = 0;
 	flush_job_clear_rollups(job);
+	tail_decide(agent->sink.tail, &agent->sink, agent->now_ns, !agent->stopping);
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++) {
 		struct producer *producer = agent->roster.producers[i];
 		if (producer->phase != PRODUCER_ENDED && add_producer(agent, producer) < 0)
@@ -138,6 +140,7 @@ void handover_send(struct agent *agent) {
 	job->catalog = agent->sink.catalog;
 	job->wall_offset_ns = clock_wall_ns() - clock_monotonic_ns();
 	note_sent(agent, job);
+	tail_learn(agent->sink.tail, &agent->sink, job);
 	agent->open_job = TAKE_PTR(agent->spare_job);
 	agent->sink.batch = agent->open_job->batch;
 	agent->carry_all = false;

@@ -3,6 +3,7 @@
 
 #include "base/errs.h"
 #include "drain.h"
+#include "tail.h"
 
 #include <stdlib.h>
 
@@ -100,6 +101,12 @@ static void read_again(struct intake *intake, struct plan *plan) {
 			    ring_reader_read(&plan->feeds[i]->reader, plan->feeds[i]->taken, plan->counts[i], to);
 }
 
+static enum drain_end drain_some(struct feed *feed, struct producer_sink *sink, const union spanring_record *records,
+                                 uint32_t count, bool last) {
+	return sink->tail ? tail_take(sink->tail, feed, sink, records, count, last)
+	                  : drain_records(feed, sink, records, count, last);
+}
+
 /* INTAKE_IDLE: every ring only waits for the rest of a group. */
 static enum intake_end drain_plan(struct intake *intake, struct plan *plan, struct producer_sink *sink) {
 	const union spanring_record *records = intake->records;
@@ -112,7 +119,7 @@ static enum intake_end drain_plan(struct intake *intake, struct plan *plan, stru
 		}
 		intake->records_read += plan->counts[i];
 		uint64_t before = feed->taken;
-		if (drain_records(feed, sink, records, plan->counts[i], false) == DRAIN_FULL)
+		if (drain_some(feed, sink, records, plan->counts[i], false) == DRAIN_FULL)
 			return INTAKE_FULL;
 		if (feed->taken != before)
 			end = INTAKE_MORE;
@@ -161,7 +168,7 @@ static enum intake_end take_behind(struct intake *intake, struct producer_sink *
 	uint64_t before = feed->taken;
 	/* What a dead thread left at the end of its last group will not be completed. */
 	bool last = !living && count < limit;
-	if (drain_records(feed, sink, intake->records, count, last) == DRAIN_FULL)
+	if (drain_some(feed, sink, intake->records, count, last) == DRAIN_FULL)
 		return INTAKE_FULL;
 	return feed->taken != before ? INTAKE_MORE : INTAKE_IDLE;
 }

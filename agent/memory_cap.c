@@ -29,22 +29,24 @@ uint64_t memory_cap_own_bytes(void) {
 	return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-void memory_cap_init(struct memory_cap *memory, uint64_t cap_bytes) {
-	uint64_t share = cap_bytes > FIXED_BYTES ? cap_bytes - FIXED_BYTES : 0;
+void memory_cap_init(struct memory_cap *memory, uint64_t cap_bytes, uint64_t reserved_bytes) {
+	uint64_t fixed = FIXED_BYTES + reserved_bytes;
+	uint64_t share = cap_bytes > fixed ? cap_bytes - fixed : 0;
 	if (share > SHARED_BYTES_FULL)
 		share = SHARED_BYTES_FULL;
 	uint32_t rows = (uint32_t)(BATCH_SPANS_MAX * share / SHARED_BYTES_FULL);
 	rows -= rows % ROWS_STEP;
 	if (rows < MEMORY_CAP_ROWS_MIN)
 		rows = MEMORY_CAP_ROWS_MIN;
-	*memory = (struct memory_cap){.cap_bytes = cap_bytes, .rows_full = rows, .rows = rows};
+	*memory = (struct memory_cap){
+	    .cap_bytes = cap_bytes, .reserved_bytes = reserved_bytes, .rows_full = rows, .rows = rows};
 }
 
 void memory_cap_change(struct memory_cap *memory, uint64_t cap_bytes) {
 	uint64_t times_over = memory->times_over;
 	if (cap_bytes == memory->cap_bytes)
 		return;
-	memory_cap_init(memory, cap_bytes);
+	memory_cap_init(memory, cap_bytes, memory->reserved_bytes);
 	memory->times_over = times_over;
 }
 

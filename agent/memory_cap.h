@@ -21,6 +21,7 @@
 
 struct memory_cap {
 	uint64_t cap_bytes;
+	uint64_t reserved_bytes;
 	uint64_t own_bytes; /* at the last look */
 	uint32_t rows_full; /* that the cap allows */
 	uint32_t rows;      /* now: of a batch, of the read buffer, and memory samples of one job */
@@ -28,7 +29,8 @@ struct memory_cap {
 	uint64_t times_over;
 };
 
-void memory_cap_init(struct memory_cap *memory, uint64_t cap_bytes);
+/* reserved_bytes: of the cap, for what is no buffer. */
+void memory_cap_init(struct memory_cap *memory, uint64_t cap_bytes, uint64_t reserved_bytes);
 
 /* Another cap from now on; the next batches fit it. */
 void memory_cap_change(struct memory_cap *memory, uint64_t cap_bytes);

@@ -228,7 +228,7 @@ int merger_open(struct store_writer *writer, const char *directory, const struct
 	struct merger *merger = calloc(1, sizeof(*merger));
 	if (!merger)
 		return -ENOMEM;
-	memory_cap_init(&memory, options->memory_cap_bytes);
+	memory_cap_init(&memory, options->memory_cap_bytes, 0);
 	merger->writer = writer;
 	merger->directory = directory;
 	merger->options = *options;

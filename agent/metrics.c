@@ -81,6 +81,7 @@ static void write_dropped(FILE *file, const struct metrics_family *family, const
 static void write_sampled_out(FILE *file, const struct metrics_family *family, const struct metrics_figures *figures) {
 	write_one(file, family, "reason", "sampler", figures->counted.sampled_out);
 	write_one(file, family, "reason", "short", figures->counted.sampled_out_short);
+	write_one(file, family, "reason", "thinned", figures->counted.thinned);
 }
 
 static void write_quarantined(FILE *file, const struct metrics_family *family, const struct metrics_figures *figures) {
@@ -168,7 +169,7 @@ const struct metrics_family metrics_families[] = {
     COUNTER("spans_stored", HELP("Spans committed to the store."), OWN(figures.spans)),
     COUNTER("spans_unfinished", HELP("Spans stored that were open when their program died."), OWN(figures.spans_unfinished)),
     COUNTER("spans_dropped", HELP("Spans lost in programs: ring full, stack too deep, no ring, or begun inside a signal handler."), .write = write_dropped),
-    COUNTER("spans_sampled_out", HELP("Spans left out on purpose: by the sampler, or shorter than their minimum."), .write = write_sampled_out),
+    COUNTER("spans_sampled_out", HELP("Spans left out on purpose: by the sampler, shorter than their minimum, or thinned out."), .write = write_sampled_out),
     COUNTER("spans_rejected", HELP("Span records that break the contract."), FIGURE(counted.rejected)),
     COUNTER("records_rejected", HELP("Other records that break the contract."), FIGURE(counted.rejected_other)),
     COUNTER("records_lost", HELP("Records skipped before they could be stored."), FIGURE(counted.lost)),

@@ -11,6 +11,7 @@
 #include "merger.h"
 #include "preset.h"
 #include "sandbox.h"
+#include "tail_choice.h"
 #include "view.h"
 
 #include <inttypes.h>
@@ -21,6 +22,7 @@
 #define FLUSH "flush"
 #define RETENTION "retention"
 #define PROGRAMS "programs"
+#define TAIL "tail"
 #define PLACE(field) offsetof(struct config, field)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -29,7 +31,7 @@
 static const char *const durabilities[] = {
     [STORE_DURABILITY_NORMAL] = "normal", [STORE_DURABILITY_FULL] = "full", NULL};
 
-const char *const options_sections[] = {AGENT, FLUSH, RETENTION, PROGRAMS, NULL};
+const char *const options_sections[] = {AGENT, FLUSH, RETENTION, PROGRAMS, TAIL, NULL};
 
 const struct options_entry options_table[OPTIONS_COUNT] = {
     [OPTIONS_RINGS] = {.name = "rings",
@@ -312,6 +314,75 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                                      .reloads = true,
                                      .min = 10 * NS_PER_MS,
                                      .max = HOUR_NS},
+    [OPTIONS_TAIL_KEEP] = {.name = "tail-keep",
+                           .section = TAIL,
+                           .variable = OPTIONS_VARIABLE_PREFIX "TAIL_KEEP",
+                           .usual = "no",
+                           .about = "keep failed, slow, rare and new traces, and of all\n"
+                                    "others the share tail-ratio",
+                           .type = OPTIONS_SWITCH,
+                           .place = PLACE(tail_keep)},
+    [OPTIONS_TAIL_RATIO] = {.name = "tail-ratio",
+                            .section = TAIL,
+                            .variable = OPTIONS_VARIABLE_PREFIX "TAIL_RATIO",
+                            .value = "X",
+                            .usual = "0.1",
+                            .about = "share of ordinary traces that is kept, 0 to 1",
+                            .type = OPTIONS_TAIL_SHARE,
+                            .place = PLACE(tail_ratio)},
+    [OPTIONS_TAIL_SLOW] = {.name = "tail-slow",
+                           .section = TAIL,
+                           .variable = OPTIONS_VARIABLE_PREFIX "TAIL_SLOW",
+                           .value = "LIMIT",
+                           .usual = "p99",
+                           .about = "keep a trace with a span longer than this time, or with\n"
+                                    "a first span (of the trace, or of a process) beyond\n"
+                                    "this percentile of its name; never: for no duration",
+                           .type = OPTIONS_SLOWNESS,
+                           .place = PLACE(tail_slow)},
+    [OPTIONS_TAIL_RARE] = {.name = "tail-rare",
+                           .section = TAIL,
+                           .variable = OPTIONS_VARIABLE_PREFIX "TAIL_RARE",
+                           .value = "N",
+                           .usual = "10",
+                           .about = "keep traces with a name that comes less often than N\n"
+                                    "times in a minute",
+                           .type = OPTIONS_NUMBER,
+                           .place = PLACE(tail_rare),
+                           .min = 0,
+                           .max = 1000000},
+    [OPTIONS_TAIL_FIRST] = {.name = "tail-first",
+                            .section = TAIL,
+                            .variable = OPTIONS_VARIABLE_PREFIX "TAIL_FIRST",
+                            .value = "N",
+                            .usual = "10",
+                            .about = "keep the traces of the first N spans of each name",
+                            .type = OPTIONS_NUMBER,
+                            .place = PLACE(tail_first),
+                            .min = 0,
+                            .max = 1000000},
+    [OPTIONS_TAIL_WAIT] = {.name = "tail-wait",
+                           .section = TAIL,
+                           .variable = OPTIONS_VARIABLE_PREFIX "TAIL_WAIT",
+                           .value = "TIME",
+                           .usual = "2s",
+                           .about = "longest time to wait for the end of a trace before it\n"
+                                    "is decided; 0: not at all",
+                           .type = OPTIONS_DURATION_OR_NEVER,
+                           .place = PLACE(tail_wait_ns),
+                           .min = 10 * NS_PER_MS,
+                           .max = 60 * NS_PER_S},
+    [OPTIONS_TAIL_MEMORY] = {.name = "tail-memory",
+                             .section = TAIL,
+                             .variable = OPTIONS_VARIABLE_PREFIX "TAIL_MEMORY",
+                             .value = "SIZE",
+                             .usual = "4MiB",
+                             .about = "memory for what is known of traces and names, a part\n"
+                                      "of memory-cap",
+                             .type = OPTIONS_BYTES,
+                             .place = PLACE(tail_memory_bytes),
+                             .min = MIB,
+                             .max = GIB},
     [OPTIONS_CONFIG] = {.name = "config",
                         .variable = "SPANRING_CONFIG",
                         .value = "FILE",
@@ -515,6 +586,30 @@ static int set_address(const char *text, char *place, char *ret_why) {
 	return 0;
 }
 
+static int set_tail_share(const char *text, char *place, char *ret_why) {
+	struct tail_rules rules;
+	size_t bytes = strlen(text);
+	if (bytes >= OPTIONS_RATIO_BYTES || !tail_choice_set_ratio(&rules, text)) {
+		(void)snprintf(ret_why, OPTIONS_WHY_BYTES,
+		               "give 0, or a number from " TAIL_RATIO_MIN " to 1, such as 0.1");
+		return -EINVAL;
+	}
+	memcpy(place, text, bytes + 1);
+	return 0;
+}
+
+static int set_slowness(const char *text, char *place, char *ret_why) {
+	struct tail_rules rules;
+	size_t bytes = strlen(text);
+	if (bytes >= OPTIONS_RATIO_BYTES || !tail_choice_set_slow(&rules, text)) {
+		(void)snprintf(ret_why, OPTIONS_WHY_BYTES,
+		               "give a percentile such as p99, a time such as 250ms, or never");
+		return -EINVAL;
+	}
+	memcpy(place, text, bytes + 1);
+	return 0;
+}
+
 static int set_switch(const char *text, void *place, char *ret_why) {
 	static const char *const words[] = {"no", "yes", NULL};
 	uint32_t number = 0;
@@ -537,6 +632,10 @@ int options_set(enum options_id id, const char *text, struct config *config, cha
 		return set_share(text, place, ret_why);
 	case OPTIONS_ADDRESS:
 		return set_address(text, place, ret_why);
+	case OPTIONS_TAIL_SHARE:
+		return set_tail_share(text, place, ret_why);
+	case OPTIONS_SLOWNESS:
+		return set_slowness(text, place, ret_why);
 	case OPTIONS_SWITCH:
 		return set_switch(text, place, ret_why);
 	default:
@@ -554,6 +653,8 @@ const char *options_text(enum options_id id, const struct config *config, char *
 	case OPTIONS_PATH:
 	case OPTIONS_SHARE:
 	case OPTIONS_ADDRESS:
+	case OPTIONS_TAIL_SHARE:
+	case OPTIONS_SLOWNESS:
 		(void)snprintf(ret_text, text_bytes, "%s", (const char *)place);
 		break;
 	case OPTIONS_CHOICE:

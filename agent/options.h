@@ -44,6 +44,13 @@ enum options_id {
 	OPTIONS_RATIO,
 	OPTIONS_MEMORY_INTERVAL,
 	OPTIONS_STATISTICS_INTERVAL,
+	OPTIONS_TAIL_KEEP,
+	OPTIONS_TAIL_RATIO,
+	OPTIONS_TAIL_SLOW,
+	OPTIONS_TAIL_RARE,
+	OPTIONS_TAIL_FIRST,
+	OPTIONS_TAIL_WAIT,
+	OPTIONS_TAIL_MEMORY,
 	OPTIONS_CONFIG,
 	OPTIONS_TAKE_OVER,
 	OPTIONS_HEAP,
@@ -63,9 +70,11 @@ enum options_type {
 	OPTIONS_BYTES,
 	OPTIONS_BYTES_OR_NONE, /* 0: no limit */
 	OPTIONS_NUMBER,
-	OPTIONS_CHOICE,  /* a uint32_t or an enum: the number of the word */
-	OPTIONS_SHARE,   /* from 0 to 1, or OPTIONS_RATIO_OWN; kept as text */
-	OPTIONS_ADDRESS, /* of metrics_address.h; kept as text */
+	OPTIONS_CHOICE,     /* a uint32_t or an enum: the number of the word */
+	OPTIONS_SHARE,      /* from 0 to 1, or OPTIONS_RATIO_OWN; kept as text */
+	OPTIONS_ADDRESS,    /* of metrics_address.h; kept as text */
+	OPTIONS_TAIL_SHARE, /* from 0 to 1; kept as text */
+	OPTIONS_SLOWNESS,   /* a percentile or a time; kept as text */
 	OPTIONS_SWITCH
 };
 

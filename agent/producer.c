@@ -255,9 +255,7 @@ bool producer_is_settled(const struct producer *producer) {
 	return producer->phase == PRODUCER_ENDING && producer->dry && statistics_is_final(producer);
 }
 
-bool producer_is_gone(struct producer *producer) {
-	if (process_reader_counters(&producer->reader, &producer->counters) == 0)
-		producer->exited = producer->counters.state == SPANRING_PROCESS_EXITED;
+static bool is_gone(const struct producer *producer) {
 	for (uint32_t i = 0; i < producer->feed_count; i++) {
 		struct feed *feed = producer->feeds[i];
 		/* A ring in quarantine says nothing about its process. */
@@ -268,6 +266,14 @@ bool producer_is_gone(struct producer *producer) {
 	if (producer->same_namespace && sampler_life(&producer->target) == SAMPLER_DEAD)
 		return true;
 	return process_reader_mapped(&producer->reader) == 0;
+}
+
+/* Whether it said goodbye is read after it was found gone: a moment before it may not have. */
+bool producer_is_gone(struct producer *producer) {
+	bool gone = is_gone(producer);
+	if (process_reader_counters(&producer->reader, &producer->counters) == 0)
+		producer->exited = producer->counters.state == SPANRING_PROCESS_EXITED;
+	return gone;
 }
 
 void producer_account(struct producer *producer, bool ended, struct store_process_account *ret_account) {

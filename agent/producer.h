@@ -25,6 +25,7 @@
 #define PRODUCER_NAME_BYTES (2 * SPANRING_INSTANCE_BYTES + 1)
 
 struct async_spans;
+struct tail;
 
 enum producer_phase { PRODUCER_LIVE, PRODUCER_ENDING, PRODUCER_ENDED };
 
@@ -35,7 +36,8 @@ struct producer_sink {
 	uint32_t generation; /* of the catalog, from 1: ids of another one are worth nothing */
 	bool catalog_full;   /* a table that has no overflow entry is full: time for a new segment */
 	const struct clock_model *clock;
-	uint64_t clamped; /* times that no clock could have given */
+	uint64_t clamped;  /* times that no clock could have given */
+	struct tail *tail; /* what leaves out ordinary traces; NULL: all are kept */
 };
 
 struct producer {

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "metrics_server.h"
 #include "status_parts.h"
+#include "tail.h"
 
 #include <spanring/version.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ static void write_policy(struct json *json, const struct agent *agent) {
 	json_text(json, "ratio", config->ratio);
 	json_u64(json, "ratio_given", agent->ratio.given);
 	json_u64(json, "ratio_refused", agent->ratio.refused);
+	tail_write(agent->sink.tail, json);
 }
 
 /* What samples cost, and what the newest one of the agent itself said; null before there is one. */

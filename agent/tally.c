@@ -28,6 +28,7 @@ static void add_books(const struct feed *feed, struct tally *tally) {
 	tally->dropped_events += look->dropped_events;
 	tally->sampled_out += look->sampled_out;
 	tally->sampled_out_short += look->sampled_out_short;
+	tally->thinned += feed->handed.thinned_spans;
 	tally->stored += feed->handed.stored_spans;
 	tally->rejected += feed->books.rejected_spans;
 	tally->rejected_other += feed->books.rejected_other;
@@ -72,7 +73,8 @@ static void take_known_out(const struct store_cursor *known, struct tally *ring)
 	ring->dropped_depth = beyond(ring->dropped_depth, known->dropped_depth);
 	ring->dropped_attributes = beyond(ring->dropped_attributes, known->dropped_attributes);
 	ring->dropped_events = beyond(ring->dropped_events, known->dropped_events);
-	ring->sampled_out = beyond(ring->sampled_out, known->sampled_out);
+	ring->sampled_out = beyond(ring->sampled_out, beyond(known->sampled_out, known->thinned_spans));
+	ring->thinned = beyond(ring->thinned, known->thinned_spans);
 	ring->sampled_out_short = beyond(ring->sampled_out_short, known->sampled_out_short);
 	ring->stored = beyond(ring->stored, known->stored_spans);
 	ring->rejected = beyond(ring->rejected, known->rejected_spans);
@@ -109,6 +111,7 @@ void tally_add(const struct tally *other, struct tally *tally) {
 	tally->dropped_events += other->dropped_events;
 	tally->sampled_out += other->sampled_out;
 	tally->sampled_out_short += other->sampled_out_short;
+	tally->thinned += other->thinned;
 	tally->stored += other->stored;
 	tally->rejected += other->rejected;
 	tally->rejected_other += other->rejected_other;

@@ -21,7 +21,8 @@ struct tally {
 	uint64_t dropped_events;
 	uint64_t sampled_out; /* by the sampler */
 	uint64_t sampled_out_short;
-	uint64_t stored; /* given to the store */
+	uint64_t thinned; /* by tail keep */
+	uint64_t stored;  /* given to the store */
 	uint64_t rejected;
 	uint64_t rejected_other; /* these two: records */
 	uint64_t lost;
@@ -36,7 +37,7 @@ static inline uint64_t tally_dropped(const struct tally *tally) {
 }
 
 static inline uint64_t tally_sampled_out(const struct tally *tally) {
-	return tally->sampled_out + tally->sampled_out_short;
+	return tally->sampled_out + tally->sampled_out_short + tally->thinned;
 }
 
 /* Renew what the program's files say. */

@@ -34,7 +34,8 @@ static void append_spans(struct batch *batch, const struct store_columns *column
 		                          .thread = columns->thread[i],
 		                          .kind = columns->kind[i],
 		                          .status = columns->status[i],
-		                          .flags = columns->flags[i]};
+		                          .flags = columns->flags[i],
+		                          .weight = columns->weight ? columns->weight[i] : 0};
 		batch_add_span(batch, &span);
 	}
 }

@@ -15,6 +15,10 @@ add_executable(spanring-test-async integration/async_program.c integration/async
 target_link_libraries(spanring-test-async PRIVATE spanring::spanring_static Threads::Threads)
 spanring_target(spanring-test-async)
 
+add_executable(spanring-test-tail integration/tail_program.c)
+target_link_libraries(spanring-test-tail PRIVATE spanring::spanring_static Threads::Threads)
+spanring_target(spanring-test-tail)
+
 foreach(program IN ITEMS ending drops measured)
   add_executable(spanring-test-${program} integration/${program}_program.c)
   target_link_libraries(spanring-test-${program} PRIVATE spanring::spanring_static)
@@ -52,6 +56,16 @@ if(NOT SPANRING_SANITIZE)
     set_tests_properties(integration.record_heap PROPERTIES DISABLED ON)
   endif()
 endif()
+
+# It computes itself which traces the agent must keep.
+add_executable(test_tail_keep integration/test_tail_keep.c)
+target_link_libraries(test_tail_keep PRIVATE spanring_test_session spanring::agent_parts m)
+spanring_target(test_tail_keep)
+add_dependencies(test_tail_keep spanring-test-tail spanring-agent spanring-analyze)
+add_test(NAME integration.tail_keep COMMAND test_tail_keep)
+set_tests_properties(integration.tail_keep PROPERTIES LABELS integration TIMEOUT 300
+  ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
 include(${CMAKE_CURRENT_LIST_DIR}/host.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/bench.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/io.cmake)

@@ -4,13 +4,15 @@ target_include_directories(spanring_test_agent_files PUBLIC ${CMAKE_CURRENT_SOUR
 target_link_libraries(spanring_test_agent_files PUBLIC spanring::test_support spanring::headers)
 spanring_target(spanring_test_agent_files)
 
-foreach(test IN ITEMS shared_file ring_reader agent_clock_model agent_breaker agent_retention agent_sampler agent_drain agent_unfinished agent_async agent_ending agent_statistics)
+foreach(test IN ITEMS shared_file ring_reader agent_clock_model agent_breaker agent_retention agent_sampler agent_drain agent_unfinished agent_async agent_ending agent_statistics agent_tail agent_tail_choice)
   add_executable(test_${test} unit/test_${test}.c)
   target_link_libraries(test_${test} PRIVATE spanring_test_agent_files spanring::agent_parts)
   spanring_target(test_${test})
   add_test(NAME unit.${test} COMMAND test_${test})
   set_tests_properties(unit.${test} PROPERTIES LABELS unit)
 endforeach()
+
+target_link_libraries(test_agent_tail_choice PRIVATE m)
 
 # Settings of the agent, and the page that lists them.
 add_executable(test_agent_config unit/test_agent_config.c)

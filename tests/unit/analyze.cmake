@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kernels of the analyzer: pure, no store.
-foreach(module IN ITEMS books growth quantile self_time sketch text tree)
+foreach(module IN ITEMS books estimate growth quantile self_time sketch text tree)
   add_executable(test_analyze_${module} unit/test_analyze_${module}.c)
   target_link_libraries(test_analyze_${module} PRIVATE spanring::test_support spanring::kernels m)
   spanring_target(test_analyze_${module})
   add_test(NAME unit.analyze_${module} COMMAND test_analyze_${module})
   set_tests_properties(unit.analyze_${module} PROPERTIES LABELS unit)
 endforeach()
+
+# It chooses what is kept as the agent does.
+target_link_libraries(test_analyze_estimate PRIVATE spanring::agent_parts)
 
 # The commands, as real processes on real stores.
 add_executable(test_analyze_cli integration/cli/test_analyze_cli.c integration/cli/cli_store.c integration/cli/cli_store.h)

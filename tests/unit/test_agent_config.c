@@ -324,13 +324,13 @@ static void memory_is_shared_out(void **state) {
 	(void)state;
 	struct memory_cap memory;
 	struct batch *batch;
-	memory_cap_init(&memory, 64 * MIB);
+	memory_cap_init(&memory, 64 * MIB, 0);
 	assert_int_equal(memory.rows_full, BATCH_SPANS_MAX);
-	memory_cap_init(&memory, 1024 * MIB);
+	memory_cap_init(&memory, 1024 * MIB, 0);
 	assert_int_equal(memory.rows_full, BATCH_SPANS_MAX);
-	memory_cap_init(&memory, 44 * MIB);
+	memory_cap_init(&memory, 44 * MIB, 0);
 	assert_int_equal(memory.rows_full, BATCH_SPANS_MAX / 2);
-	memory_cap_init(&memory, 32 * MIB);
+	memory_cap_init(&memory, 32 * MIB, 0);
 	assert_in_range(memory.rows_full, MEMORY_CAP_ROWS_MIN, BATCH_SPANS_MAX / 5);
 
 	assert_int_equal(batch_new(&batch), 0);
@@ -346,7 +346,7 @@ static void memory_is_shared_out(void **state) {
 	batch_clear(batch);
 
 	/* No process has as little as one byte, none as much as 2^62. */
-	memory_cap_init(&memory, 64 * MIB);
+	memory_cap_init(&memory, 64 * MIB, 0);
 	memory.cap_bytes = 1;
 	assert_true(memory_cap_look(&memory));
 	assert_true(memory.over && memory.own_bytes > 0 && memory.rows == BATCH_SPANS_MAX / 2);
