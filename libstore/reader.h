@@ -151,6 +151,7 @@ struct store_scan {
 	uint64_t duration_ns_min; /* skip batches whose longest span is shorter; 0: none */
 	bool has_trace;           /* skip batches whose bloom filter excludes this trace */
 	uint64_t trace_lo;
+	bool (*wants_segment)(void *context, const struct store_segment_view *segment); /* NULL: all */
 	int (*on_batch)(void *context, const struct store_columns *columns); /* not 0 stops the scan with that value */
 	void (*on_progress)(void *context, uint64_t batches_done, uint64_t batches_total); /* may be NULL */
 	void *context;
@@ -159,8 +160,22 @@ struct store_scan {
 /* 0, what on_batch returned, or a negative errno. Damaged batches are skipped and named in store_reader_damage. */
 int store_reader_scan(struct store_reader *reader, const struct store_scan *scan);
 
+/*
+ * The same scan for a caller that asks for one batch after the other; on_batch and on_progress are not called. Several walks of one
+ * reader may be under way, each with a decoder of its own. The scan is copied. 0 or -ENOMEM.
+ */
+struct store_walk;
+int store_walk_open(struct store_reader *reader, const struct store_scan *scan, struct store_walk **ret_walk);
+/* 1: the next batch, valid until the next call; 0: there are no more, or a negative errno. */
+int store_walk_next(struct store_walk *walk, struct store_columns *ret_columns);
+/* NULL is fine. Before the reader is closed. */
+void store_walk_close(struct store_walk *walk);
+
 /* Memory samples of all processes, and of the agent (process 0), in order of time; process is an index into processes + 1; time_ns is wall time. */
 int store_reader_samples(struct store_reader *reader, struct store_memory_sample **ret_samples, size_t *ret_count);
+/* Those of one segment, by index. */
+int store_reader_segment_samples(struct store_reader *reader, size_t segment, struct store_memory_sample **ret_samples,
+                                 size_t *ret_count);
 
 /*
  * Rollups of all segments, in no order: of a sealed segment the rows of the whole segment if it has them, else a row per site and step. process
@@ -171,6 +186,11 @@ int store_reader_rollups(struct store_reader *reader,
                          int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                           const struct store_rollup *rollup),
                          void *context);
+/* Those of one segment, by index. */
+int store_reader_segment_rollups(struct store_reader *reader, size_t segment,
+                                 int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                                  const struct store_rollup *rollup),
+                                 void *context);
 
 /* Check everything: SQLite integrity, every checksum, every row decoded, seal rows against counts. Damage is named in store_reader_damage. */
 int store_reader_verify(struct store_reader *reader, void (*on_progress)(void *context, uint64_t done, uint64_t total),

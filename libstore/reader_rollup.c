@@ -10,6 +10,7 @@
 #include "checksum.h"
 #include "rollup_rows.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,31 +100,51 @@ static int walk_segment(struct rollup_walk *walk) {
 	return (whole ? is_wholes : is_steps)(&sums, rows, checksum) ? 0 : ERR_DAMAGED;
 }
 
-int store_reader_rollups(struct store_reader *reader,
-                         int (*on_rollup)(void *context, const struct store_segment_view *segment,
-                                          const struct store_rollup *rollup),
-                         void *context) {
-	struct reader_segment *segments = reader->segments.items;
-	const struct store_segment_view *views = reader->views.items;
+/* Only a lack of memory ends the reading; damage is named. */
+static int walk_nth(struct rollup_walk *walk, size_t n) {
+	struct reader_segment *segment = (struct reader_segment *)walk->reader->segments.items + n;
+	struct db *opened = NULL;
+	if (!segment->db && reader_reopen(walk->reader, segment, &opened))
+		return 0;
+	walk->segment = segment;
+	walk->view = (const struct store_segment_view *)walk->reader->views.items + n;
+	walk->db = opened ? opened : segment->db;
+	int error = walk_segment(walk);
+	db_close(opened);
+	if (error == -ENOMEM)
+		return error;
+	if (error)
+		name_damage(walk->reader, segment, error);
+	return 0;
+}
+
+static int walk_some(struct store_reader *reader, size_t begin, size_t end,
+                     int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                      const struct store_rollup *rollup),
+                     void *context) {
 	struct rollup_coder *coder CLEANUP_FREE = malloc(sizeof(*coder));
 	if (!coder)
 		return -ENOMEM;
 	struct rollup_walk walk = {.reader = reader, .coder = coder, .on_rollup = on_rollup, .context = context};
-	for (size_t i = 0; i < reader->segments.count && !walk.result; i++) {
-		struct db *opened = NULL;
-		if (!segments[i].db && reader_reopen(reader, &segments[i], &opened))
-			continue;
-		walk.segment = &segments[i];
-		walk.view = &views[i];
-		walk.db = opened ? opened : segments[i].db;
-		int error = walk_segment(&walk);
-		db_close(opened);
-		if (error == -ENOMEM)
-			return error;
-		if (error)
-			name_damage(reader, &segments[i], error);
-	}
-	return walk.result;
+	int error = 0;
+	for (size_t i = begin; i < end && !walk.result && !error; i++)
+		error = walk_nth(&walk, i);
+	return error ? error : walk.result;
+}
+
+int store_reader_segment_rollups(struct store_reader *reader, size_t segment,
+                                 int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                                  const struct store_rollup *rollup),
+                                 void *context) {
+	assert(segment < reader->segments.count);
+	return walk_some(reader, segment, segment + 1, on_rollup, context);
+}
+
+int store_reader_rollups(struct store_reader *reader,
+                         int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                          const struct store_rollup *rollup),
+                         void *context) {
+	return walk_some(reader, 0, reader->segments.count, on_rollup, context);
 }
 
 static int check_totals(struct db *db, struct rollup_coder *coder, uint64_t *ret_rows, uint64_t *ret_checksum) {

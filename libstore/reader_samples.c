@@ -9,6 +9,7 @@
 #include "base/errs.h"
 #include "sample_rows.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,20 +153,34 @@ static int by_time(const void *a, const void *b) {
 	return first->process < second->process ? -1 : first->process > second->process;
 }
 
+/* The list is the caller's, or freed. */
+static int give(struct sample_list *list, int error, struct store_memory_sample **ret_samples, size_t *ret_count) {
+	if (error) {
+		free(list->samples);
+		return error;
+	}
+	if (list->count)
+		qsort(list->samples, list->count, sizeof(*list->samples), by_time);
+	*ret_samples = list->samples;
+	*ret_count = list->count;
+	return 0;
+}
+
+int store_reader_segment_samples(struct store_reader *reader, size_t segment, struct store_memory_sample **ret_samples,
+                                 size_t *ret_count) {
+	struct reader_segment *segments = reader->segments.items;
+	const struct store_segment_view *views = reader->views.items;
+	struct sample_list list = {0};
+	assert(segment < reader->segments.count);
+	return give(&list, load_segment(reader, &segments[segment], &views[segment], &list), ret_samples, ret_count);
+}
+
 int store_reader_samples(struct store_reader *reader, struct store_memory_sample **ret_samples, size_t *ret_count) {
 	struct reader_segment *segments = reader->segments.items;
 	const struct store_segment_view *views = reader->views.items;
 	struct sample_list list = {0};
-	for (size_t i = 0; i < reader->segments.count; i++) {
-		int error = load_segment(reader, &segments[i], &views[i], &list);
-		if (error) {
-			free(list.samples);
-			return error;
-		}
-	}
-	if (list.count)
-		qsort(list.samples, list.count, sizeof(*list.samples), by_time);
-	*ret_samples = list.samples;
-	*ret_count = list.count;
-	return 0;
+	int error = 0;
+	for (size_t i = 0; i < reader->segments.count && !error; i++)
+		error = load_segment(reader, &segments[i], &views[i], &list);
+	return give(&list, error, ret_samples, ret_count);
 }

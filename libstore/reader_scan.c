@@ -15,11 +15,13 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The statements of one segment's scan. Each column has its own: its blob stays valid while the others are read. */
 struct segment_walk {
 	struct store_reader *reader;
+	struct decoder *decoder;
 	struct reader_segment *segment;
 	const struct store_segment_view *view;
 	struct db *db;
@@ -129,7 +131,7 @@ static int read_batch(const struct segment_walk *walk, uint32_t wanted, struct s
 		if (needs >> i & 1)
 			error = batch_rows_get_column(walk->columns[i], batch, i);
 	if (!error)
-		error = decode(walk->reader->decoder, &batch->encoded, wanted, ret_columns);
+		error = decode(walk->decoder, &batch->encoded, wanted, ret_columns);
 	if (!error)
 		error = resolve(walk, ret_columns);
 	ret_columns->segment = walk->view;
@@ -185,6 +187,15 @@ static int scan_row(const struct store_scan *scan, const struct segment_walk *wa
 	return scan->on_batch(scan->context, &columns);
 }
 
+/* After the last batch row: were these all? */
+static void end_segment(const struct segment_walk *walk, int row, uint64_t before) {
+	if (row < 0)
+		add_damage(walk, row, "cannot be read after batch %" PRIu64 ": %s", before, db_words(walk->db));
+	else if (walk->segment->sealed && before != walk->segment->totals.batches)
+		add_damage(walk, ERR_DAMAGED, "%" PRIu64 " of %" PRIu64 " batches are there: restore it from a copy",
+		           before, walk->segment->totals.batches);
+}
+
 static int scan_segment(const struct store_scan *scan, struct segment_walk *walk, uint64_t done, uint64_t total) {
 	uint64_t before = 0;
 	int row = 0;
@@ -196,12 +207,15 @@ static int scan_segment(const struct store_scan *scan, struct segment_walk *walk
 		if (scan->on_progress)
 			scan->on_progress(scan->context, done + before < total ? done + before : total, total);
 	}
-	if (row < 0)
-		add_damage(walk, row, "cannot be read after batch %" PRIu64 ": %s", before, db_words(walk->db));
-	else if (walk->segment->sealed && before != walk->segment->totals.batches)
-		add_damage(walk, ERR_DAMAGED, "%" PRIu64 " of %" PRIu64 " batches are there: restore it from a copy",
-		           before, walk->segment->totals.batches);
+	end_segment(walk, row, before);
 	return 0;
+}
+
+static bool wants(const struct store_scan *scan, const struct store_segment_view *view) {
+	if (scan->wants_segment && !scan->wants_segment(scan->context, view))
+		return false;
+	bool spans_only = view->spans && !view->attributes && !view->events && !view->links;
+	return !spans_only || !outside_time(scan, view->wall_offset_ns, view->start_ns_min, view->end_ns_max);
 }
 
 int store_reader_scan(struct store_reader *reader, const struct store_scan *scan) {
@@ -213,17 +227,99 @@ int store_reader_scan(struct store_reader *reader, const struct store_scan *scan
 	for (size_t i = 0; i < reader->segments.count; i++)
 		total += views[i].batches;
 	for (size_t i = 0; i < reader->segments.count && !result; i++) {
-		const struct store_segment_view *view = &views[i];
 		struct segment_walk walk CLEANUP(segment_walk_close) = {
-		    .reader = reader, .segment = &segments[i], .view = view};
-		bool spans_only = view->spans && !view->attributes && !view->events && !view->links;
-		bool outside =
-		    spans_only && outside_time(scan, view->wall_offset_ns, view->start_ns_min, view->end_ns_max);
-		if (!outside && !segment_walk_open(&walk))
+		    .reader = reader, .decoder = reader->decoder, .segment = &segments[i], .view = &views[i]};
+		if (wants(scan, &views[i]) && !segment_walk_open(&walk))
 			result = scan_segment(scan, &walk, done, total);
-		done += view->batches;
+		done += views[i].batches;
 	}
 	return result;
+}
+
+struct store_walk {
+	struct store_scan scan;
+	struct segment_walk segment;
+	struct decoder *decoder;
+	size_t next; /* segment */
+	uint64_t before;
+	bool inside; /* a segment */
+	bool found;
+	struct store_columns columns;
+};
+
+static int keep_batch(void *context, const struct store_columns *columns) {
+	struct store_walk *walk = context;
+	walk->columns = *columns;
+	walk->found = true;
+	return 0;
+}
+
+int store_walk_open(struct store_reader *reader, const struct store_scan *scan, struct store_walk **ret_walk) {
+	struct store_walk *walk = calloc(1, sizeof(*walk));
+	int error = walk ? decoder_new(&walk->decoder) : -ENOMEM;
+	if (error) {
+		free(walk);
+		return error;
+	}
+	walk->scan = *scan;
+	walk->segment.reader = reader;
+	*ret_walk = walk;
+	return 0;
+}
+
+static void leave_segment(struct store_walk *walk) {
+	struct store_reader *reader = walk->segment.reader;
+	segment_walk_close(&walk->segment);
+	memset(&walk->segment, 0, sizeof(walk->segment));
+	walk->segment.reader = reader;
+	walk->inside = false;
+	walk->before = 0;
+}
+
+/* False: there are no more. */
+static bool enter_segment(struct store_walk *walk) {
+	struct store_reader *reader = walk->segment.reader;
+	while (walk->next < reader->segments.count) {
+		size_t i = walk->next++;
+		walk->segment.decoder = walk->decoder;
+		walk->segment.segment = (struct reader_segment *)reader->segments.items + i;
+		walk->segment.view = (const struct store_segment_view *)reader->views.items + i;
+		if (wants(&walk->scan, walk->segment.view) && !segment_walk_open(&walk->segment)) {
+			walk->inside = true;
+			return true;
+		}
+		leave_segment(walk);
+	}
+	return false;
+}
+
+int store_walk_next(struct store_walk *walk, struct store_columns *ret_columns) {
+	struct store_scan scan = walk->scan;
+	scan.on_batch = keep_batch;
+	scan.context = walk;
+	walk->found = false;
+	while (!walk->found) {
+		if (!walk->inside && !enter_segment(walk))
+			return 0;
+		bool lost = false;
+		int row = db_next(walk->segment.batches);
+		if (row == 1)
+			(void)scan_row(&scan, &walk->segment, &walk->before, &lost);
+		else
+			end_segment(&walk->segment, row, walk->before);
+		if (row != 1 || lost)
+			leave_segment(walk);
+	}
+	*ret_columns = walk->columns;
+	return 1;
+}
+
+void store_walk_close(struct store_walk *walk) {
+	if (!walk)
+		return;
+	segment_walk_close(&walk->segment);
+	decoder_free(walk->decoder);
+	free(walk);
 }
 
 static void check_sqlite(const struct segment_walk *walk) {
@@ -276,7 +372,7 @@ int store_reader_verify(struct store_reader *reader, void (*on_progress)(void *c
 	    .columns = STORE_COLUMNS_ALL, .on_batch = ignore_batch, .on_progress = pass_progress, .context = &verify};
 	for (size_t i = 0; i < reader->segments.count; i++) {
 		struct segment_walk walk CLEANUP(segment_walk_close) = {
-		    .reader = reader, .segment = &segments[i], .view = &views[i]};
+		    .reader = reader, .decoder = reader->decoder, .segment = &segments[i], .view = &views[i]};
 		if (segment_walk_open(&walk))
 			continue;
 		check_sqlite(&walk);

@@ -404,6 +404,59 @@ static void a_killed_writer_loses_no_commit(void **state) {
 	}
 }
 
+static bool is_odd(void *context, const struct store_segment_view *segment) {
+	(void)context;
+	return segment->sequence % 2 == 1;
+}
+
+/* One reader, two walks step by step in turn, and a scan between them: all see the same rows; a walk can be left half way. */
+static void walks_give_what_a_scan_gives(void **state) {
+	struct store_fixture *fixture = *state;
+	struct seed seed = seed_start("walks");
+	struct store_rows expected = {0};
+	struct store_rows odd = {0};
+	struct store_rows found[2] = {{0}};
+	struct store_walk *walks[3] = {NULL};
+	struct store_columns columns;
+	store_fixture_open(fixture);
+	for (uint64_t i = 1; i <= 6; i++) {
+		store_rows_fill(fixture->batch, &seed, (enum store_shape)(i % STORE_SHAPES), (uint32_t)(i * 100),
+		                FIXTURE_IDS);
+		store_rows_add_batch(&expected, fixture->batch);
+		if (i <= 2 || i >= 5)
+			store_rows_add_batch(&odd, fixture->batch);
+		assert_int_equal(store_fixture_commit(fixture, i * 1000), 0);
+		if (i % 2 == 0)
+			store_fixture_catalog(fixture);
+	}
+	struct store_reader *reader = open_reader(fixture->scratch.store);
+	assert_int_equal(store_reader_overview(reader)->segment_count, 3);
+	struct store_scan all = {.columns = STORE_COLUMNS_ALL};
+	struct store_scan some = {.columns = STORE_COLUMNS_ALL, .wants_segment = is_odd};
+	assert_int_equal(store_walk_open(reader, &all, &walks[0]), 0);
+	assert_int_equal(store_walk_open(reader, &some, &walks[1]), 0);
+	assert_int_equal(store_walk_open(reader, &all, &walks[2]), 0);
+	assert_int_equal(store_walk_next(walks[2], &columns), 1);
+	for (bool more[2] = {true, true}; more[0] || more[1];)
+		for (unsigned i = 0; i < 2; i++) {
+			more[i] = more[i] && store_walk_next(walks[i], &columns) == 1;
+			if (more[i])
+				store_rows_add_columns(&found[i], &columns);
+			check_rows(fixture->scratch.store, &expected);
+		}
+	assert_true(store_rows_equal(&found[0], &expected));
+	assert_true(store_rows_equal(&found[1], &odd));
+	assert_int_equal(damage_of(reader), 0);
+	for (unsigned i = 0; i < 3; i++)
+		store_walk_close(walks[i]);
+	store_reader_close(reader);
+	store_fixture_close(fixture);
+	for (unsigned i = 0; i < 2; i++)
+		store_rows_free(&found[i]);
+	store_rows_free(&expected);
+	store_rows_free(&odd);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(rows_and_names_come_back, make, clean),
@@ -414,6 +467,7 @@ int main(void) {
 	    cmocka_unit_test_setup_teardown(a_second_writer_is_refused, make, clean),
 	    cmocka_unit_test_setup_teardown(an_empty_store_opens, make, clean),
 	    cmocka_unit_test_setup_teardown(scans_skip_what_cannot_match, make, clean),
+	    cmocka_unit_test_setup_teardown(walks_give_what_a_scan_gives, make, clean),
 	    cmocka_unit_test_setup_teardown(a_killed_writer_loses_no_commit, make, clean),
 	};
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
