@@ -12,7 +12,7 @@
  * first slot at which anything has to be thought about (the ring may be full, a lap ends, a group is to be published, the
  * clock is another one); the smallest and largest duration of the site so far bound those that only count; an entry of the
  * stack holds the bytes of its record in their places. Each usual case runs straight to its own return: a taken branch costs as
- * much as several additions (docs/decisions/0016).
+ * much as several additions (docs/decisions/0017).
  *
  * STORE KIND. On x86-64 a record leaves as four non-temporal 16-byte stores: the line goes past the cache, so the core
  * that drains the ring and the core that fills it never fight over it, and the program's own cache is left alone. Such
