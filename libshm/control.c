@@ -8,6 +8,7 @@
 #include "ids.h"
 #include "region.h"
 #include "ring_order.h"
+#include "system_directory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -41,9 +42,20 @@ static int control_create(int directory_fd) {
 	return rc;
 }
 
-static int control_open(int directory_fd) {
-	int fd = openat(directory_fd, SPANRING_CONTROL_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+/* One page for all users stands beside their directories, and is only the agent's to change or cut. */
+static int control_open(const struct spanring__directory *directory, int directory_fd) {
+	const char *name = directory->of_system ? "../" SPANRING_CONTROL_NAME : SPANRING_CONTROL_NAME;
+	struct stat status, above;
+	int fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!directory->of_system)
+		return fd;
+	if (fstat(fd, &status) == 0 && fstatat(directory_fd, "..", &above, 0) == 0 &&
+	    system_directory_control_is_right(&status, above.st_uid))
+		return fd;
+	(void)close(fd);
+	return -EPERM;
 }
 
 /* Private memory: no agent, thus never asleep. */
@@ -52,18 +64,19 @@ static int control_make_private(const struct spanring_control **ret_control) {
 	return *ret_control ? 0 : -ENOMEM;
 }
 
-int spanring__control_map(int directory_fd, const struct spanring_control **ret_control) {
+int spanring__control_map(const struct spanring__directory *directory, int directory_fd,
+                          const struct spanring_control **ret_control) {
 	if (directory_fd == SPANRING__REGION_PRIVATE)
 		return control_make_private(ret_control);
 	struct stat status;
 	const struct spanring_control *control = NULL;
 	int rc = 0;
-	int fd = control_open(directory_fd);
-	if (fd == -ENOENT) {
+	int fd = control_open(directory, directory_fd);
+	if (fd == -ENOENT && !directory->of_system) {
 		rc = control_create(directory_fd);
 		if (rc < 0)
 			return rc;
-		fd = control_open(directory_fd);
+		fd = control_open(directory, directory_fd);
 	}
 	if (fd < 0)
 		return fd;
@@ -88,9 +101,10 @@ out:
 	return rc;
 }
 
-bool spanring__control_attended(int directory_fd) {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int fd = control_open(directory_fd);
+/* Asks for a write lock of somebody's: anybody who may read the page could hold a read lock. */
+bool spanring__control_attended(const struct spanring__directory *directory, int directory_fd) {
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	int fd = control_open(directory, directory_fd);
 	if (fd < 0)
 		return false;
 	bool attended = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;

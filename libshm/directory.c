@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "directory.h"
 #include "region.h"
+#include "system_directory.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,13 +26,34 @@ struct list_entry {
 	char name[];
 };
 
+/* If that is one for all users: this user's part of it. 0, or -ENAMETOOLONG. */
+static int step_down(struct spanring__directory *directory) {
+	char *path = directory->path;
+	size_t used = strlen(path);
+	directory->of_system = spanring__system_directory_look(path, &directory->group) == 0;
+	if (!directory->of_system)
+		return 0;
+	int n = snprintf(path + used, sizeof(directory->path) - used, "/%u", (unsigned)geteuid());
+	return n < 0 || (size_t)n >= sizeof(directory->path) - used ? -ENAMETOOLONG : 0;
+}
+
+void spanring__directory_choose_own(struct spanring__directory *ret_directory) {
+	ret_directory->of_system = false;
+	(void)snprintf(ret_directory->path, sizeof(ret_directory->path), "/dev/shm/spanring-%u", (unsigned)geteuid());
+}
+
 int spanring__directory_choose(const char *preference, struct spanring__directory *ret_directory) {
 	char *path = ret_directory->path;
 	size_t size = sizeof(ret_directory->path);
 	int n;
 	if (!preference || !*preference) {
-		n = snprintf(path, size, "/dev/shm/spanring-%u", (unsigned)geteuid());
-	} else if (*preference == '/') {
+		(void)snprintf(path, size, "%s", SYSTEM_DIRECTORY_PATH);
+		int rc = step_down(ret_directory);
+		if (rc == 0 && !ret_directory->of_system)
+			spanring__directory_choose_own(ret_directory);
+		return rc;
+	}
+	if (*preference == '/') {
 		n = snprintf(path, size, "%s", preference);
 	} else {
 		if (!getcwd(path, size))
@@ -45,7 +67,13 @@ int spanring__directory_choose(const char *preference, struct spanring__director
 	/* O_NOFOLLOW looks at the last component only if no slash follows it. */
 	for (size_t length = (size_t)n; length > 1 && path[length - 1] == '/'; length--)
 		path[length - 1] = '\0';
-	return 0;
+	return step_down(ret_directory);
+}
+
+static bool is_ours(const struct spanring__directory *directory, const struct stat *status) {
+	if (directory->of_system)
+		return system_directory_user_is_right(status, geteuid(), directory->group);
+	return status->st_uid == geteuid() && (!(status->st_mode & (S_IWGRP | S_IWOTH)) || (status->st_mode & S_ISVTX));
 }
 
 static int open_below(int directory_fd, const char *path) {
@@ -59,14 +87,13 @@ int spanring__directory_open(const struct spanring__directory *directory) {
 		return SPANRING__REGION_PRIVATE;
 	int fd = open_below(AT_FDCWD, directory->path);
 	if (fd == -ENOENT) {
-		if (mkdir(directory->path, 0700) < 0 && errno != EEXIST)
+		if (mkdir(directory->path, directory->of_system ? 0770 : 0700) < 0 && errno != EEXIST)
 			return -errno;
 		fd = open_below(AT_FDCWD, directory->path);
 	}
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &status) < 0 || status.st_uid != geteuid() ||
-	    ((status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX))) {
+	if (fstat(fd, &status) < 0 || !is_ours(directory, &status)) {
 		(void)close(fd);
 		return -EACCES;
 	}

@@ -4,7 +4,9 @@
 #define SPANRING_LIBSHM_DIRECTORY_H
 
 #include <spanring/ring_abi.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define SPANRING__PATH_BYTES 1024u
 #define SPANRING__INSTANCE_NAME_BYTES (2u * SPANRING_INSTANCE_BYTES + 1u)
@@ -18,10 +20,17 @@
 
 struct spanring__directory {
 	char path[SPANRING__PATH_BYTES]; /* absolute, so that a later chdir does not matter; empty: private memory */
+	bool of_system;                  /* this user's part of one for all users (system_directory.h) */
+	gid_t group;                     /* of_system: the agent's */
 };
 
-/* From SPANRING_DIR (text or NULL) or the default. 0 or negative errno. */
+/*
+ * From SPANRING_DIR (text or NULL), else that of an agent for all users, else the user's own. 0 or negative errno.
+ */
 int spanring__directory_choose(const char *preference, struct spanring__directory *ret_directory);
+
+/* The user's own, whatever there is for all users. */
+void spanring__directory_choose_own(struct spanring__directory *ret_directory);
 
 /*
  * Open it, made if missing; refuse one that is not a directory of this user. Descriptor or negative errno; of private memory

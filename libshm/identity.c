@@ -179,6 +179,8 @@ void spanring__identity_fill(struct spanring_process_header *header) {
 	struct stat status;
 	header->pid = (uint32_t)getpid();
 	header->ppid = (uint32_t)getppid();
+	header->uid = (uint32_t)geteuid();
+	header->flags |= SPANRING_PROCESS_HAS_UID;
 	header->pid_namespace = stat("/proc/self/ns/pid", &status) == 0 ? status.st_ino : 0;
 	header->start_time = start_time();
 	fill_boot_id(header->boot_id);

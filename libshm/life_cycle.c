@@ -20,7 +20,7 @@ static bool is_attended(void) {
 	int fd = process ? spanring__directory_open(&process->directory) : -1;
 	if (fd < 0)
 		return false;
-	bool attended = spanring__control_attended(fd);
+	bool attended = spanring__control_attended(&process->directory, fd);
 	(void)close(fd);
 	return attended;
 }

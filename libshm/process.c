@@ -184,7 +184,7 @@ static void fill_header(struct spanring__process *process, struct spanring_proce
 	header->anchor_wall_ns = anchor.wall_ns;
 	process->publish_records = 1;
 	if (!process->testing && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0) {
-		header->flags = SPANRING_PROCESS_HAS_MEMBARRIER;
+		header->flags |= SPANRING_PROCESS_HAS_MEMBARRIER;
 		process->publish_records = choose_publish_records(process->ring_bytes);
 	}
 	header->state = SPANRING_PROCESS_RUNNING;
@@ -231,7 +231,7 @@ static int make_instance(struct spanring__process *process, int directory_fd) {
 		process->instance_name[2 * i + 1] = digits[instance[i] & 15];
 	}
 	(void)snprintf(name, sizeof(name), "%s%s", process->instance_name, SPANRING_TMP_SUFFIX);
-	if (mkdirat(directory_fd, name, 0700) < 0)
+	if (mkdirat(directory_fd, name, process->directory.of_system ? 0770 : 0700) < 0)
 		return -errno;
 	fd = openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	rc = fd < 0 ? -errno : make_process_file(process, fd, instance, &header);
@@ -254,10 +254,10 @@ fail:
 }
 
 static int attach_in_directory(struct spanring__process *process, int directory_fd) {
-	int rc = spanring__control_map(directory_fd, &process->control);
+	int rc = spanring__control_map(&process->directory, directory_fd, &process->control);
 	if (rc < 0)
 		return rc;
-	if (!process->testing && !spanring__control_attended(directory_fd)) {
+	if (!process->testing && !spanring__control_attended(&process->directory, directory_fd)) {
 		rc = spanring__directory_measure(directory_fd, &process->unattended_bytes);
 		if (rc < 0)
 			return rc;
@@ -280,8 +280,14 @@ static int attach_testing(struct spanring__process *process) {
 
 /* A program with more rights than its caller does not let the caller choose where it writes. */
 static int open_directory(struct spanring__process *process) {
-	int rc = process->testing ? 0 : spanring__directory_choose(secure_getenv("SPANRING_DIR"), &process->directory);
-	return rc < 0 ? rc : spanring__directory_open(&process->directory);
+	const char *preference = process->testing ? NULL : secure_getenv("SPANRING_DIR");
+	int rc = process->testing ? 0 : spanring__directory_choose(preference, &process->directory);
+	int fd = rc < 0 ? rc : spanring__directory_open(&process->directory);
+	if (fd >= 0 || !process->directory.of_system || (preference && *preference))
+		return fd;
+	/* Somebody has taken this user's place there. */
+	spanring__directory_choose_own(&process->directory);
+	return spanring__directory_open(&process->directory);
 }
 
 static int attach(struct spanring__process *process) {

@@ -38,6 +38,7 @@ static void copy_text(char *to, const char *from, size_t bytes) {
 static void copy_identity(const struct spanring_process_header *header, struct process_reader_identity *identity) {
 	*identity = (struct process_reader_identity){.pid = header->pid,
 	                                             .ppid = header->ppid,
+	                                             .uid = header->uid,
 	                                             .pid_namespace = header->pid_namespace,
 	                                             .start_time = header->start_time,
 	                                             .clock_kind = header->clock_kind,

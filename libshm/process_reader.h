@@ -24,6 +24,7 @@ struct process_reader {
 struct process_reader_identity {
 	uint32_t pid;
 	uint32_t ppid;
+	uint32_t uid; /* as it claims; only with SPANRING_PROCESS_HAS_UID */
 	uint64_t pid_namespace;
 	uint64_t start_time;
 	uint8_t boot_id[16];

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A signal timer may interrupt the reservation again and again; after so many tries the thread goes untraced. */
@@ -45,7 +46,12 @@ int spanring__region_create_growing(int directory_fd, const char *name, uint64_t
 		*ret_address = address;
 		return 0;
 	}
-	int fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat status;
+	if (fstat(directory_fd, &status) < 0)
+		return -errno;
+	/* Where the group may make files, below a directory for all users, it is the agent's. */
+	mode_t mode = (status.st_mode & S_ISGID) && (status.st_mode & S_IWGRP) ? 0660 : 0600;
+	int fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
 	rc = reserve(fd, bytes);

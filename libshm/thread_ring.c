@@ -125,7 +125,7 @@ static int check_unattended(struct spanring__process *process, uint64_t bytes) {
 		int fd = spanring__directory_open(&process->directory);
 		if (fd < 0)
 			return fd;
-		bool attended = spanring__control_attended(fd);
+		bool attended = spanring__control_attended(&process->directory, fd);
 		(void)close(fd);
 		if (!attended)
 			return -E2BIG;

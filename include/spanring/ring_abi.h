@@ -2,7 +2,7 @@
 /*
  * The shared-memory contract, version 1: files, layouts, who writes which word, and in which order.
  *
- * RING DIRECTORY (SPANRING_DIR, else /dev/shm/spanring-<uid>, mode 0700)
+ * RING DIRECTORY (SPANRING_DIR, else /run/spanring/<uid> below an agent for all users, else /dev/shm/spanring-<uid>, mode 0700)
  *
  *     control                         doorbell page; created by whoever comes first, written by the agent
  *     <32 hex digits>/                one life of one process ("instance"), named by its random 128-bit id
@@ -99,6 +99,7 @@
 #define SPANRING_PROCESS_EXITED 2u /* shut down in good order; all rings retired */
 
 #define SPANRING_PROCESS_HAS_MEMBARRIER 1u /* process.flags: registered for GLOBAL_EXPEDITED */
+#define SPANRING_PROCESS_HAS_UID 2u        /* process.flags: uid is there */
 
 #define SPANRING_RING_ACTIVE 1u
 #define SPANRING_RING_RETIRED 2u
@@ -170,7 +171,8 @@ struct spanring_process_header {
 	uint64_t string_arena_offset;
 	uint64_t string_arena_bytes;
 	uint64_t site_control_offset;
-	uint8_t reserved0[96];
+	uint32_t uid; /* effective, as the program sees it: a claim; the file's owner is the fact */
+	uint8_t reserved0[92];
 	char executable[256]; /* NUL-terminated, cut */
 	char command[512];    /* arguments joined by spaces, NUL-terminated, cut */
 	char service
