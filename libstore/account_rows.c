@@ -44,6 +44,15 @@ static int put_ending(struct db_statement *insert, const struct store_process_ac
 	return db_run(insert);
 }
 
+static int put_claim(struct db_statement *insert, const struct store_process_account *account) {
+	if (account->claim == 0)
+		return 0;
+	db_put_blob(insert, account->instance, STORE_INSTANCE_BYTES);
+	db_put_u64(insert, account->claimed_uid);
+	db_put_u64(insert, account->claim);
+	return db_run(insert);
+}
+
 int account_rows_put(struct db_statement *const inserts[SCHEMA_TABLES], const struct store_process_account *account) {
 	int error = put_limits(inserts[SCHEMA_LIMITS], account);
 	if (!error)
@@ -52,5 +61,7 @@ int account_rows_put(struct db_statement *const inserts[SCHEMA_TABLES], const st
 		error = put_drops(inserts[SCHEMA_DROPS], account);
 	if (!error)
 		error = put_ending(inserts[SCHEMA_ENDING], account);
+	if (!error)
+		error = put_claim(inserts[SCHEMA_CLAIM], account);
 	return error;
 }

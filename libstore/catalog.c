@@ -170,17 +170,44 @@ static int add_string(struct catalog *catalog, uint64_t hash, const struct catal
 	return add_row(table, hash, &row, ret_id);
 }
 
-int catalog_string(struct catalog *catalog, const char *text, size_t bytes, uint32_t *ret_id) {
+static int find_string(struct catalog *catalog, const char *text, size_t bytes, bool add, uint32_t *ret_id) {
 	size_t cut = strnlen(text, bytes < CATALOG_STRING_BYTES_MAX ? bytes : CATALOG_STRING_BYTES_MAX);
 	struct catalog_text sought = {text, (uint32_t)cut};
 	uint64_t hash = checksum64(text, cut, catalog->seed);
 	(void)pthread_mutex_lock(&catalog->lock);
 	uint32_t id = id_table_find(&catalog->strings.ids, hash, string_equals, &catalog->strings.rows, &sought);
-	int error = id ? 0 : add_string(catalog, hash, &sought, &id);
+	int error = id || !add ? 0 : add_string(catalog, hash, &sought, &id);
 	(void)pthread_mutex_unlock(&catalog->lock);
 	if (id)
 		*ret_id = id;
 	return id ? 0 : error;
+}
+
+int catalog_string(struct catalog *catalog, const char *text, size_t bytes, uint32_t *ret_id) {
+	return find_string(catalog, text, bytes, true, ret_id);
+}
+
+uint32_t catalog_string_known(struct catalog *catalog, const char *text, size_t bytes) {
+	uint32_t id = 0;
+	(void)find_string(catalog, text, bytes, false, &id);
+	return id;
+}
+
+uint32_t catalog_site_known(struct catalog *catalog, const struct store_site *site) {
+	struct table *table = &catalog->sites;
+	struct key key = {site, sizeof(*site)};
+	(void)pthread_mutex_lock(&catalog->lock);
+	uint32_t id =
+	    id_table_find(&table->ids, checksum64(site, sizeof(*site), catalog->seed), row_equals, &table->rows, &key);
+	(void)pthread_mutex_unlock(&catalog->lock);
+	return id;
+}
+
+uint32_t catalog_names(struct catalog *catalog) {
+	(void)pthread_mutex_lock(&catalog->lock);
+	uint32_t names = catalog->strings.rows.count + catalog->sites.rows.count;
+	(void)pthread_mutex_unlock(&catalog->lock);
+	return names;
 }
 
 int catalog_site(struct catalog *catalog, const struct store_site *site, uint32_t *ret_id) {

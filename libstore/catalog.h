@@ -19,6 +19,7 @@
 #define CATALOG_THREADS_MAX (1u << 20)
 #define CATALOG_STRING_BYTES_MAX 4096u /* longer ones are cut */
 #define STORE_OVERFLOW_NAME "spanring.overflow"
+#define CATALOG_OVERFLOW 1u /* string and site of that name */
 
 struct catalog;
 
@@ -28,6 +29,11 @@ void catalog_free(struct catalog *catalog);
 /* 0 and *ret_id, or -ENOMEM, or ERR_FULL as above. */
 int catalog_string(struct catalog *catalog, const char *text, size_t bytes, uint32_t *ret_id);
 int catalog_site(struct catalog *catalog, const struct store_site *site, uint32_t *ret_id);
+/* The same without adding: 0 if it is not there. */
+uint32_t catalog_string_known(struct catalog *catalog, const char *text, size_t bytes);
+uint32_t catalog_site_known(struct catalog *catalog, const struct store_site *site);
+/* Strings and sites there are. */
+uint32_t catalog_names(struct catalog *catalog);
 /* Keyed by instance. */
 int catalog_process(struct catalog *catalog, const struct store_process *process, uint32_t *ret_id);
 /* Keyed by all fields. */

@@ -265,6 +265,8 @@ static int load_accounts(struct store_reader *reader, struct db_statement *selec
 		account.dropped_reentry = views[index - 1].account.dropped_reentry;
 		account.ending = views[index - 1].account.ending;
 		account.ending_value = views[index - 1].account.ending_value;
+		account.claim = views[index - 1].account.claim;
+		account.claimed_uid = views[index - 1].account.claimed_uid;
 		if (account.time_ns >= views[index - 1].account.time_ns)
 			views[index - 1].account = account;
 	}
@@ -385,6 +387,31 @@ static int load_endings(struct store_reader *reader, struct db_statement *select
 	return error ? error : row;
 }
 
+/* What was found once stays said. */
+static int load_claims(struct store_reader *reader, struct db_statement *select) {
+	int error = 0;
+	int row = 0;
+	for (uint32_t count = 0; !error && (row = db_next(select)) == 1; count++) {
+		size_t bytes = 0;
+		uint32_t index = 0;
+		const uint8_t *instance = db_get_blob(select, &bytes);
+		if (bytes != STORE_INSTANCE_BYTES || count == CATALOG_PROCESSES_MAX)
+			return ERR_DAMAGED;
+		error = reader_process(reader, instance, &index);
+		if (error)
+			break;
+		struct store_process_view *views = reader->processes.items;
+		struct store_process_account *account = &views[index - 1].account;
+		account->claimed_uid = db_get_u32(select);
+		uint32_t claim = db_get_u32(select);
+		account->claim |= claim;
+		error = db_row_end(select);
+		if (!error && (claim == 0 || claim > STORE_CLAIM_FLAGS))
+			error = ERR_DAMAGED;
+	}
+	return error ? error : row;
+}
+
 static int load_evicted_rings(struct store_reader *reader, struct db_statement *select) {
 	int error = 0;
 	int row = 0;
@@ -478,6 +505,8 @@ static int load_table(struct store_reader *reader, struct reader_segment *segmen
 		return load_drops(reader, select);
 	case SCHEMA_ENDING:
 		return load_endings(reader, select);
+	case SCHEMA_CLAIM:
+		return load_claims(reader, select);
 	case SCHEMA_META:
 	case SCHEMA_EVICTION:
 	case SCHEMA_EVICTED_RING:
@@ -537,7 +566,7 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,     SCHEMA_PROCESS,    SCHEMA_THREAD,
 	                                           SCHEMA_CURSOR, SCHEMA_ACCOUNT,  SCHEMA_SCOPE,      SCHEMA_RESOURCE,
 	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS, SCHEMA_DROPS,
-	                                           SCHEMA_ENDING, SCHEMA_THINNED};
+	                                           SCHEMA_ENDING, SCHEMA_CLAIM, SCHEMA_THINNED};
 	*ret_what = "it cannot be read";
 	int error = db_execute(segment->db, "PRAGMA cache_size=-1024");
 	if (!error)

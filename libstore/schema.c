@@ -22,6 +22,7 @@
 #define STATISTICS_COLUMNS "instance,coverage,overflowed"
 #define DROPS_COLUMNS "instance,dropped_async,dropped_contexts,dropped_reentry"
 #define ENDING_COLUMNS "instance,ending,value"
+#define CLAIM_COLUMNS "instance,uid,flags"
 #define EVICTION_COLUMNS "reason,through,segments,spans,bytes"
 #define EVICTED_RING_COLUMNS "instance,ring,spans"
 #define EVICTED_PROCESS_COLUMNS "instance,processes,statistics_spans,dropped_no_ring,dropped_reentry,dropped_async"
@@ -115,6 +116,10 @@ const struct schema schema_tables[SCHEMA_TABLES] = {
                        "CREATE TABLE ending(instance BLOB PRIMARY KEY NOT NULL,ending" U ",value" U ")WITHOUT ROWID",
                        "INSERT OR REPLACE INTO ending VALUES(?,?,?)",
                        "SELECT " ENDING_COLUMNS " FROM ending ORDER BY instance", true},
+    [SCHEMA_CLAIM] = {"claim",
+                      "CREATE TABLE claim(instance BLOB PRIMARY KEY NOT NULL,uid" U ",flags" U ")WITHOUT ROWID",
+                      "INSERT OR REPLACE INTO claim VALUES(?,?,?)",
+                      "SELECT " CLAIM_COLUMNS " FROM claim ORDER BY instance", true},
     [SCHEMA_EVICTION] = {"eviction",
                          "CREATE TABLE eviction(reason INTEGER PRIMARY KEY,through" U ",segments" U ",spans" U
                          ",bytes" U ")",

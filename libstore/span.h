@@ -176,6 +176,13 @@ enum store_ending {
 };
 
 /* The books of a process beyond its rings; the newest row counts. */
+/* Where a process says something else of itself than the kernel does. */
+enum store_claim {
+	STORE_CLAIM_UID = 1, /* another user than the owner of its files: claimed_uid */
+	STORE_CLAIM_PID = 2, /* a pid that is not its own */
+	STORE_CLAIM_FLAGS = 3
+};
+
 struct store_process_account {
 	uint8_t instance[STORE_INSTANCE_BYTES];
 	uint32_t state; /* enum store_process_state */
@@ -196,6 +203,8 @@ struct store_process_account {
 	uint64_t dropped_reentry;       /* spans begun by a signal handler inside the writer library; in no ring */
 	uint32_t ending;                /* enum store_ending */
 	uint32_t ending_value;
+	uint32_t claim; /* STORE_CLAIM_* */
+	uint32_t claimed_uid;
 };
 
 /* Whether a sample has the proportional set, which the kernel has to work for. */
