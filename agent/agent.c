@@ -23,6 +23,7 @@
 #define FLUSH_WANTED_NS (10 * NS_PER_MS) /* between two commits made because a program waits for one */
 /* Turns in one step before other duties have their turn, too. */
 #define TURNS_MAX 16u
+#define RESCAN_PAUSE_NS NS_PER_S        /* whoever floods inotify makes the agent look through everything that often */
 #define DRAIN_GIVE_UP_NS (5 * NS_PER_S) /* how long a stop waits for a store that fails */
 #define DRAIN_STEP_NS (100 * NS_PER_MS)
 
@@ -152,6 +153,7 @@ static void hand_over(struct agent *agent, enum agent_handover reason) {
 static enum intake_end take_turn(struct agent *agent) {
 	if (agent->full)
 		return INTAKE_FULL;
+	users_begin_turn(&agent->roster.users, agent->now_ns);
 	enum intake_end end = intake_published(&agent->intake, &agent->sink);
 	bool living = agent->now_ns >= agent->flush_at_ns || agent->now_ns >= agent->behind_at_ns;
 	if (living)
@@ -264,6 +266,8 @@ static void serve_events(struct agent *agent, uint32_t ready) {
 		handover_receive(agent);
 	if (ready & (1u << LOOP_INOTIFY))
 		discovery_events(&agent->discovery);
+	if (agent->discovery.rescan_wanted)
+		agent->rescan_at_ns = earliest(agent->rescan_at_ns, agent->rescanned_ns + RESCAN_PAUSE_NS);
 	if (ready & (1u << LOOP_STATUS))
 		status_serve(agent);
 	if (ready & (1u << LOOP_METRICS))
@@ -278,6 +282,7 @@ static void serve_timers(struct agent *agent) {
 	if (config_has_ratio(agent->config))
 		give_ratio(agent);
 	if (agent->now_ns >= agent->rescan_at_ns) {
+		agent->rescanned_ns = agent->now_ns;
 		agent->rescan_at_ns = agent->now_ns + DISCOVERY_RESCAN_NS;
 		discovery_rescan(&agent->discovery);
 	}

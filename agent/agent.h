@@ -102,6 +102,7 @@ struct agent {
 	uint64_t clock_at_ns;
 	uint64_t life_at_ns;
 	uint64_t rescan_at_ns;
+	uint64_t rescanned_ns;
 	uint64_t busy_ns;          /* when records were last taken */
 	uint64_t statistics_at_ns; /* next round */
 	uint64_t round_ns;         /* when the last one began */

@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "base/errs.h"
 #include "libshm/fault_guard.h"
+#include "libshm/system_directory.h"
 #include "status.h"
+#include "system_rings.h"
 #include "tail.h"
 
 #include <spanring/version.h>
@@ -31,7 +33,7 @@ static int refuse_loop(const struct log *log, const char *why) {
 
 static int open_bell(struct agent *agent) {
 	uint32_t holder = 0;
-	int rc = doorbell_open(agent->rings_fd, agent->loop, &agent->bell, &holder);
+	int rc = doorbell_open(agent->rings_fd, agent->config->system, agent->loop, &agent->bell, &holder);
 	if (rc == 0)
 		return EXIT_CODE_OK;
 	if (rc == ERR_HELD) {
@@ -86,7 +88,7 @@ static int open_store(struct agent *agent) {
 	size_t count;
 	rc = store_writer_cursors(writer, &cursors, &count);
 	if (rc == 0)
-		rc = roster_keep_resumes(&agent->roster, agent->rings_fd, cursors, count);
+		rc = roster_keep_resumes(&agent->roster, cursors, count);
 	if (rc == 0)
 		rc = statistics_keep_resumes(&agent->statistics, writer, &agent->roster);
 	if (rc < 0) {
@@ -152,6 +154,29 @@ static void raise_descriptor_limit(void) {
 	}
 }
 
+static int open_rings(struct agent *agent) {
+	const struct config *config = agent->config;
+	if (config->system)
+		return system_rings_open(config->rings, agent->log, &agent->rings_fd);
+	gid_t group;
+	if (config->rings_are_default && spanring__system_directory_look(SYSTEM_DIRECTORY_PATH, &group) == 0)
+		log_warning(
+		    agent->log,
+		    "programs go to the agent of all users at %s unless SPANRING_DIR=%s is in their environment",
+		    SYSTEM_DIRECTORY_PATH, config->rings);
+	return discovery_open_rings(config->rings, config->rings_are_default, agent->log, &agent->rings_fd);
+}
+
+static int open_discovery(struct agent *agent) {
+	agent->roster.users.quota = agent->config->quota;
+	agent->sink.users = &agent->roster.users;
+	int rc = discovery_open(agent->rings_fd, agent->config->system, &agent->roster, agent->log, &agent->discovery);
+	if (rc == 0)
+		return EXIT_CODE_OK;
+	log_error(agent->log, "inotify cannot be set up: %s", strerror(-rc));
+	return EXIT_CODE_FAILED;
+}
+
 /* In the order in which a failure should be told: rings, other agents, store. */
 static int open_parts(struct agent *agent) {
 	struct clock_model_pair first = {.ticks = 0, .ns = clock_monotonic_ns()};
@@ -166,24 +191,19 @@ static int open_parts(struct agent *agent) {
 	if (rc < 0)
 		return refuse_loop(agent->log, why);
 	int code = EXIT_CODE_OUTPUT;
-	if (discovery_open_rings(agent->config->rings, agent->config->rings_are_default, agent->log,
-	                         &agent->rings_fd) == 0)
+	if (open_rings(agent) == 0)
 		code = open_bell(agent);
 	if (code == EXIT_CODE_OK)
 		code = metrics_server_open(agent->config->metrics, agent->log, &agent->metrics);
 	if (code == EXIT_CODE_OK)
 		code = open_memory(agent);
 	if (code == EXIT_CODE_OK)
+		code = open_discovery(agent);
+	if (code == EXIT_CODE_OK)
 		code = open_store(agent);
-	if (code != EXIT_CODE_OK)
-		return code;
-	rc = discovery_open(agent->rings_fd, &agent->roster, agent->log, &agent->discovery);
-	if (rc < 0) {
-		log_error(agent->log, "inotify cannot be set up: %s", strerror(-rc));
-		return EXIT_CODE_FAILED;
-	}
-	start_clock(agent, first);
-	return EXIT_CODE_OK;
+	if (code == EXIT_CODE_OK)
+		start_clock(agent, first);
+	return code;
 }
 
 int agent_open(const struct config *config, const struct log *log, struct agent **ret_agent) {
@@ -204,7 +224,7 @@ int agent_open(const struct config *config, const struct log *log, struct agent 
 		(void)agent_close(agent);
 		return code;
 	}
-	agent->status_fd = status_listen(agent->rings_fd, log);
+	agent->status_fd = status_listen(agent->rings_fd, config->system, log);
 	loop_watch(agent->loop, LOOP_BELL, doorbell_fd(agent->bell));
 	loop_watch(agent->loop, LOOP_STORE, flush_fd(agent->flush));
 	loop_watch(agent->loop, LOOP_INOTIFY, agent->discovery.inotify_fd);

@@ -5,6 +5,7 @@
 #include "base/errs.h"
 #include "base/suggest.h"
 #include "config_file.h"
+#include "libshm/system_directory.h"
 
 #include <ctype.h>
 #include <getopt.h>
@@ -42,9 +43,11 @@ static void take(struct gathering *all, enum options_id id, const char *text, en
 
 static int refuse_section(const struct gathering *all, const struct config_file_item *item, uint32_t count) {
 	const char *nearest = suggest_nearest(item->section, options_sections, count);
-	log_error(all->log, "%s:%u: unknown section [%.*s]%s%s%s; sections are [agent], [flush] and [programs]",
-	          all->file, item->line, SHOWN_MAX, item->section, nearest ? "; did you mean [" : "",
-	          nearest ? nearest : "", nearest ? "]?" : "");
+	log_error(
+	    all->log,
+	    "%s:%u: unknown section [%.*s]%s%s%s; sections are [agent], [flush], [retention], [quotas], [programs] and [tail]",
+	    all->file, item->line, SHOWN_MAX, item->section, nearest ? "; did you mean [" : "", nearest ? nearest : "",
+	    nearest ? "]?" : "");
 	return -EINVAL;
 }
 
@@ -198,10 +201,18 @@ static int read_flags(struct gathering *all) {
 	return 0;
 }
 
+static const char *usual_of(const struct options_entry *entry, bool record, bool system) {
+	if (record && entry->usual_record)
+		return entry->usual_record;
+	return system && entry->usual_system ? entry->usual_system : entry->usual;
+}
+
 /* All texts are known and were checked: now they count. */
 static int settle(struct gathering *all, bool record, struct config *config) {
 	char why[OPTIONS_WHY_BYTES];
 	int rc = all->texts[OPTIONS_PRESET] ? options_set(OPTIONS_PRESET, all->texts[OPTIONS_PRESET], config, why) : 0;
+	if (rc == 0 && all->texts[OPTIONS_SYSTEM])
+		rc = options_set(OPTIONS_SYSTEM, all->texts[OPTIONS_SYSTEM], config, why);
 	for (uint32_t id = 0; rc == 0 && id < OPTIONS_COUNT; id++) {
 		const struct options_entry *entry = &options_table[id];
 		const char *preset = preset_value(config->preset, id);
@@ -211,7 +222,7 @@ static int settle(struct gathering *all, bool record, struct config *config) {
 			all->origins[id].source = OPTIONS_FROM_PRESET;
 		}
 		if (!text)
-			text = record && entry->usual_record ? entry->usual_record : entry->usual;
+			text = usual_of(entry, record, config->system);
 		if (text)
 			rc = options_set(id, text, config, why);
 		if (rc < 0)
@@ -223,8 +234,22 @@ static int settle(struct gathering *all, bool record, struct config *config) {
 	return rc;
 }
 
-static void default_rings(struct config *config) {
+/* The programs of this user: where the library looks for a ring directory. */
+static bool user_of_system(enum config_command command, struct config *config) {
+	gid_t group;
+	if ((command != CONFIG_PS && command != CONFIG_CTL) ||
+	    spanring__system_directory_look(SYSTEM_DIRECTORY_PATH, &group) < 0)
+		return false;
+	(void)snprintf(config->rings, sizeof(config->rings), SYSTEM_DIRECTORY_PATH "/%u", (unsigned)geteuid());
+	return true;
+}
+
+static void default_rings(enum config_command command, struct config *config) {
 	config->rings_are_default = true;
+	if (config->system)
+		(void)snprintf(config->rings, sizeof(config->rings), SYSTEM_DIRECTORY_PATH);
+	if (config->system || user_of_system(command, config))
+		return;
 	(void)snprintf(config->rings, sizeof(config->rings), "/dev/shm/spanring-%u", (unsigned)geteuid());
 }
 
@@ -234,7 +259,7 @@ static int default_store(bool record, const struct log *log, struct config *conf
 	int length;
 	if (record)
 		length = snprintf(config->store, sizeof(config->store), RECORD_STORE);
-	else if (geteuid() == 0)
+	else if (geteuid() == 0 || config->system)
 		length = snprintf(config->store, sizeof(config->store), "/var/lib/spanring");
 	else if (state && *state == '/')
 		length = snprintf(config->store, sizeof(config->store), "%s/spanring", state);
@@ -284,6 +309,10 @@ static int check_words(enum config_command command, int argc, char **argv, const
 	}
 	if (all->flags[OPTIONS_JSON] && command == CONFIG_TOP) {
 		log_error(log, "top: no --json here; spanring-agent status --json has all figures");
+		return -EINVAL;
+	}
+	if (all->flags[OPTIONS_SYSTEM] && command == CONFIG_RECORD) {
+		log_error(log, "record: its rings are its own; leave --system out");
 		return -EINVAL;
 	}
 	bool dashes = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
@@ -374,7 +403,7 @@ int config_parse(enum config_command command, int argc, char **argv, const struc
 	if (rc == 0)
 		rc = settle(all, record, ret_config);
 	if (rc == 0 && !*ret_config->rings && !record)
-		default_rings(ret_config);
+		default_rings(command, ret_config);
 	bool stores = command != CONFIG_PS && command != CONFIG_CTL && command != CONFIG_RELOAD;
 	if (rc == 0 && !*ret_config->store && stores)
 		rc = default_store(record, log, ret_config);

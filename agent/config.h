@@ -18,6 +18,7 @@
 #include "preset.h"
 #include "retention.h"
 #include "sandbox.h"
+#include "users.h"
 #include "view.h"
 
 #include <limits.h>
@@ -69,6 +70,8 @@ struct config {
 	uint64_t tail_wait_ns;
 	uint64_t tail_memory_bytes;
 	bool tail_keep;
+	bool system; /* for all users */
+	struct users_quota quota;
 	bool quiet;
 	bool json;
 	bool each_ring;           /* status, top */

@@ -89,6 +89,9 @@ static void print_entry(FILE *file, enum options_id id) {
 	if (entry->usual_record)
 		at +=
 		    (size_t)snprintf(text + at, sizeof(text) - at, "%srecord: %s", at ? ", " : "", entry->usual_record);
+	if (entry->usual_system)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%swith --system: %s", at ? ", " : "",
+		                       entry->usual_system);
 	if (at > 0)
 		print_line(file, text, strlen(text));
 	if (entry->variable) {

@@ -183,7 +183,7 @@ static void one_process(struct run *run, const struct ps_row *row) {
 	CLEANUP(ps_instance_close) struct ps_instance instance;
 	struct ctl_outcome outcome = {0};
 	struct ctl_state state = {0};
-	int rc = ps_instance_open(run->list.rings_fd, row->instance, &instance);
+	int rc = ps_instance_open(row->rings_fd, row->instance, &instance);
 	if (rc == 0 && !run->request.show)
 		rc = ctl_file_change(instance.directory_fd, &instance.reader, &run->request, &outcome);
 	if (rc == 0)

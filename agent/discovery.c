@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/errs.h"
 #include "libshm/shared_file.h"
+#include "system_rings.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -43,7 +44,8 @@ int discovery_open_rings(const char *path, bool make, const struct log *log, int
 		          strerror(errno));
 		return rc;
 	}
-	bool shared = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0;
+	bool shared = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0 &&
+	              !system_rings_is_below(fd, &status);
 	if (shared || (status.st_uid != geteuid() && geteuid() != 0)) {
 		log_error(log, "ring directory %s: %s; use a directory of your own with mode 0700", path,
 		          shared ? "others may write in it" : "it belongs to another user");
@@ -63,16 +65,6 @@ static int watch_directory(const struct discovery *discovery, int directory_fd, 
 	char path[64];
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", directory_fd);
 	return inotify_add_watch(discovery->inotify_fd, path, mask);
-}
-
-int discovery_open(int rings_fd, struct roster *roster, const struct log *log, struct discovery *ret_discovery) {
-	*ret_discovery = (struct discovery){
-	    .rings_fd = rings_fd, .roster = roster, .log = log, .our_namespace = sampler_pid_namespace()};
-	ret_discovery->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (ret_discovery->inotify_fd < 0)
-		return -errno;
-	ret_discovery->watch = watch_directory(ret_discovery, rings_fd, IN_MOVED_TO | IN_ONLYDIR);
-	return 0;
 }
 
 void discovery_close(struct discovery *discovery) {
@@ -107,7 +99,7 @@ static void say_refused(struct discovery *discovery, const char *directory, cons
 }
 
 static void refuse_instance(struct discovery *discovery, const char *name, int rc) {
-	if (!refused_for_good(rc) && rc != -ESTALE) {
+	if (!refused_for_good(rc) && rc != -ESTALE && rc != -EACCES) {
 		log_debug(discovery->log, "%s: %s; tried again later", name, strerror(-rc));
 		return;
 	}
@@ -132,6 +124,16 @@ static void take_async(struct discovery *discovery, struct producer *producer) {
 	say_refused(discovery, producer->name, SPANRING_ASYNC_NAME, rc);
 }
 
+static void put_off_ring(struct discovery *discovery, struct user *user) {
+	user->rings_waiting++;
+	if (!(user->said & USERS_SAID_RINGS))
+		log_warning(discovery->log,
+		            "user %u: more rings than its quota; the others wait, and are lost if their program ends "
+		            "before there is room (--quota-rings, --quota-bytes)",
+		            user->uid);
+	user->said |= USERS_SAID_RINGS;
+}
+
 static void take_ring(struct discovery *discovery, struct producer *producer, const char *name) {
 	uint32_t index;
 	if (strcmp(name, SPANRING_ASYNC_NAME) == 0) {
@@ -144,12 +146,21 @@ static void take_ring(struct discovery *discovery, struct producer *producer, co
 		if (producer->feeds[i]->books.ring_index == index)
 			return;
 	struct roster *roster = discovery->roster;
+	if (!users_ring_fits(&roster->users, producer->user, SPANRING_RING_BYTES_MIN)) {
+		put_off_ring(discovery, producer->user);
+		return;
+	}
 	if (roster->feed_count == ROSTER_RINGS_MAX) {
 		roster->rings_over_limit++;
 		return;
 	}
 	struct feed *feed;
 	int rc = feed_open(producer, name, index, roster_resume(roster, producer->instance, index), &feed);
+	if (rc == 0 && !users_ring_fits(&roster->users, producer->user, feed_bytes(feed))) {
+		feed_free(feed);
+		put_off_ring(discovery, producer->user);
+		return;
+	}
 	if (rc == 0) {
 		if (roster_add_feed(roster, producer, feed) < 0)
 			feed_free(feed);
@@ -186,19 +197,53 @@ static bool is_instance_name(const char *name) {
 	return length == PRODUCER_NAME_BYTES - 1;
 }
 
-static void take_instance(struct discovery *discovery, const char *name) {
+/* Known already? Of another user: then whoever came second has copied a name. */
+static bool is_known(struct discovery *discovery, const struct user *user, const char *name) {
+	const struct producer *known = roster_find(discovery->roster, name);
+	if (known && known->user != user)
+		refuse_instance(discovery, name, ERR_FOREIGN);
+	return known != NULL;
+}
+
+static void put_off_program(struct discovery *discovery, struct user *user) {
+	user->programs_waiting++;
+	if (!(user->said & USERS_SAID_PROGRAMS))
+		log_warning(discovery->log,
+		            "user %u: more than %llu programs; the others wait until one ends (--quota-programs)",
+		            user->uid, (unsigned long long)discovery->roster->users.quota.programs);
+	user->said |= USERS_SAID_PROGRAMS;
+}
+
+/* Of the right user, where there are several. */
+static int open_instance(struct discovery *discovery, struct user *user, const char *name,
+                         struct producer **ret_producer) {
+	int rc = producer_open(user->directory_fd, name, discovery->our_namespace, ret_producer);
+	if (rc < 0)
+		return rc;
+	(*ret_producer)->user = user;
+	if (!discovery->of_system || (uint32_t)(*ret_producer)->reader.uid == user->uid)
+		return 0;
+	producer_free(*ret_producer);
+	return ERR_FOREIGN;
+}
+
+static void take_instance(struct discovery *discovery, struct user *user, const char *name) {
 	struct roster *roster = discovery->roster;
-	if (!is_instance_name(name) || roster_find(roster, name))
+	if (!is_instance_name(name) || is_known(discovery, user, name))
 		return;
+	if (!users_program_fits(&roster->users, user)) {
+		put_off_program(discovery, user);
+		return;
+	}
 	if (roster->producer_count == ROSTER_PRODUCERS_MAX) {
 		roster->producers_over_limit++;
 		return;
 	}
 	struct producer *producer;
-	int rc = producer_open(discovery->rings_fd, name, discovery->our_namespace, &producer);
+	int rc = open_instance(discovery, user, name, &producer);
 	if (rc == -ENOENT) {
 		/* What an agent killed while clearing up left behind; a directory with anything in it stays. */
-		(void)unlinkat(discovery->rings_fd, name, AT_REMOVEDIR);
+		(void)unlinkat(user->directory_fd, name, AT_REMOVEDIR);
 		return;
 	}
 	if (rc < 0) {
@@ -232,15 +277,15 @@ static bool is_abandoned(int directory_fd, const char *name) {
  * "<hex>.tmp": a process that died, or still is, before it showed its directory. One that holds no file open any more
  * is gone.
  */
-static void sweep_unfinished(struct discovery *discovery, const char *name) {
+static void sweep_unfinished(const struct user *user, const char *name) {
 	size_t length = strlen(name);
 	size_t suffix = sizeof(SPANRING_TMP_SUFFIX) - 1;
 	struct stat status;
 	if (length != PRODUCER_NAME_BYTES - 1 + suffix || strcmp(name + length - suffix, SPANRING_TMP_SUFFIX) != 0 ||
-	    fstatat(discovery->rings_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode) ||
+	    fstatat(user->directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode) ||
 	    status.st_mtime + UNFINISHED_AGE_S > (time_t)(clock_wall_ns() / NS_PER_S))
 		return;
-	int fd = openat(discovery->rings_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(user->directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	CLEANUP(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	if (!directory) {
 		if (fd >= 0)
@@ -251,10 +296,31 @@ static void sweep_unfinished(struct discovery *discovery, const char *name) {
 	for (uint32_t i = 0; i < 2 * SPANRING_RINGS_MAX + 8 && (entry = readdir(directory)); i++)
 		if (entry->d_name[0] != '.' && is_abandoned(dirfd(directory), entry->d_name))
 			(void)unlinkat(dirfd(directory), entry->d_name, 0);
-	(void)unlinkat(discovery->rings_fd, name, AT_REMOVEDIR);
+	(void)unlinkat(user->directory_fd, name, AT_REMOVEDIR);
 }
 
-void discovery_rescan(struct discovery *discovery) {
+/* Names that are no user's cost nothing; the name of a user that is not that user's is told of once, and looked at again. */
+static void take_user(struct discovery *discovery, const char *name) {
+	struct users *users = &discovery->roster->users;
+	struct user *user;
+	uint32_t uid;
+	int fd;
+	if (!system_rings_uid(name, &uid) || users_find(users, uid))
+		return;
+	int rc = system_rings_open_user(discovery->rings_fd, name, uid, &fd);
+	/* The directory is ours, so what stands in another's place can be cleared away unless it holds something. */
+	if (rc == ERR_FOREIGN && unlinkat(discovery->rings_fd, name, 0) < 0)
+		(void)unlinkat(discovery->rings_fd, name, AT_REMOVEDIR);
+	if (rc == 0)
+		rc = users_add(users, uid, fd, &user);
+	if (rc < 0) {
+		refuse_instance(discovery, name, rc);
+		return;
+	}
+	user->watch = watch_directory(discovery, user->directory_fd, IN_MOVED_TO | IN_ONLYDIR);
+}
+
+static void rescan_users(struct discovery *discovery) {
 	int fd = openat(discovery->rings_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	if (!directory) {
@@ -263,19 +329,86 @@ void discovery_rescan(struct discovery *discovery) {
 		return;
 	}
 	const struct dirent *entry;
-	for (uint32_t i = 0; i < NAMES_MAX && (entry = readdir(directory)); i++) {
-		take_instance(discovery, entry->d_name);
-		sweep_unfinished(discovery, entry->d_name);
+	for (uint32_t i = 0; i < NAMES_MAX && (entry = readdir(directory)); i++)
+		take_user(discovery, entry->d_name);
+}
+
+/* A directory of one user: the whole of it is that user's. */
+static int add_only_user(struct discovery *discovery) {
+	struct stat status;
+	struct user *user;
+	int fd = fcntl(discovery->rings_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	int rc = users_add(&discovery->roster->users, (uint32_t)status.st_uid, fd, &user);
+	if (rc == 0)
+		user->watch = watch_directory(discovery, fd, IN_MOVED_TO | IN_ONLYDIR);
+	return rc;
+}
+
+int discovery_open(int rings_fd, bool of_system, struct roster *roster, const struct log *log,
+                   struct discovery *ret_discovery) {
+	*ret_discovery = (struct discovery){.rings_fd = rings_fd,
+	                                    .of_system = of_system,
+	                                    .watch = -1,
+	                                    .roster = roster,
+	                                    .log = log,
+	                                    .our_namespace = sampler_pid_namespace()};
+	ret_discovery->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (ret_discovery->inotify_fd < 0)
+		return -errno;
+	if (!of_system)
+		return add_only_user(ret_discovery);
+	ret_discovery->watch = watch_directory(ret_discovery, rings_fd, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+	rescan_users(ret_discovery);
+	return 0;
+}
+
+static void rescan_user(struct discovery *discovery, struct user *user) {
+	int fd = openat(user->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	if (!directory) {
+		if (fd >= 0)
+			(void)close(fd);
+		return;
 	}
+	const struct dirent *entry;
+	user->programs_waiting = 0;
+	user->rings_waiting = 0;
+	for (uint32_t i = 0; i < NAMES_MAX && (entry = readdir(directory)); i++) {
+		take_instance(discovery, user, entry->d_name);
+		sweep_unfinished(user, entry->d_name);
+	}
+}
+
+void discovery_rescan(struct discovery *discovery) {
+	discovery->rescan_wanted = false;
+	if (discovery->of_system)
+		rescan_users(discovery);
+	for (uint32_t i = 0; i < discovery->roster->users.count; i++)
+		rescan_user(discovery, discovery->roster->users.items[i]);
 	for (uint32_t i = 0; i < discovery->roster->producer_count; i++)
 		discovery_rescan_producer(discovery, discovery->roster->producers[i]);
 }
 
+/* Watched first, then looked through, as programs are. */
+static void take_user_now(struct discovery *discovery, const char *name) {
+	uint32_t before = discovery->roster->users.count;
+	take_user(discovery, name);
+	if (discovery->roster->users.count > before)
+		rescan_user(discovery, discovery->roster->users.items[before]);
+}
+
 static void take_event(struct discovery *discovery, const struct inotify_event *event) {
-	if (event->len == 0 || !(event->mask & (IN_MOVED_TO | IN_CLOSE_WRITE)))
+	if (event->len == 0 || !(event->mask & (IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE)))
 		return;
 	if (event->wd == discovery->watch) {
-		take_instance(discovery, event->name);
+		take_user_now(discovery, event->name);
+		return;
+	}
+	struct user *user = users_find_watch(&discovery->roster->users, event->wd);
+	if (user) {
+		take_instance(discovery, user, event->name);
 		return;
 	}
 	struct producer *producer = roster_find_watch(discovery->roster, event->wd);
@@ -289,27 +422,24 @@ static void take_event(struct discovery *discovery, const struct inotify_event *
 
 void discovery_events(struct discovery *discovery) {
 	_Alignas(struct inotify_event) char buffer[EVENT_BYTES];
-	bool rescan = false;
 	for (uint32_t reads = 0; reads < EVENT_READS_MAX; reads++) {
 		ssize_t got = read(discovery->inotify_fd, buffer, sizeof(buffer));
 		if (got <= 0)
 			break;
 		for (ssize_t at = 0; at < got;) {
 			const struct inotify_event *event = (const void *)(buffer + at);
-			rescan = rescan || (event->mask & IN_Q_OVERFLOW);
+			discovery->rescan_wanted = discovery->rescan_wanted || (event->mask & IN_Q_OVERFLOW);
 			take_event(discovery, event);
 			at += (ssize_t)(sizeof(*event) + event->len);
 		}
 	}
-	if (rescan)
-		discovery_rescan(discovery);
 }
 
-void discovery_remove_files(const struct discovery *discovery, const struct producer *producer) {
+bool discovery_remove_files(const struct discovery *discovery, const struct producer *producer) {
 	if (producer->watch >= 0)
 		(void)inotify_rm_watch(discovery->inotify_fd, producer->watch);
 	if (producer->newer)
-		return;
+		return true;
 	/*
 	 * Rings and their like, then the process file, then the directory: killed in between, the next agent still understands the
 	 * rest.
@@ -324,7 +454,8 @@ void discovery_remove_files(const struct discovery *discovery, const struct prod
 			(void)unlinkat(producer->directory_fd, entry->d_name, 0);
 	(void)unlinkat(producer->directory_fd, SPANRING_ASYNC_NAME, 0);
 	(void)unlinkat(producer->directory_fd, SPANRING_ASYNC_NAME SPANRING_TMP_SUFFIX, 0);
-	(void)unlinkat(producer->directory_fd, SPANRING_PROCESS_NAME, 0);
-	if (unlinkat(discovery->rings_fd, producer->name, AT_REMOVEDIR) < 0)
+	bool removed = unlinkat(producer->directory_fd, SPANRING_PROCESS_NAME, 0) == 0 || errno == ENOENT;
+	if (unlinkat(producer->user->directory_fd, producer->name, AT_REMOVEDIR) < 0)
 		log_debug(discovery->log, "%s: not empty after clearing up; left alone", producer->name);
+	return removed;
 }

@@ -15,8 +15,10 @@
 
 struct discovery {
 	int rings_fd;
+	bool of_system; /* one directory per user below it */
 	int inotify_fd;
-	int watch; /* of the ring directory */
+	int watch;          /* of_system: of the ring directory */
+	bool rescan_wanted; /* inotify has lost names, or somebody waits for a place: look through everything soon */
 	uint64_t our_namespace;
 	struct roster *roster;
 	const struct log *log;
@@ -31,7 +33,9 @@ struct discovery {
  */
 int discovery_open_rings(const char *path, bool make, const struct log *log, int *ret_fd);
 
-int discovery_open(int rings_fd, struct roster *roster, const struct log *log, struct discovery *ret_discovery);
+/* The users are known after it. */
+int discovery_open(int rings_fd, bool of_system, struct roster *roster, const struct log *log,
+                   struct discovery *ret_discovery);
 void discovery_close(struct discovery *discovery);
 
 /* Take what inotify has. */
@@ -41,7 +45,10 @@ void discovery_events(struct discovery *discovery);
 void discovery_rescan(struct discovery *discovery);
 void discovery_rescan_producer(struct discovery *discovery, struct producer *producer);
 
-/* Remove the files and the directory of an instance whose last row is committed. */
-void discovery_remove_files(const struct discovery *discovery, const struct producer *producer);
+/*
+ * Remove the files and the directory of an instance whose last row is committed. False: its process file is still there, which its
+ * owner can bring about.
+ */
+bool discovery_remove_files(const struct discovery *discovery, const struct producer *producer);
 
 #endif

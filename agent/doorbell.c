@@ -6,6 +6,7 @@
 #include "libshm/fault_guard.h"
 #include "libshm/ring_order.h"
 #include "libshm/shared_file.h"
+#include "libshm/system_directory.h"
 #include "loop.h"
 
 #include <fcntl.h>
@@ -24,8 +25,12 @@
 /* Bounds the damage of anything that keeps a wake away from the thread, and of a page that was cut off under it. */
 #define WAIT_SECONDS 1
 
+#define LOCK_NAME "agent.lock"
+#define SQUATTERS_MAX 8u /* removed before giving up on a name */
+
 struct doorbell {
 	int control_fd;
+	int lock_fd; /* of_system: not the control file */
 	int event_fd;
 	struct spanring_control *page; /* programs of this directory can cut the file: touched under the guard */
 	uint32_t word;                 /* value of the bell, which nobody changes */
@@ -38,7 +43,7 @@ struct doorbell {
 	uint32_t stopping; /* atomic */
 };
 
-static int create_control(int rings_fd) {
+static int create_control(int rings_fd, bool of_system) {
 	char name[64];
 	(void)snprintf(name, sizeof(name), "%s-agent-%ld%s", SPANRING_CONTROL_NAME, (long)getpid(),
 	               SPANRING_TMP_SUFFIX);
@@ -50,6 +55,8 @@ static int create_control(int rings_fd) {
 	int rc = -posix_fallocate(fd, 0, sizeof(page));
 	if (rc == 0 && pwrite(fd, &page, sizeof(page), 0) != (ssize_t)sizeof(page))
 		rc = -EIO;
+	if (rc == 0 && of_system && fchmod(fd, 0644) < 0)
+		rc = -errno;
 	/* The first one wins, program or agent; the loser uses what is there. */
 	if (rc == 0 && linkat(rings_fd, name, rings_fd, SPANRING_CONTROL_NAME, 0) < 0 && errno != EEXIST)
 		rc = -errno;
@@ -57,14 +64,38 @@ static int create_control(int rings_fd) {
 	return rc;
 }
 
-static int open_control(int rings_fd, struct doorbell *bell) {
-	struct shared_file file;
-	int rc = shared_file_open(rings_fd, SPANRING_CONTROL_NAME, O_RDWR, &file);
-	if (rc == -ENOENT) {
-		rc = create_control(rings_fd);
-		if (rc == 0)
-			rc = shared_file_open(rings_fd, SPANRING_CONTROL_NAME, O_RDWR, &file);
+/* A file that anybody may have put there before us: ours, or removed, which the owner of the directory may. */
+static int open_own(int rings_fd, const char *name, struct shared_file *ret_file) {
+	struct stat status;
+	CLEANUP_FD int fd = openat(rings_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	bool ours = fd >= 0 && fstat(fd, &status) == 0 && system_directory_control_is_right(&status, geteuid());
+	if (!ours) {
+		if (fd < 0 && errno == ENOENT)
+			return -ENOENT;
+		if (unlinkat(rings_fd, name, 0) < 0 && unlinkat(rings_fd, name, AT_REMOVEDIR) < 0)
+			return -errno;
+		return -ENOENT;
 	}
+	*ret_file = (struct shared_file){.bytes = (uint64_t)status.st_size, .uid = status.st_uid};
+	ret_file->fd = take_fd(&fd);
+	return 0;
+}
+
+static int open_or_create(int rings_fd, bool of_system, struct shared_file *ret_file) {
+	int rc = -ENOENT;
+	for (uint32_t i = 0; i < SQUATTERS_MAX && rc == -ENOENT; i++) {
+		rc = of_system ? open_own(rings_fd, SPANRING_CONTROL_NAME, ret_file)
+		               : shared_file_open(rings_fd, SPANRING_CONTROL_NAME, O_RDWR, ret_file);
+		int made = rc == -ENOENT ? create_control(rings_fd, of_system) : 0;
+		if (made < 0)
+			return made;
+	}
+	return rc;
+}
+
+static int open_control(int rings_fd, bool of_system, struct doorbell *bell) {
+	struct shared_file file;
+	int rc = open_or_create(rings_fd, of_system, &file);
 	if (rc < 0)
 		return rc;
 	bell->control_fd = file.fd;
@@ -89,9 +120,27 @@ static void touch_owner(void *context) {
 	ring_order_put(&bell->page->agent_epoch, ring_order_get(&bell->page->agent_epoch) + 1);
 }
 
+/* Nobody else can open this one, so nobody else can hold its lock. */
+static int open_lock(int rings_fd, struct doorbell *bell) {
+	for (uint32_t i = 0; i < SQUATTERS_MAX; i++) {
+		struct shared_file file;
+		int fd = openat(rings_fd, LOCK_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0 && errno != EEXIST)
+			return -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		int rc = open_own(rings_fd, LOCK_NAME, &file);
+		if (rc == 0)
+			bell->lock_fd = file.fd;
+		if (rc != -ENOENT)
+			return rc;
+	}
+	return -EBUSY;
+}
+
 static int take_lock(struct doorbell *bell, uint32_t *ret_holder_pid) {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	if (fcntl(bell->control_fd, F_OFD_SETLK, &lock) < 0) {
+	if (fcntl(bell->lock_fd >= 0 ? bell->lock_fd : bell->control_fd, F_OFD_SETLK, &lock) < 0) {
 		if (errno != EAGAIN && errno != EACCES)
 			return -errno;
 		struct spanring_control copy = {0};
@@ -99,6 +148,9 @@ static int take_lock(struct doorbell *bell, uint32_t *ret_holder_pid) {
 		*ret_holder_pid = copy.agent_pid;
 		return ERR_HELD;
 	}
+	/* What tells programs that an agent is there. Somebody's read lock may stand in its way: then they are careful for nothing. */
+	if (bell->lock_fd >= 0)
+		(void)fcntl(bell->control_fd, F_OFD_SETLK, &lock);
 	return fault_guard_run(bell->page, sizeof(*bell->page), touch_owner, bell);
 }
 
@@ -134,15 +186,19 @@ static int start_thread(struct doorbell *bell) {
 	return rc;
 }
 
-int doorbell_open(int rings_fd, struct loop *loop, struct doorbell **ret_bell, uint32_t *ret_holder_pid) {
+int doorbell_open(int rings_fd, bool of_system, struct loop *loop, struct doorbell **ret_bell,
+                  uint32_t *ret_holder_pid) {
 	struct doorbell *bell = calloc(1, sizeof(*bell));
 	if (!bell)
 		return -ENOMEM;
 	bell->control_fd = FD_NONE;
+	bell->lock_fd = FD_NONE;
 	bell->event_fd = FD_NONE;
 	bell->loop = loop_has_futex(loop) ? loop : NULL;
 	(void)sem_init(&bell->arm, 0, 0);
-	int rc = open_control(rings_fd, bell);
+	int rc = open_control(rings_fd, of_system, bell);
+	if (rc == 0 && of_system)
+		rc = open_lock(rings_fd, bell);
 	if (rc == 0)
 		rc = take_lock(bell, ret_holder_pid);
 	if (rc == 0 && !bell->loop)
@@ -172,6 +228,8 @@ void doorbell_close(struct doorbell *bell) {
 		(void)close(bell->event_fd);
 	if (bell->control_fd >= 0)
 		(void)close(bell->control_fd); /* gives up the lock */
+	if (bell->lock_fd >= 0)
+		(void)close(bell->lock_fd);
 	free(bell);
 }
 

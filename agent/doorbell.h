@@ -18,10 +18,12 @@ struct doorbell;
 struct loop;
 
 /*
- * Open (make, if there is none) the control file, take its lock, start the thread if loop needs one. ERR_HELD: another agent has it;
- * *ret_holder_pid is the pid it left there. ERR_FOREIGN, ERR_NEWER: not a control file of ours.
+ * Open (make, if there is none) the control file, take its lock, start the thread if loop needs one. of_system: all users may read the
+ * file, and only we write it; one of somebody else is removed; and the lock is on a file of our own, since whoever may read a file may hold
+ * a lock on it. ERR_HELD: another agent has it; *ret_holder_pid is the pid it left there. ERR_FOREIGN, ERR_NEWER: not a control file of ours.
  */
-int doorbell_open(int rings_fd, struct loop *loop, struct doorbell **ret_bell, uint32_t *ret_holder_pid);
+int doorbell_open(int rings_fd, bool of_system, struct loop *loop, struct doorbell **ret_bell,
+                  uint32_t *ret_holder_pid);
 /* After the loop, which may wait on the word. */
 void doorbell_close(struct doorbell *bell);
 

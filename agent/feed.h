@@ -60,6 +60,11 @@ int feed_open(struct producer *producer, const char *name, uint32_t index, const
               struct feed **ret_feed);
 void feed_free(struct feed *feed);
 
+/* Of its records: what counts for a quota. */
+static inline uint64_t feed_bytes(const struct feed *feed) {
+	return (uint64_t)feed->reader.capacity * SPANRING_RECORD_BYTES;
+}
+
 /* Never read again. The first reason is kept. */
 void feed_quarantine(struct feed *feed, int error);
 

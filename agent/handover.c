@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/errs.h"
 #include "base/units.h"
+#include "over_quota.h"
 #include "tail.h"
 #include "unfinished.h"
 
@@ -32,6 +33,7 @@ static int add_feed(struct agent *agent, struct feed *feed, bool ended) {
 		closed = unfinished_close(feed, &agent->sink, &agent->open_job->unfinished_spans);
 	ended = ended && closed == 0;
 	feed_cursor(feed, ended, &row);
+	row.reason = over_quota_reason(feed->producer, &row);
 	/* One that waits is given in any case: a job must go for the next to begin, with a new catalog if need be. */
 	if (!agent->carry_all && !ended && closed == 0 && memcmp(&row, &feed->handed, sizeof(row)) == 0)
 		return 0;
@@ -64,6 +66,9 @@ static int add_producer(struct agent *agent, struct producer *producer) {
 	else if (rc < 0)
 		return rc;
 	ended = ended && producer->dry;
+	rc = ended ? over_quota_close(producer, &agent->roster, job) : 0;
+	if (rc < 0)
+		return rc;
 	struct store_process_account row;
 	producer_account(producer, ended, &row);
 	bool changed = ended || agent->carry_all || account_changed(&row, &producer->handed);
@@ -155,9 +160,13 @@ static void clear_ended(struct agent *agent, uint64_t sequence) {
 		struct producer *producer = agent->roster.producers[i - 1];
 		if (producer->phase != PRODUCER_ENDED || producer->last_job > sequence)
 			continue;
-		discovery_remove_files(&agent->discovery, producer);
-		roster_remove_producer(&agent->roster, producer);
-		agent->figures.producers_ended++;
+		bool removed = discovery_remove_files(&agent->discovery, producer);
+		agent->figures.producers_ended += !producer->stuck;
+		producer->stuck = !removed;
+		if (producer->user->programs_waiting > 0 || producer->user->rings_waiting > 0)
+			agent->discovery.rescan_wanted = true;
+		if (removed)
+			roster_remove_producer(&agent->roster, producer);
 	}
 }
 

@@ -31,24 +31,53 @@ void intake_done(struct intake *intake) {
 	intake->records = NULL;
 }
 
-/* The next rings with something to take, until plan, buffer or turn is full. visited counts rings of this turn. */
-static void make_plan(struct intake *intake, struct plan *plan, uint32_t *visited) {
-	struct roster *roster = intake->roster;
+/* Where a turn stands: so many users were visited, and so many rings of the next one. */
+struct visit {
+	uint32_t users;
+	uint32_t feeds;
+};
+
+/* The user whose turn it is and what may be taken of it, which is room for a group at least; NULL: all had theirs. */
+static struct user *whose_turn(struct intake *intake, struct visit *visit, uint64_t *ret_allowance) {
+	struct users *users = &intake->roster->users;
+	for (; visit->users < users->count; visit->users++, visit->feeds = 0) {
+		struct user *user = users->items[(users->next + visit->users) % users->count];
+		if (visit->feeds >= user->feed_count)
+			continue;
+		*ret_allowance = users_allowance(users, user);
+		if (*ret_allowance >= DRAIN_GROUP_RECORDS_MAX)
+			return user;
+		users_hold_back(users, user);
+		intake->cut = intake->cut || !user->over_rate; /* its next turn may come at once */
+	}
+	return NULL;
+}
+
+/* The next rings with something to take, until plan, buffer or turn is full. */
+static void make_plan(struct intake *intake, struct plan *plan, struct visit *visit) {
+	struct user *user;
+	uint64_t allowance;
 	plan->count = 0;
 	plan->records = 0;
-	while (*visited < roster->feed_count && plan->count < PLAN_FEEDS_MAX &&
-	       intake->room_records - plan->records >= DRAIN_GROUP_RECORDS_MAX) {
-		roster->next = roster->next + 1 < roster->feed_count ? roster->next + 1 : 0;
-		(*visited)++;
-		struct feed *feed = roster->feeds[roster->next];
+	while (plan->count < PLAN_FEEDS_MAX && intake->room_records - plan->records >= DRAIN_GROUP_RECORDS_MAX &&
+	       (user = whose_turn(intake, visit, &allowance))) {
+		user->next = user->next + 1 < user->feed_count ? user->next + 1 : 0;
+		visit->feeds++;
+		struct feed *feed = user->feeds[user->next];
 		uint32_t ready = feed_ready(feed);
 		uint32_t room = intake->room_records - plan->records;
+		uint32_t count = ready < room ? ready : room;
 		if (ready == 0)
 			continue;
 		intake->cut = intake->cut || ready > room;
+		if (count > allowance) {
+			count = (uint32_t)allowance;
+			visit->feeds--; /* so that the end of its allowance is noticed */
+		}
 		plan->feeds[plan->count] = feed;
-		plan->counts[plan->count] = ready < room ? ready : room;
+		plan->counts[plan->count] = count;
 		plan->records += plan->counts[plan->count++];
+		users_take(user, count);
 	}
 }
 
@@ -117,23 +146,27 @@ static enum intake_end drain_plan(struct intake *intake, struct plan *plan, stru
 			feed_quarantine(feed, plan->results[i]);
 			continue;
 		}
-		intake->records_read += plan->counts[i];
 		uint64_t before = feed->taken;
-		if (drain_some(feed, sink, records, plan->counts[i], false) == DRAIN_FULL)
-			return INTAKE_FULL;
-		if (feed->taken != before)
-			end = INTAKE_MORE;
+		if (end != INTAKE_FULL) {
+			intake->records_read += plan->counts[i];
+			enum drain_end one = drain_some(feed, sink, records, plan->counts[i], false);
+			if (one == DRAIN_FULL)
+				end = INTAKE_FULL;
+			else if (feed->taken != before)
+				end = INTAKE_MORE;
+		}
+		users_give_back(feed->producer->user, plan->counts[i] - (feed->taken - before));
 	}
 	return end;
 }
 
 enum intake_end intake_published(struct intake *intake, struct producer_sink *sink) {
 	struct plan plan;
-	uint32_t visited = 0;
+	struct visit visit = {0};
 	enum intake_end end = INTAKE_IDLE;
 	intake->cut = false;
-	while (visited < intake->roster->feed_count) {
-		make_plan(intake, &plan, &visited);
+	for (;;) {
+		make_plan(intake, &plan, &visit);
 		if (plan.count == 0)
 			break;
 		if ((uint64_t)plan.records * SPANRING_RECORD_BYTES >= INTAKE_BULK_BYTES) {
@@ -151,9 +184,11 @@ enum intake_end intake_published(struct intake *intake, struct producer_sink *si
 	return end;
 }
 
-static enum intake_end take_behind(struct intake *intake, struct producer_sink *sink, struct feed *feed, bool living) {
+static enum intake_end take_behind(struct intake *intake, struct producer_sink *sink, struct feed *feed, bool living,
+                                   uint64_t allowance) {
 	uint32_t room = feed_room_behind(feed);
 	uint32_t limit = living ? BEHIND_RECORDS : intake->room_records;
+	limit = limit > allowance ? (uint32_t)allowance : limit;
 	uint32_t count = room < limit ? room : limit;
 	if (count == 0)
 		return INTAKE_IDLE;
@@ -168,6 +203,7 @@ static enum intake_end take_behind(struct intake *intake, struct producer_sink *
 	uint64_t before = feed->taken;
 	/* What a dead thread left at the end of its last group will not be completed. */
 	bool last = !living && count < limit;
+	users_take(feed->producer->user, count);
 	if (drain_some(feed, sink, intake->records, count, last) == DRAIN_FULL)
 		return INTAKE_FULL;
 	return feed->taken != before ? INTAKE_MORE : INTAKE_IDLE;
@@ -184,6 +220,7 @@ static bool may_hide(const struct feed *feed) {
 }
 
 enum intake_end intake_behind(struct intake *intake, struct producer_sink *sink, bool living) {
+	const struct users *users = &intake->roster->users;
 	enum intake_end end = INTAKE_IDLE;
 	set_dry(intake->roster, true);
 	for (uint32_t i = 0; i < intake->roster->feed_count; i++) {
@@ -194,7 +231,14 @@ enum intake_end intake_behind(struct intake *intake, struct producer_sink *sink,
 			continue;
 		if (!ending && !may_hide(feed))
 			continue;
-		enum intake_end one = take_behind(intake, sink, feed, !ending);
+		uint64_t allowance = users_allowance(users, producer->user);
+		if (allowance < DRAIN_GROUP_RECORDS_MAX) {
+			users_hold_back(users, producer->user);
+			intake->cut = intake->cut || !producer->user->over_rate;
+			producer->dry = false;
+			continue;
+		}
+		enum intake_end one = take_behind(intake, sink, feed, !ending, allowance);
 		if (one == INTAKE_FULL) {
 			set_dry(intake->roster, false);
 			return INTAKE_FULL;

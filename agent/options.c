@@ -23,6 +23,7 @@
 #define RETENTION "retention"
 #define PROGRAMS "programs"
 #define TAIL "tail"
+#define QUOTAS "quotas"
 #define PLACE(field) offsetof(struct config, field)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -31,7 +32,7 @@
 static const char *const durabilities[] = {
     [STORE_DURABILITY_NORMAL] = "normal", [STORE_DURABILITY_FULL] = "full", NULL};
 
-const char *const options_sections[] = {AGENT, FLUSH, RETENTION, PROGRAMS, TAIL, NULL};
+const char *const options_sections[] = {AGENT, FLUSH, RETENTION, QUOTAS, PROGRAMS, TAIL, NULL};
 
 const struct options_entry options_table[OPTIONS_COUNT] = {
     [OPTIONS_RINGS] = {.name = "rings",
@@ -39,7 +40,8 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                        .variable = "SPANRING_DIR",
                        .value = "DIR",
                        .about = "ring directory that programs and agent share\n"
-                                "(else /dev/shm/spanring-<uid>; record: one of its own)",
+                                "(else /dev/shm/spanring-<uid>, with --system\n"
+                                "/run/spanring; record: one of its own)",
                        .type = OPTIONS_PATH,
                        .place = PLACE(rings),
                        .is_of_place = true},
@@ -49,12 +51,22 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                        .variable = "SPANRING_STORE",
                        .value = "DIR",
                        .about = "store to write (else $XDG_STATE_HOME/spanring or\n"
-                                "~/.local/state/spanring, as root /var/lib/spanring;\n"
+                                "~/.local/state/spanring, as root or with --system\n"
+                                "/var/lib/spanring;\n"
                                 "record: spanring.store in the current directory, added\n"
                                 "to if it exists)",
                        .type = OPTIONS_PATH,
                        .place = PLACE(store),
                        .is_of_place = true},
+    [OPTIONS_SYSTEM] = {.name = "system",
+                        .section = AGENT,
+                        .variable = OPTIONS_VARIABLE_PREFIX "SYSTEM",
+                        .usual = "no",
+                        .about = "run: serve the programs of all users; status, ps, ctl:\n"
+                                 "of that agent, and of all users",
+                        .type = OPTIONS_SWITCH,
+                        .place = PLACE(system),
+                        .is_of_place = true},
     [OPTIONS_PRESET] = {.name = "preset",
                         .section = AGENT,
                         .variable = OPTIONS_VARIABLE_PREFIX "PRESET",
@@ -281,6 +293,70 @@ const struct options_entry options_table[OPTIONS_COUNT] = {
                                .min = 1 << 14,
                                .max = STORE_SEGMENT_SPANS_LIMIT,
                                .reloads = true},
+    [OPTIONS_QUOTA_PROGRAMS] = {.name = "quota-programs",
+                                .section = QUOTAS,
+                                .variable = OPTIONS_VARIABLE_PREFIX "QUOTA_PROGRAMS",
+                                .value = "N",
+                                .usual = "0",
+                                .usual_system = "256",
+                                .about = "programs of one user at a time; more wait. 0: no limit",
+                                .type = OPTIONS_NUMBER_OR_NONE,
+                                .place = PLACE(quota.programs),
+                                .reloads = true,
+                                .min = 1,
+                                .max = 8192},
+    [OPTIONS_QUOTA_RINGS] = {.name = "quota-rings",
+                             .section = QUOTAS,
+                             .variable = OPTIONS_VARIABLE_PREFIX "QUOTA_RINGS",
+                             .value = "N",
+                             .usual = "0",
+                             .usual_system = "1024",
+                             .about = "rings of one user at a time; what more record is lost\n"
+                                      "for that user. 0: no limit",
+                             .type = OPTIONS_NUMBER_OR_NONE,
+                             .place = PLACE(quota.rings),
+                             .reloads = true,
+                             .min = 1,
+                             .max = 16384},
+    [OPTIONS_QUOTA_BYTES] = {.name = "quota-bytes",
+                             .section = QUOTAS,
+                             .variable = OPTIONS_VARIABLE_PREFIX "QUOTA_BYTES",
+                             .value = "SIZE",
+                             .usual = "0",
+                             .usual_system = "1GiB",
+                             .about = "size of the rings of one user together, likewise",
+                             .type = OPTIONS_BYTES_OR_NONE,
+                             .place = PLACE(quota.bytes),
+                             .reloads = true,
+                             .min = 64 * 1024,
+                             .max = 1024 * GIB},
+    [OPTIONS_QUOTA_SPANS] = {.name = "quota-spans",
+                             .section = QUOTAS,
+                             .variable = OPTIONS_VARIABLE_PREFIX "QUOTA_SPANS",
+                             .value = "N",
+                             .usual = "0",
+                             .usual_system = "1000000",
+                             .about = "records of one user taken in a second: spans, their\n"
+                                      "attributes, events and links. What is more waits, and\n"
+                                      "its programs drop when a ring is full. 0: no limit",
+                             .type = OPTIONS_NUMBER_OR_NONE,
+                             .place = PLACE(quota.records_per_second),
+                             .reloads = true,
+                             .min = 1000,
+                             .max = 1000000000},
+    [OPTIONS_QUOTA_NAMES] = {.name = "quota-names",
+                             .section = QUOTAS,
+                             .variable = OPTIONS_VARIABLE_PREFIX "QUOTA_NAMES",
+                             .value = "N",
+                             .usual = "0",
+                             .usual_system = "16384",
+                             .about = "new names of one user in a segment; more are called\n"
+                                      "spanring.overflow. 0: no limit",
+                             .type = OPTIONS_NUMBER_OR_NONE,
+                             .place = PLACE(quota.names),
+                             .reloads = true,
+                             .min = 16,
+                             .max = 1000000},
     [OPTIONS_RATIO] = {.name = "ratio",
                        .section = PROGRAMS,
                        .variable = OPTIONS_VARIABLE_PREFIX "RATIO",
@@ -478,7 +554,7 @@ static void value_text(enum options_type type, uint64_t value, char *ret_text, s
 	                                    {"ms", NS_PER_MS}, {"us", 1000},         {"ns", 1}};
 	static const struct step sizes[] = {{"GiB", GIB}, {"MiB", MIB}, {"KiB", 1024}, {"", 1}};
 	static const struct step numbers[] = {{"", 1}};
-	if (value == 0 || type == OPTIONS_NUMBER)
+	if (value == 0 || type == OPTIONS_NUMBER || type == OPTIONS_NUMBER_OR_NONE)
 		whole_text(value, numbers, 1, ret_text, text_bytes);
 	else if (type == OPTIONS_BYTES || type == OPTIONS_BYTES_OR_NONE)
 		whole_text(value, sizes, sizeof(sizes) / sizeof(sizes[0]), ret_text, text_bytes);
@@ -510,15 +586,17 @@ static int set_amount(enum options_id id, const char *text, void *place, char *r
 	const struct options_entry *entry = &options_table[id];
 	char bounds[OPTIONS_WHY_BYTES];
 	uint64_t value = 0;
-	bool or_none = entry->type == OPTIONS_DURATION_OR_NEVER || entry->type == OPTIONS_BYTES_OR_NONE;
+	bool is_number = entry->type == OPTIONS_NUMBER || entry->type == OPTIONS_NUMBER_OR_NONE;
+	bool or_none = entry->type == OPTIONS_DURATION_OR_NEVER || entry->type == OPTIONS_BYTES_OR_NONE ||
+	               entry->type == OPTIONS_NUMBER_OR_NONE;
 	bool is_size = entry->type == OPTIONS_BYTES || entry->type == OPTIONS_BYTES_OR_NONE;
-	int rc = entry->type == OPTIONS_NUMBER ? parse_number(text, &value)
-	         : is_size                     ? units_parse_bytes(text, &value)
-	                                       : units_parse_duration(text, &value);
+	int rc = is_number ? parse_number(text, &value)
+	         : is_size ? units_parse_bytes(text, &value)
+	                   : units_parse_duration(text, &value);
 	bool never = rc == 0 && value == 0 && or_none;
 	if (rc < 0 || (!never && (value < entry->min || value > entry->max))) {
-		const char *noun = entry->type == OPTIONS_NUMBER ? "a number" : is_size ? "a size" : "a time";
-		const char *example = entry->type == OPTIONS_NUMBER ? "512" : is_size ? "64MiB" : "500ms";
+		const char *noun = is_number ? "a number" : is_size ? "a size" : "a time";
+		const char *example = is_number ? "512" : is_size ? "64MiB" : "500ms";
 		(void)snprintf(ret_why, OPTIONS_WHY_BYTES, "give %s from %s, such as %s%s", noun,
 		               options_bounds(id, bounds), example, or_none ? ", or 0 for never" : "");
 		return -EINVAL;

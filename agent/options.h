@@ -21,6 +21,7 @@ struct config;
 enum options_id {
 	OPTIONS_RINGS,
 	OPTIONS_STORE,
+	OPTIONS_SYSTEM,
 	OPTIONS_PRESET,
 	OPTIONS_MEMORY_CAP,
 	OPTIONS_IO,
@@ -41,6 +42,11 @@ enum options_id {
 	OPTIONS_BREAKER_FAILURES,
 	OPTIONS_BREAKER_PAUSE,
 	OPTIONS_STALL_AFTER,
+	OPTIONS_QUOTA_PROGRAMS,
+	OPTIONS_QUOTA_RINGS,
+	OPTIONS_QUOTA_BYTES,
+	OPTIONS_QUOTA_SPANS,
+	OPTIONS_QUOTA_NAMES,
 	OPTIONS_RATIO,
 	OPTIONS_MEMORY_INTERVAL,
 	OPTIONS_STATISTICS_INTERVAL,
@@ -70,11 +76,12 @@ enum options_type {
 	OPTIONS_BYTES,
 	OPTIONS_BYTES_OR_NONE, /* 0: no limit */
 	OPTIONS_NUMBER,
-	OPTIONS_CHOICE,     /* a uint32_t or an enum: the number of the word */
-	OPTIONS_SHARE,      /* from 0 to 1, or OPTIONS_RATIO_OWN; kept as text */
-	OPTIONS_ADDRESS,    /* of metrics_address.h; kept as text */
-	OPTIONS_TAIL_SHARE, /* from 0 to 1; kept as text */
-	OPTIONS_SLOWNESS,   /* a percentile or a time; kept as text */
+	OPTIONS_NUMBER_OR_NONE, /* 0: no limit */
+	OPTIONS_CHOICE,         /* a uint32_t or an enum: the number of the word */
+	OPTIONS_SHARE,          /* from 0 to 1, or OPTIONS_RATIO_OWN; kept as text */
+	OPTIONS_ADDRESS,        /* of metrics_address.h; kept as text */
+	OPTIONS_TAIL_SHARE,     /* from 0 to 1; kept as text */
+	OPTIONS_SLOWNESS,       /* a percentile or a time; kept as text */
 	OPTIONS_SWITCH
 };
 
@@ -100,6 +107,7 @@ struct options_entry {
 	const char *value;          /* what the help calls the value; NULL: a flag without one */
 	const char *usual;          /* default; NULL: found out when needed */
 	const char *usual_record;   /* default of record, where it is another one */
+	const char *usual_system;   /* default for all users, likewise */
 	const char *const *choices; /* ends in NULL */
 	const char *about;          /* lines of at most 55 columns */
 	enum options_type type;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/errs.h"
 #include "base/text.h"
+#include "claim.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -63,6 +64,7 @@ int producer_open(int rings_fd, const char *name, uint64_t our_namespace, struct
 	producer->target = (struct sampler_target){
 	    .pid = producer->identity->pid, .start_time = producer->identity->start_time, .uid = producer->reader.uid};
 	producer->same_namespace = our_namespace != 0 && producer->identity->pid_namespace == our_namespace;
+	producer->claim = claim_find(producer->identity, producer->reader.uid, our_namespace);
 	*ret_producer = producer;
 	return 0;
 }
@@ -119,9 +121,31 @@ static int intern_result(int rc, uint32_t id, struct producer_sink *sink) {
 	return rc;
 }
 
-static int intern_text(struct producer_sink *sink, const char *text, size_t bytes, uint32_t *ret_id) {
+/* Over the quota a name counts as long as it is known; the others are told as the overflow entry. */
+static bool is_over_names(const struct producer *producer, const struct producer_sink *sink) {
+	return sink->users && producer->user && !users_name_fits(sink->users, producer->user, sink->generation);
+}
+
+static uint32_t known_or_overflow(struct producer *producer, uint32_t known) {
+	producer->user->names_lost += known == 0;
+	return known ? known : CATALOG_OVERFLOW;
+}
+
+static void count_names(struct producer *producer, const struct producer_sink *sink, uint32_t before) {
+	if (producer->user)
+		producer->user->names += catalog_names(sink->catalog) - before;
+}
+
+static int intern_text(struct producer *producer, struct producer_sink *sink, const char *text, size_t bytes,
+                       uint32_t *ret_id) {
 	uint32_t id = 0;
+	if (is_over_names(producer, sink)) {
+		*ret_id = known_or_overflow(producer, catalog_string_known(sink->catalog, text, bytes));
+		return 0;
+	}
+	uint32_t before = catalog_names(sink->catalog);
 	int rc = intern_result(catalog_string(sink->catalog, text, bytes, &id), id, sink);
+	count_names(producer, sink, before);
 	if (rc == 0)
 		*ret_id = id;
 	return rc;
@@ -138,14 +162,15 @@ int producer_process_id(struct producer *producer, struct producer_sink *sink, u
 		                            .attach_ns = identity->anchor_monotonic_ns,
 		                            .attach_wall_ns = identity->anchor_wall_ns};
 		memcpy(row.instance, producer->instance, sizeof(row.instance));
-		int rc = intern_text(sink, identity->executable, strlen(identity->executable), &row.executable);
+		int rc =
+		    intern_text(producer, sink, identity->executable, strlen(identity->executable), &row.executable);
 		if (rc == 0)
-			rc = intern_text(sink, identity->command, strlen(identity->command), &row.command);
+			rc = intern_text(producer, sink, identity->command, strlen(identity->command), &row.command);
 		if (rc == 0)
-			rc = intern_text(sink, identity->service, strlen(identity->service), &row.service);
+			rc = intern_text(producer, sink, identity->service, strlen(identity->service), &row.service);
 		row.resource_left_out = identity->resource_left_out;
 		if (rc == 0 && identity->resource[0])
-			rc = intern_text(sink, identity->resource, strlen(identity->resource), &row.resource);
+			rc = intern_text(producer, sink, identity->resource, strlen(identity->resource), &row.resource);
 		uint32_t id = 0;
 		if (rc == 0)
 			rc = intern_result(catalog_process(sink->catalog, &row, &id), id, sink);
@@ -171,7 +196,7 @@ int producer_string_id(struct producer *producer, struct producer_sink *sink, ui
 	if (rc == 0)
 		rc = grow(&producer->string_ids, &producer->string_room, string);
 	if (rc == 0)
-		rc = intern_text(sink, text, bytes, &producer->string_ids[string]);
+		rc = intern_text(producer, sink, text, bytes, &producer->string_ids[string]);
 	if (rc == 0)
 		*ret_id = producer->string_ids[string];
 	return rc;
@@ -190,9 +215,15 @@ static int intern_site(struct producer *producer, struct producer_sink *sink, ui
 		rc = producer_string_id(producer, sink, entry.scope_name, &row.scope_name);
 	if (rc == 0 && entry.scope_name != 0 && entry.scope_version != 0)
 		rc = producer_string_id(producer, sink, entry.scope_version, &row.scope_version);
+	if (rc == 0 && is_over_names(producer, sink)) {
+		*ret_id = known_or_overflow(producer, catalog_site_known(sink->catalog, &row));
+		return 0;
+	}
 	uint32_t id = 0;
+	uint32_t before = catalog_names(sink->catalog);
 	if (rc == 0)
 		rc = intern_result(catalog_site(sink->catalog, &row, &id), id, sink);
+	count_names(producer, sink, before);
 	if (rc == 0)
 		*ret_id = id;
 	return rc;
@@ -224,7 +255,7 @@ int producer_thread_id(struct producer *producer, struct producer_sink *sink, st
 			row.start_ns = producer_ns(producer, sink, thread->start_ticks);
 		int rc = producer_process_id(producer, sink, &row.process);
 		if (rc == 0)
-			rc = intern_text(sink, thread->name, strlen(thread->name), &row.name);
+			rc = intern_text(producer, sink, thread->name, strlen(thread->name), &row.name);
 		uint32_t id = 0;
 		if (rc == 0)
 			rc = intern_result(catalog_thread(sink->catalog, &row, &id), id, sink);
@@ -271,6 +302,8 @@ static bool is_gone(const struct producer *producer) {
 /* Whether it said goodbye is read after it was found gone: a moment before it may not have. */
 bool producer_is_gone(struct producer *producer) {
 	bool gone = is_gone(producer);
+	if (!gone)
+		claim_check_living(producer);
 	if (process_reader_counters(&producer->reader, &producer->counters) == 0)
 		producer->exited = producer->counters.state == SPANRING_PROCESS_EXITED;
 	return gone;
@@ -295,6 +328,8 @@ void producer_account(struct producer *producer, bool ended, struct store_proces
 	                                              .dropped_links = counters->dropped_links,
 	                                              .contexts_malformed = counters->contexts_malformed}};
 	memcpy(ret_account->instance, producer->instance, sizeof(ret_account->instance));
+	ret_account->claim = producer->claim;
+	ret_account->claimed_uid = producer->claim ? producer->identity->uid : 0;
 	ret_account->statistics = statistics_state(producer);
 	ret_account->statistics_overflowed = counters->statistics_overflowed;
 	ret_account->dropped_async = counters->dropped_async;

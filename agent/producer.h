@@ -18,6 +18,7 @@
 #include "libstore/catalog.h"
 #include "sampler.h"
 #include "statistics.h"
+#include "users.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,13 +37,15 @@ struct producer_sink {
 	uint32_t generation; /* of the catalog, from 1: ids of another one are worth nothing */
 	bool catalog_full;   /* a table that has no overflow entry is full: time for a new segment */
 	const struct clock_model *clock;
-	uint64_t clamped;  /* times that no clock could have given */
-	struct tail *tail; /* what leaves out ordinary traces; NULL: all are kept */
+	uint64_t clamped;          /* times that no clock could have given */
+	struct tail *tail;         /* what leaves out ordinary traces; NULL: all are kept */
+	const struct users *users; /* with their quota of names; NULL: none has one */
 };
 
 struct producer {
 	uint8_t instance[SPANRING_INSTANCE_BYTES];
 	char name[PRODUCER_NAME_BYTES]; /* of the directory */
+	struct user *user;              /* whose it is, set by the roster at the latest */
 	int directory_fd;
 	int watch; /* inotify descriptor of the directory, or -1 */
 	enum producer_phase phase;
@@ -53,6 +56,9 @@ struct producer {
 	bool exited;          /* said goodbye */
 	uint32_t ending;      /* enum store_ending, of one that did not (ending.h) */
 	uint32_t ending_value;
+	uint32_t claim; /* STORE_CLAIM_* (claim.h) */
+	bool claim_checked;
+	bool stuck;         /* ENDED, and its files could not be removed: it stays, so that it is not found again */
 	bool ratio_settled; /* it has its share of traces, or keeps its own (preset_ratio.h) */
 	bool newer;         /* holds a ring of a later format: its files are not ours to remove */
 	struct process_reader reader;

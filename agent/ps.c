@@ -15,6 +15,7 @@
 #define CELL_BYTES 2048u
 #define SERVICE_COLUMNS 16u
 #define COMMAND_COLUMNS 48u
+#define USER_COLUMNS 8
 
 /* Text of the program's, safe for a terminal, cut and padded to so many columns. */
 static void print_cell(const char *text, size_t columns, bool padded) {
@@ -30,11 +31,15 @@ static void print_cell(const char *text, size_t columns, bool padded) {
 	(void)printf("%s%*s", cell, padded ? (int)(columns - used) : 0, "");
 }
 
-static void print_row(const struct ps_row *row) {
+static void print_row(const struct ps_row *row, bool with_user) {
 	char begun[UNITS_TEXT_BYTES];
 	char dropped[UNITS_TEXT_BYTES];
 	char sampler[CTL_SAMPLER_TEXT_BYTES];
+	char user[32];
+	(void)snprintf(user, sizeof(user), "%" PRIu32 "%s", row->uid, row->claim ? "!" : "");
 	(void)printf("%-7" PRIu32 " %.8s ", row->pid, row->instance);
+	if (with_user)
+		(void)printf("%-*s ", USER_COLUMNS, user);
 	print_cell(row->service, SERVICE_COLUMNS, true);
 	(void)printf(" %-7s %-3s %5" PRIu32 " %13s %10s %-30s ", ps_state_text(row->state),
 	             row->control.enabled ? "on" : "off", row->rings, units_format_count(row->begun, begun),
@@ -48,10 +53,13 @@ static void print_table(const struct config *config, const struct ps_list *list)
 		(void)printf("no traced process at %s\n", config->rings);
 		return;
 	}
-	(void)printf("%-7s %-8s %-*s %-7s %-3s %5s %13s %10s %-30s %s\n", "PID", "INSTANCE", (int)SERVICE_COLUMNS,
-	             "SERVICE", "STATE", "ON", "RINGS", "BEGUN", "DROPPED", "SAMPLER", "COMMAND");
+	(void)printf("%-7s %-8s ", "PID", "INSTANCE");
+	if (config->system)
+		(void)printf("%-*s ", USER_COLUMNS, "UID");
+	(void)printf("%-*s %-7s %-3s %5s %13s %10s %-30s %s\n", (int)SERVICE_COLUMNS, "SERVICE", "STATE", "ON", "RINGS",
+	             "BEGUN", "DROPPED", "SAMPLER", "COMMAND");
 	for (uint32_t i = 0; i < list->count; i++)
-		print_row(&list->rows[i]);
+		print_row(&list->rows[i], config->system);
 }
 
 static void write_row(struct json *json, const struct ps_row *row) {
@@ -61,6 +69,8 @@ static void write_row(struct json *json, const struct ps_row *row) {
 	json_text(json, "service", row->service);
 	json_text(json, "command", row->command);
 	json_u64(json, "uid", row->uid);
+	json_bool(json, "claims_other_uid", (row->claim & STORE_CLAIM_UID) != 0);
+	json_bool(json, "claims_other_pid", (row->claim & STORE_CLAIM_PID) != 0);
 	json_text(json, "state", ps_state_text(row->state));
 	json_u64(json, "rings", row->rings);
 	json_u64(json, "begun", row->begun);

@@ -4,10 +4,12 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/text.h"
+#include "claim.h"
 #include "discovery.h"
 #include "libshm/fault_guard.h"
 #include "libshm/ring_reader.h"
 #include "sampler.h"
+#include "system_rings.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -66,7 +68,9 @@ int ps_instance_open(int rings_fd, const char *name, struct ps_instance *ret_ins
 	int rc = process_reader_open(fd, instance, &ret_instance->reader, &ret_instance->identity);
 	if (rc < 0)
 		return rc;
-	bool ours = ret_instance->reader.uid == status.st_uid && (status.st_uid == geteuid() || geteuid() == 0);
+	struct stat rings;
+	bool ours = ret_instance->reader.uid == status.st_uid &&
+	            (geteuid() == 0 || (fstat(rings_fd, &rings) == 0 && rings.st_uid == status.st_uid));
 	ret_instance->directory_fd = take_fd(&fd);
 	return ours ? 0 : ERR_FOREIGN;
 }
@@ -135,13 +139,14 @@ static int read_row(int rings_fd, const char *name, struct ps_row *ret_row) {
 	ret_row->pid_namespace = instance.identity.pid_namespace;
 	ret_row->start_time = instance.identity.start_time;
 	ret_row->uid = (uint32_t)instance.reader.uid;
+	ret_row->claim = claim_find(&instance.identity, instance.reader.uid, sampler_pid_namespace());
 	ret_row->state = state_of(&instance, counters.state);
 	ret_row->begun = ret_row->dropped = counters.dropped_no_ring;
 	add_rings(&instance, ret_row);
 	return 0;
 }
 
-static int take_name(struct ps_list *list, const char *name, const struct log *log) {
+static int take_name(struct ps_list *list, int rings_fd, const char *name, const struct log *log) {
 	if (list->count % ROWS_STEP == 0) {
 		struct ps_row *grown = realloc(list->rows, (list->count + ROWS_STEP) * sizeof(*grown));
 		if (!grown)
@@ -150,7 +155,8 @@ static int take_name(struct ps_list *list, const char *name, const struct log *l
 	}
 	struct ps_row *row = &list->rows[list->count];
 	memset(row, 0, sizeof(*row));
-	int rc = read_row(list->rings_fd, name, row);
+	int rc = read_row(rings_fd, name, row);
+	row->rings_fd = rings_fd;
 	if (rc == 0)
 		list->count++;
 	/* Gone while we look: as if it had gone before. */
@@ -173,8 +179,8 @@ static int by_pid(const void *left, const void *right) {
 	return strcmp(a->instance, b->instance);
 }
 
-static int read_names(struct ps_list *list, const struct log *log) {
-	CLEANUP(close_directory) DIR *directory = open_names(list->rings_fd);
+static int read_names(struct ps_list *list, int rings_fd, const struct log *log) {
+	CLEANUP(close_directory) DIR *directory = open_names(rings_fd);
 	if (!directory)
 		return -errno;
 	const struct dirent *entry;
@@ -182,39 +188,85 @@ static int read_names(struct ps_list *list, const struct log *log) {
 		if (strspn(entry->d_name, "0123456789abcdef") != PRODUCER_NAME_BYTES - 1 ||
 		    entry->d_name[PRODUCER_NAME_BYTES - 1])
 			continue;
-		int rc = take_name(list, entry->d_name, log);
+		int rc = take_name(list, rings_fd, entry->d_name, log);
 		if (rc < 0)
 			return rc;
 	}
-	if (list->count > 0)
-		qsort(list->rows, list->count, sizeof(*list->rows), by_pid);
 	return 0;
+}
+
+/* Takes the descriptor. */
+static int keep_fd(struct ps_list *list, int rings_fd) {
+	CLEANUP_FD int fd = rings_fd;
+	int *grown = realloc(list->rings_fds, (list->rings_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	list->rings_fds = grown;
+	list->rings_fds[list->rings_count++] = take_fd(&fd);
+	return 0;
+}
+
+/* The directories of all users that are right; a wrong one is its user's trouble. */
+static int read_users(struct ps_list *list, int top_fd, const struct log *log) {
+	CLEANUP(close_directory) DIR *directory = open_names(top_fd);
+	if (!directory)
+		return -errno;
+	const struct dirent *entry;
+	int rc = 0;
+	for (uint32_t i = 0; rc == 0 && i < NAMES_MAX && list->count < PS_ROWS_MAX && (entry = readdir(directory));
+	     i++) {
+		uint32_t uid;
+		int fd;
+		if (!system_rings_uid(entry->d_name, &uid) ||
+		    system_rings_open_user(top_fd, entry->d_name, uid, &fd) < 0)
+			continue;
+		rc = keep_fd(list, fd);
+		if (rc == 0)
+			rc = read_names(list, fd, log);
+	}
+	return rc;
+}
+
+static int read_system(struct ps_list *list, const struct config *config, const struct log *log) {
+	CLEANUP_FD int fd = FD_NONE;
+	if (system_rings_open_as_is(config->rings, log, &fd) < 0)
+		return EXIT_CODE_INPUT;
+	return read_users(list, fd, log);
+}
+
+static int read_own(struct ps_list *list, const struct config *config, const struct log *log) {
+	int fd;
+	/* The default one is made by the first program that is traced. */
+	if (config->rings_are_default && access(config->rings, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	if (discovery_open_rings(config->rings, false, log, &fd) < 0)
+		return EXIT_CODE_INPUT;
+	int rc = keep_fd(list, fd);
+	return rc < 0 ? rc : read_names(list, fd, log);
 }
 
 int ps_list_read(const struct config *config, const struct log *log, struct ps_list *ret_list) {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	*ret_list = (struct ps_list){.rings_fd = FD_NONE};
+	*ret_list = (struct ps_list){0};
 	int rc = sigaction(SIGIO, &ignore, NULL) < 0 ? -errno : fault_guard_install();
 	if (rc < 0) {
 		log_error(log, "signals: %s", strerror(-rc));
 		return EXIT_CODE_FAILED;
 	}
-	/* The default one is made by the first program that is traced. */
-	if (config->rings_are_default && access(config->rings, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	if (discovery_open_rings(config->rings, false, log, &ret_list->rings_fd) < 0)
-		return EXIT_CODE_INPUT;
-	rc = read_names(ret_list, log);
-	if (rc == 0)
-		return 0;
+	rc = config->system ? read_system(ret_list, config, log) : read_own(ret_list, config, log);
+	if (ret_list->count > 0)
+		qsort(ret_list->rows, ret_list->count, sizeof(*ret_list->rows), by_pid);
+	if (rc >= 0)
+		return rc;
 	log_error(log, "ring directory %s: %s", config->rings, strerror(-rc));
 	ps_list_close(ret_list);
 	return EXIT_CODE_FAILED;
 }
 
 void ps_list_close(struct ps_list *list) {
+	for (uint32_t i = 0; i < list->rings_count; i++)
+		(void)close(list->rings_fds[i]);
+	free(list->rings_fds);
 	free(list->rows);
-	if (list->rings_fd >= 0)
-		(void)close(list->rings_fd);
-	*list = (struct ps_list){.rings_fd = FD_NONE};
+	*list = (struct ps_list){0};
 }

@@ -22,7 +22,9 @@ struct ps_row {
 	uint32_t pid;
 	uint64_t pid_namespace;
 	uint64_t start_time;
-	uint32_t uid;
+	uint32_t uid;   /* as the kernel says */
+	uint32_t claim; /* STORE_CLAIM_*: where it says something else */
+	int rings_fd;   /* of the list */
 	enum ps_state state;
 	char service[sizeof(((struct process_reader_identity *)NULL)->service)];
 	char command[sizeof(((struct process_reader_identity *)NULL)->command)];
@@ -34,7 +36,8 @@ struct ps_row {
 };
 
 struct ps_list {
-	int rings_fd;        /* FD_NONE: there is no ring directory, so nothing is traced */
+	int *rings_fds; /* one, none where nothing is traced, or one of each user */
+	uint32_t rings_count;
 	struct ps_row *rows; /* by pid */
 	uint32_t count;
 	uint32_t foreign; /* names that are no instances of this user; said, and of no further account */

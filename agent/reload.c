@@ -60,6 +60,7 @@ static void apply(struct agent *agent, const struct config *config) {
 	uint64_t now_ns = agent->now_ns;
 	breaker_configure(&agent->store.breaker, (uint32_t)config->breaker_failures, config->breaker_pause_ns, now_ns);
 	memory_cap_change(&agent->memory, config->memory_cap_bytes);
+	agent->roster.users.quota = config->quota;
 	flush_set_limits(agent->flush, &config->retain);
 	agent->retention_at_ns = now_ns;
 	agent->flush_at_ns = earliest(agent->flush_at_ns, now_ns + config->flush_interval_ns);

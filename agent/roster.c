@@ -10,9 +10,10 @@
 
 int roster_init(struct roster *roster) {
 	*roster = (struct roster){0};
+	int rc = users_init(&roster->users, &(struct users_quota){0});
 	roster->producers = calloc(ROSTER_PRODUCERS_MAX, sizeof(struct producer *));
 	roster->feeds = calloc(ROSTER_RINGS_MAX, sizeof(struct feed *));
-	return roster->producers && roster->feeds ? 0 : -ENOMEM;
+	return roster->producers && roster->feeds ? rc : -ENOMEM;
 }
 
 void roster_done(struct roster *roster) {
@@ -21,6 +22,7 @@ void roster_done(struct roster *roster) {
 	free(roster->producers);
 	free(roster->feeds);
 	free(roster->resumes);
+	users_done(&roster->users);
 	*roster = (struct roster){0};
 }
 
@@ -41,6 +43,15 @@ struct producer *roster_find_watch(const struct roster *roster, int watch) {
 int roster_add_producer(struct roster *roster, struct producer *producer) {
 	if (roster->producer_count == ROSTER_PRODUCERS_MAX)
 		return ERR_LIMIT;
+	int rc = 0;
+	/* Where nobody said whose programs these are, they are all of one. */
+	if (!producer->user && roster->users.count == 0)
+		rc = users_add(&roster->users, (uint32_t)producer->reader.uid, FD_NONE, &producer->user);
+	else if (!producer->user)
+		producer->user = roster->users.items[0];
+	if (rc < 0)
+		return rc;
+	producer->user->programs++;
 	roster->producers[roster->producer_count++] = producer;
 	roster->has_new = true;
 	totals_enter(&roster->totals, producer);
@@ -54,6 +65,9 @@ int roster_add_feed(struct roster *roster, struct producer *producer, struct fee
 	if (!grown)
 		return -ENOMEM;
 	producer->feeds = grown;
+	int rc = users_add_feed(producer->user, feed, feed_bytes(feed));
+	if (rc < 0)
+		return rc;
 	producer->feeds[producer->feed_count++] = feed;
 	roster->feeds[roster->feed_count++] = feed;
 	return 0;
@@ -66,6 +80,9 @@ void roster_remove_producer(struct roster *roster, struct producer *producer) {
 		if (roster->feeds[i]->producer != producer)
 			roster->feeds[kept++] = roster->feeds[i];
 	roster->feed_count = kept;
+	for (uint32_t i = 0; i < producer->feed_count; i++)
+		users_remove_feed(producer->user, producer->feeds[i], feed_bytes(producer->feeds[i]));
+	producer->user->programs--;
 	for (uint32_t i = 0; i < roster->producer_count; i++)
 		if (roster->producers[i] == producer) {
 			roster->producers[i] = roster->producers[--roster->producer_count];
@@ -83,16 +100,22 @@ static int compare_cursors(const void *left, const void *right) {
 	return order;
 }
 
-static bool instance_is_there(int rings_fd, const uint8_t *instance) {
+static bool instance_is_there(const struct users *users, const uint8_t *instance) {
 	char name[PRODUCER_NAME_BYTES];
 	text_hex_encode(instance, SPANRING_INSTANCE_BYTES, name);
-	return faccessat(rings_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	for (uint32_t i = 0; i < users->count; i++)
+		if (faccessat(users->items[i]->directory_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	return false;
 }
 
-int roster_keep_resumes(struct roster *roster, int rings_fd, const struct store_cursor *cursors, size_t count) {
+int roster_keep_resumes(struct roster *roster, const struct store_cursor *cursors, size_t count) {
 	size_t room = 0;
+	bool there = false;
 	for (size_t i = 0; i < count; i++) {
-		if (!instance_is_there(rings_fd, cursors[i].instance))
+		if (i == 0 || memcmp(cursors[i].instance, cursors[i - 1].instance, sizeof(cursors[i].instance)) != 0)
+			there = instance_is_there(&roster->users, cursors[i].instance);
+		if (!there)
 			continue;
 		if (roster->resume_count == room) {
 			room = room ? room * 2 : 64;

@@ -5,6 +5,7 @@
 
 #include "producer.h"
 #include "totals.h"
+#include "users.h"
 
 #include <stddef.h>
 
@@ -13,12 +14,12 @@
 #define ROSTER_PRODUCERS_MAX 8192u
 
 struct roster {
+	struct users users;
 	struct producer **producers;
 	uint32_t producer_count;
 	struct feed **feeds; /* of all producers */
 	uint32_t feed_count;
 	bool has_new;                 /* an instance was added; taken back by whoever greets it */
-	uint32_t next;                /* feed that comes first in the next turn */
 	struct store_cursor *resumes; /* cursors of the store for instances that were there at the start, sorted */
 	size_t resume_count;
 	uint64_t rings_over_limit; /* not taken in because of the limits above */
@@ -38,8 +39,8 @@ int roster_add_producer(struct roster *roster, struct producer *producer);
 int roster_add_feed(struct roster *roster, struct producer *producer, struct feed *feed);
 void roster_remove_producer(struct roster *roster, struct producer *producer);
 
-/* Keep the cursors of instances whose directory is there now. 0 or -ENOMEM. */
-int roster_keep_resumes(struct roster *roster, int rings_fd, const struct store_cursor *cursors, size_t count);
+/* Keep the cursors of instances whose directory is there now, below that of a known user. 0 or -ENOMEM. */
+int roster_keep_resumes(struct roster *roster, const struct store_cursor *cursors, size_t count);
 const struct store_cursor *roster_resume(const struct roster *roster, const uint8_t *instance, uint32_t ring_index);
 
 #endif

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,11 @@ static int open_process(const char *root, const struct sampler_target *target, i
 	return 0;
 }
 
+/* Not to be seen in /proc, and there: mounted so that it hides what is another user's. */
+static bool is_hidden(uint32_t pid) {
+	return sampler_start_time((pid_t)pid) == 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
 enum sampler_life sampler_life(const struct sampler_target *target) {
 	CLEANUP_FD int fd = FD_NONE;
 	struct sampler_stat stat;
@@ -135,7 +141,7 @@ enum sampler_life sampler_life(const struct sampler_target *target) {
 		return SAMPLER_UNKNOWN;
 	int rc = open_process(PROC, target, &fd, &stat);
 	if (rc == -ESRCH)
-		return SAMPLER_DEAD;
+		return is_hidden(target->pid) ? SAMPLER_UNKNOWN : SAMPLER_DEAD;
 	/* A zombie may be a first thread that left before the others. */
 	if (rc < 0 || stat.state == 'Z')
 		return SAMPLER_UNKNOWN;
@@ -162,6 +168,23 @@ static bool owner_matches(const char *status, uid_t uid) {
 	unsigned int real;
 	unsigned int effective;
 	return line && sscanf(line, "\nUid: %u %u", &real, &effective) == 2 && effective == uid;
+}
+
+bool sampler_is_of_another(const struct sampler_target *target) {
+	CLEANUP_FD int fd = FD_NONE;
+	struct sampler_stat stat;
+	char status[TEXT_BYTES];
+	unsigned int ids[4];
+	if (target->start_time == 0 || target->pid == 0 || open_process(PROC, target, &fd, &stat) < 0 ||
+	    read_text(fd, "status", status) < 0)
+		return false;
+	const char *line = strstr(status, "\nUid:");
+	if (!line || sscanf(line, "\nUid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) != 4)
+		return false;
+	for (uint32_t i = 0; i < 4; i++)
+		if (ids[i] == target->uid)
+			return false;
+	return true;
 }
 
 /*

@@ -84,6 +84,9 @@ enum sampler_life sampler_life(const struct sampler_target *target);
 /* For sure alive, with memory of its own: not on its way to the end. */
 bool sampler_runs(const struct sampler_target *target);
 
+/* For sure alive, and none of its uids is the target's. */
+bool sampler_is_of_another(const struct sampler_target *target);
+
 /* When that process started, as the kernel counts; 0 if it cannot be told. */
 uint64_t sampler_start_time(pid_t pid);
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define BACKLOG 8
@@ -24,7 +25,7 @@ static void socket_address(int rings_fd, struct sockaddr_un *ret_address) {
 	               rings_fd);
 }
 
-int status_listen(int rings_fd, const struct log *log) {
+int status_listen(int rings_fd, bool of_system, const struct log *log) {
 	struct sockaddr_un address;
 	socket_address(rings_fd, &address);
 	(void)unlinkat(rings_fd, STATUS_SOCKET_NAME, 0); /* of an agent that was killed: we have its lock */
@@ -33,6 +34,9 @@ int status_listen(int rings_fd, const struct log *log) {
 		log_warning(log, "no status socket: %s; everything else works", strerror(errno));
 		return -1;
 	}
+	/* bind() knows nothing of access lists: here the group asks, too. */
+	if (of_system && fchmodat(rings_fd, STATUS_SOCKET_NAME, 0660, 0) < 0)
+		log_warning(log, "status socket: %s; only this user and root can ask", strerror(errno));
 	return take_fd(&fd);
 }
 

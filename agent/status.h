@@ -17,10 +17,11 @@
 #define STATUS_PROCESSES_MAX 128u /* listed one by one; the totals cover all */
 #define STATUS_RINGS_MAX 192u     /* the same, of all these together */
 
+#define STATUS_USERS_MAX 64u
 struct agent;
 
 /* Descriptor to wait on, or -1 after a warning: the agent works without. The caller holds the lock of the directory. */
-int status_listen(int rings_fd, const struct log *log);
+int status_listen(int rings_fd, bool of_system, const struct log *log);
 void status_close(int rings_fd, int status_fd);
 
 /* Answer those who wait. */

@@ -72,6 +72,7 @@ void status_agent_write(const struct agent *agent, struct json *json) {
 	json_text(json, "version", SPANRING_VERSION_STRING);
 	json_u64(json, "agent_pid", (uint64_t)getpid());
 	json_text(json, "ring_directory", agent->config->rings);
+	json_text(json, "served", agent->config->system ? "all users" : "one user");
 	json_text(json, "store", agent->config->store);
 	json_text(json, "io", loop_io_names[loop_in_use(agent->loop)]);
 	json_text(json, "io_wanted", loop_io_names[agent->config->io]);

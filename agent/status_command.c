@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/units.h"
+#include "libshm/system_directory.h"
 #include "screen.h"
 #include "status_ask.h"
 #include "view.h"
@@ -89,12 +90,39 @@ static void print_head(const struct view *view) {
 	print_line("memory", view_use_text(view, line));
 }
 
+/* Of an agent for all users. */
+static void print_users(const struct view *view) {
+	static const char *const columns[][2] = {{"PROGRAMS", "programs"},    {"WAITING", "programs_waiting"},
+	                                         {"RINGS", "user_rings"},     {"WAITING", "rings_waiting"},
+	                                         {"LOST", "rings_lost"},      {"RECORDS", "records_taken"},
+	                                         {"HELD", "turns_held_back"}, {"NAMELESS", "names_lost"}};
+	const size_t count = sizeof(columns) / sizeof(columns[0]);
+	const struct document *document = &view->document;
+	char value[VALUE_BYTES];
+	if (strcmp(document_text(document, DOCUMENT_ROOT, "served", value, sizeof(value)), "all users") != 0)
+		return;
+	(void)printf("\n%-10s", "UID");
+	for (size_t i = 0; i < count; i++)
+		(void)printf(" %11s", columns[i][0]);
+	(void)printf("\n");
+	uint32_t user = document_first(document, document_find(document, DOCUMENT_ROOT, "user_list"));
+	for (; user != DOCUMENT_NONE; user = document_next(document, user)) {
+		(void)printf("%-10" PRIu64, document_u64(document, user, "user"));
+		for (size_t i = 0; i < count; i++) {
+			char units[UNITS_TEXT_BYTES];
+			(void)printf(" %11s", units_format_count(document_u64(document, user, columns[i][1]), units));
+		}
+		(void)printf("\n");
+	}
+}
+
 static void print_table(const struct view *view, const struct config *config) {
 	struct view_form form = {
 	    .columns = screen_columns(STDOUT_FILENO), .each_ring = config->each_ring, .line_end = "\n"};
 	uint64_t processes = number(view, "processes");
 	form.colour = screen_has_colour(STDOUT_FILENO);
 	print_head(view);
+	print_users(view);
 	if (processes == 0)
 		return;
 	(void)printf("\n");
@@ -105,8 +133,10 @@ static void print_table(const struct view *view, const struct config *config) {
 
 int status_refusal(const struct config *config, const struct log *log, int rc) {
 	if (rc == -ENOENT || rc == -ECONNREFUSED)
-		log_error(log, "no agent runs on %s; start one with: spanring-agent run --rings %s", config->rings,
-		          config->rings);
+		log_error(log, "no agent runs on %s; start one with: spanring-agent run %s--rings %s", config->rings,
+		          config->system ? "--system " : "", config->rings);
+	else if (rc == -EACCES)
+		log_error(log, "agent of %s: answers only root, its own user and its group", config->rings);
 	else
 		log_error(log, "agent of %s: %s", config->rings, strerror(-rc));
 	return EXIT_CODE_FAILED;
@@ -115,6 +145,10 @@ int status_refusal(const struct config *config, const struct log *log, int rc) {
 int status_command(const struct config *config, const struct log *log) {
 	CLEANUP(view_done) struct view view = {.text = NULL};
 	int rc = view_ask(config->rings, STATUS_ASK_NS, &view);
+	/* Nobody at this user's own: the one for all may answer. */
+	if ((rc == -ENOENT || rc == -ECONNREFUSED) && config->rings_are_default && !config->system &&
+	    view_ask(SYSTEM_DIRECTORY_PATH, STATUS_ASK_NS, &view) == 0)
+		rc = 0;
 	if (rc < 0)
 		return status_refusal(config, log, rc);
 	if (config->json)

@@ -115,6 +115,8 @@ static void write_process(struct json *json, struct producer *producer, struct b
 	json_text(json, "service", identity->service);
 	json_text(json, "instance", producer->name);
 	json_text(json, "state", state);
+	json_bool(json, "claims_other_uid", (producer->claim & STORE_CLAIM_UID) != 0);
+	json_bool(json, "claims_other_pid", (producer->claim & STORE_CLAIM_PID) != 0);
 	json_u64(json, "rings_refused", producer->refused_count);
 	write_pace(json, &producer->pace, budget->now_ns, ended_of(&tally), lag_ns);
 	write_tally(json, &tally);
@@ -145,6 +147,34 @@ static void write_processes(struct json *json, struct budget *budget) {
 	json_close(json);
 }
 
+/* What each user has of its quotas; all of the first ones. */
+static void write_users(struct json *json, const struct users *users) {
+	const struct users_quota *quota = &users->quota;
+	json_u64(json, "quota_programs", quota->programs);
+	json_u64(json, "quota_rings", quota->rings);
+	json_u64(json, "quota_bytes", quota->bytes);
+	json_u64(json, "quota_spans", quota->records_per_second);
+	json_u64(json, "quota_names", quota->names);
+	json_u64(json, "users", users->count);
+	json_open(json, "user_list", '[');
+	for (uint32_t i = 0; i < users->count && i < STATUS_USERS_MAX; i++) {
+		const struct user *user = users->items[i];
+		json_open(json, NULL, '{');
+		json_u64(json, "user", user->uid);
+		json_u64(json, "programs", user->programs);
+		json_u64(json, "programs_waiting", user->programs_waiting);
+		json_u64(json, "user_rings", user->rings);
+		json_u64(json, "rings_waiting", user->rings_waiting);
+		json_u64(json, "rings_lost", user->rings_lost);
+		json_u64(json, "ring_bytes", user->ring_bytes);
+		json_u64(json, "records_taken", user->records);
+		json_u64(json, "turns_held_back", user->held_back);
+		json_u64(json, "names_lost", user->names_lost);
+		json_close(json);
+	}
+	json_close(json);
+}
+
 /* The rate of all: of the programs that are there now. */
 static void write_total(struct json *json, const struct budget *budget) {
 	const struct roster *roster = &budget->agent->roster;
@@ -170,5 +200,6 @@ void status_list_write(struct agent *agent, bool with_rings, struct json *json) 
 	for (uint32_t i = 0; i < agent->roster.producer_count; i++)
 		tally_look(agent->roster.producers[i]);
 	write_processes(json, &budget);
+	write_users(json, &agent->roster.users);
 	write_total(json, &budget);
 }

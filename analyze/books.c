@@ -3,6 +3,7 @@
 
 #include "base/checked.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ uint64_t books_dropped(const struct books *books) {
 }
 
 uint64_t books_lost(const struct books *books) {
-	return saturating_add(books->lost_skipped, books->lost_quarantined);
+	return saturating_add(saturating_add(books->lost_skipped, books->lost_quarantined), books->lost_quota);
 }
 
 bool books_balanced(const struct books *books) {
@@ -72,8 +73,12 @@ bool books_of_ring(const struct store_cursor *cursor, uint64_t rows, uint64_t ev
 	missing -= books.lost_skipped;
 	if (cursor->state == STORE_RING_LIVE)
 		books.in_ring = missing;
+	else if (cursor->state == STORE_RING_QUARANTINED && cursor->reason == EDQUOT)
+		books.lost_quota = missing;
 	else if (cursor->state == STORE_RING_QUARANTINED)
 		books.lost_quarantined = missing;
+	if (cursor->reason == EDQUOT)
+		books.dropped_quota = cursor->dropped_full;
 	*ret_books = books;
 	if (cursor->open > cursor->begun)
 		return gap(ret_problem, "%" PRIu64 " spans open, but only %" PRIu64 " begun", cursor->open,
@@ -159,6 +164,8 @@ void books_add(struct books *sum, const struct books *books) {
 	sum->rejected_contract = saturating_add(sum->rejected_contract, books->rejected_contract);
 	sum->lost_skipped = saturating_add(sum->lost_skipped, books->lost_skipped);
 	sum->lost_quarantined = saturating_add(sum->lost_quarantined, books->lost_quarantined);
+	sum->lost_quota = saturating_add(sum->lost_quota, books->lost_quota);
+	sum->dropped_quota = saturating_add(sum->dropped_quota, books->dropped_quota);
 	sum->evicted = saturating_add(sum->evicted, books->evicted);
 	sum->in_ring = saturating_add(sum->in_ring, books->in_ring);
 	sum->unfinished = saturating_add(sum->unfinished, books->unfinished);

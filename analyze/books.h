@@ -43,6 +43,8 @@ struct books {
 	uint64_t rejected_contract;
 	uint64_t lost_skipped;
 	uint64_t lost_quarantined;
+	uint64_t lost_quota;    /* in rings that their user had no quota for */
+	uint64_t dropped_quota; /* of dropped_full: while the agent held the user back */
 	uint64_t evicted;
 	uint64_t in_ring;
 	uint64_t unfinished;         /* of `open`: those that are stored as rows of spans that never ended */

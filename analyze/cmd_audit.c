@@ -34,9 +34,10 @@ static const char help[] = "  spanring-analyze audit STORE\n"
                            "but open. dropped: the ring was full, the stack was too deep (or no place was\n"
                            "left for one more async span: dropped_async of them), the thread had no ring,\n"
                            "or a signal handler had interrupted the library (reentry). rejected: the\n"
-                           "record broke the contract. lost_store: skipped, or in a ring that was\n"
-                           "quarantined. in ring: ended, and still in the ring of a living thread at the\n"
-                           "last commit; it is stored with the next one. evicted: stored, and removed with\n"
+                           "record broke the contract. lost_store: skipped, in a ring that was\n"
+                           "quarantined, or in one over its user's quota. in ring: ended, and still in the\n"
+                           "ring of a living thread at the last commit; it is stored with the next one.\n"
+                           "evicted: stored, and removed with\n"
                            "its segment by the limits of the agent (--retain-...). sampled_out: the trace\n"
                            "is not kept, or the span was shorter than the minimum, or the agent thinned it\n"
                            "out (tail keep): thinned of them.\n"
@@ -253,6 +254,7 @@ static void print_books(struct json *json, const struct books *books) {
 	json_u64(json, "reentry", books->dropped_reentry);
 	json_close(json);
 	json_u64(json, "dropped_async", books->dropped_async);
+	json_u64(json, "dropped_quota", books->dropped_quota);
 	json_u64(json, "sampled_out", books->sampled_out);
 	json_u64(json, "sampled_out_short", books->sampled_out_short);
 	json_u64(json, "thinned", books->thinned);
@@ -262,6 +264,7 @@ static void print_books(struct json *json, const struct books *books) {
 	json_open(json, "lost_store", '{');
 	json_u64(json, "skipped", books->lost_skipped);
 	json_u64(json, "quarantined", books->lost_quarantined);
+	json_u64(json, "quota", books->lost_quota);
 	json_close(json);
 	json_u64(json, "evicted", books->evicted);
 	json_u64(json, "in_ring", books->in_ring);
@@ -386,8 +389,14 @@ static void print_total(const struct audit *audit) {
 	if (books_dropped(total) > 0)
 		print_dropped(terminal, total);
 	if (books_lost(total) > 0)
-		terminal_note(terminal, stdout, STYLE_PLAIN, "lost: skipped %" PRIu64 ", in quarantined rings %" PRIu64,
-		              total->lost_skipped, total->lost_quarantined);
+		terminal_note(terminal, stdout, STYLE_PLAIN,
+		              "lost: skipped %" PRIu64 ", in quarantined rings %" PRIu64
+		              ", in rings over the quota of their user %" PRIu64,
+		              total->lost_skipped, total->lost_quarantined, total->lost_quota);
+	if (total->dropped_quota > 0)
+		terminal_note(terminal, stdout, STYLE_PLAIN,
+		              "dropped: %" PRIu64 " in full rings of users that the agent held back",
+		              total->dropped_quota);
 	if (total->unfinished > 0)
 		terminal_note(terminal, stdout, STYLE_PLAIN,
 		              "open: %" PRIu64 " are stored as they were when their process died; see "

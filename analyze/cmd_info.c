@@ -293,6 +293,12 @@ static void print_processes_json(struct json *json, const struct store_overview 
 		json_u64(json, "pid", process->pid);
 		json_u64(json, "ppid", process->ppid);
 		json_u64(json, "uid", process->uid);
+		json_bool(json, "claims_other_uid", (process->account.claim & STORE_CLAIM_UID) != 0);
+		if (process->account.claim & STORE_CLAIM_UID)
+			json_u64(json, "claimed_uid", process->account.claimed_uid);
+		else
+			json_null(json, "claimed_uid");
+		json_bool(json, "claims_other_pid", (process->account.claim & STORE_CLAIM_PID) != 0);
 		json_text(json, "executable", process->executable);
 		json_text(json, "command", process->command);
 		json_text(json, "state", state_text(process->account.state));

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "libshm/fault_guard.h"
+#include "libshm/system_directory.h"
 
 #include <spanring/async_abi.h>
 #include <spanring/spanring.h>
@@ -42,8 +43,8 @@ static const char help[] = "  spanring-analyze rings\n"
                            "to now, then the last finished ones, newest first. Then the open spans that\n"
                            "belong to no thread (async ones), oldest first. Attributes are not shown.\n"
                            "\n"
-                           "DIR is the ring directory; without it SPANRING_DIR, else\n"
-                           "/dev/shm/spanring-<uid>.\n"
+                           "DIR is the ring directory; without it SPANRING_DIR, else /run/spanring/<uid>\n"
+                           "where an agent serves all users, else /dev/shm/spanring-<uid>.\n"
                            "\n"
                            "Options\n"
                            "  --last N         at most N finished spans of each ring (default 5, at most\n"
@@ -351,7 +352,10 @@ static const char *find_directory(const struct options *options, char buffer[PAT
 	const char *named = options->store ? options->store : getenv("SPANRING_DIR");
 	if (named && *named)
 		return named;
-	(void)snprintf(buffer, PATH_MAX, "/dev/shm/spanring-%u", (unsigned)geteuid());
+	gid_t group;
+	bool of_system = spanring__system_directory_look(SYSTEM_DIRECTORY_PATH, &group) == 0;
+	(void)snprintf(buffer, PATH_MAX, "%s%u", of_system ? SYSTEM_DIRECTORY_PATH "/" : "/dev/shm/spanring-",
+	               (unsigned)geteuid());
 	return buffer;
 }
 

@@ -19,24 +19,24 @@ add_executable(spanring-test-tail integration/tail_program.c)
 target_link_libraries(spanring-test-tail PRIVATE spanring::spanring_static Threads::Threads)
 spanring_target(spanring-test-tail)
 
-foreach(program IN ITEMS ending drops measured)
+foreach(program IN ITEMS ending drops measured flood ringer)
   add_executable(spanring-test-${program} integration/${program}_program.c)
   target_link_libraries(spanring-test-${program} PRIVATE spanring::spanring_static)
   spanring_target(spanring-test-${program})
 endforeach()
 
 add_library(spanring_test_session STATIC
-  support/clock_wait.h support/session.c support/session.h support/stored.c support/stored.h)
+  support/all_users.c support/all_users.h support/clock_wait.h support/session.c support/session.h support/stored.c support/stored.h)
 target_link_libraries(spanring_test_session PUBLIC spanring::test_support spanring::store spanring::headers)
 spanring_target(spanring_test_session)
 
 foreach(story IN ITEMS end_to_end producer_killed agent_killed unfinished overflow ring_directory command_line configuration record
-    context async sampling statistics ending books footprint retention merge two_agents hostile_neighbour live_read)
+    context async sampling statistics ending books footprint retention merge two_agents hostile_neighbour live_read system_mode quota spoof)
   add_executable(test_${story} integration/test_${story}.c)
   target_link_libraries(test_${story} PRIVATE spanring_test_session)
   spanring_target(test_${story})
   add_dependencies(test_${story} spanring-test-producer spanring-test-context spanring-test-sampling spanring-test-async spanring-test-ending
-    spanring-test-drops spanring-test-measured spanring-agent spanring-analyze)
+    spanring-test-drops spanring-test-measured spanring-test-flood spanring-test-ringer spanring-agent spanring-analyze)
   add_test(NAME integration.${story} COMMAND test_${story})
   set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 1800
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})

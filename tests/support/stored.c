@@ -103,7 +103,8 @@ static int by_seq(const void *a, const void *b) {
 /* Both lists in order of span id: give each span its number, fail on a second one. */
 static void join(struct loading *loading) {
 	struct stored *stored = loading->stored;
-	qsort(loading->attributes, loading->attribute_count, sizeof(loading->attributes[0]), by_id);
+	if (loading->attribute_count > 0)
+		qsort(loading->attributes, loading->attribute_count, sizeof(loading->attributes[0]), by_id);
 	qsort(stored->spans, stored->count, sizeof(stored->spans[0]), by_span_id);
 	size_t at = 0;
 	for (size_t i = 0; i < stored->count; i++) {

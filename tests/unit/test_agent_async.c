@@ -205,7 +205,8 @@ static void a_restart_after_the_last_commit_adds_nothing(void **state) {
 	struct store_cursor last = {.ring_index = STORE_RING_ASYNC, .state = STORE_RING_DIED, .begun = 1, .open = 1};
 	put(fixture, 0, SPANRING_ASYNC_OPEN);
 	memcpy(last.instance, fixture->producer->instance, sizeof(last.instance));
-	assert_int_equal(roster_keep_resumes(&fixture->roster, fixture->files.rings_fd, &last, 1), 0);
+	fixture->roster.users.items[0]->directory_fd = dup(fixture->files.rings_fd);
+	assert_int_equal(roster_keep_resumes(&fixture->roster, &last, 1), 0);
 	take(fixture);
 	close_all(fixture, &ring);
 	assert_int_equal(fixture->sink.batch->span_count, 0);

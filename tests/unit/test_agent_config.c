@@ -500,6 +500,8 @@ static void the_reference_says_what_the_table_says(void **state) {
 			continue;
 		if (entry->usual_record)
 			(void)snprintf(usual, sizeof(usual), " `%s` (record: `%s`)", entry->usual, entry->usual_record);
+		else if (entry->usual_system)
+			(void)snprintf(usual, sizeof(usual), " `%s` (system: `%s`)", entry->usual, entry->usual_system);
 		else if (entry->usual)
 			(void)snprintf(usual, sizeof(usual), " `%s`", entry->usual);
 		(void)options_bounds(id, bounds);

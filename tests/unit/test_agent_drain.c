@@ -402,6 +402,7 @@ static void what_a_dead_thread_left_behind_its_head_is_taken(void **state) {
 	intake_done(&intake);
 	free(roster.producers);
 	free(roster.feeds);
+	users_done(&roster.users);
 	free(fixture->producer->feeds);
 	fixture->producer->feeds = NULL;
 	fixture->producer->feed_count = 0;
@@ -429,6 +430,7 @@ static void a_quiet_thread_is_read_behind_its_head_when_it_can_be_fenced(void **
 	intake_done(&intake);
 	free(roster.producers);
 	free(roster.feeds);
+	users_done(&roster.users);
 	free(fixture->producer->feeds);
 	fixture->producer->feeds = NULL;
 	fixture->producer->feed_count = 0;
