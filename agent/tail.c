@@ -15,6 +15,7 @@
 #define CHUNK_RECORDS 128u
 #define RING_SHARE 4u  /* at most this part of a ring waits */
 #define BATCH_SHARE 2u /* and of a batch */
+#define KEPT_WAITS 2u  /* a trace whose wait is over may still lie behind others that wait: it must not begin anew */
 #define NO_CHUNK UINT32_MAX
 
 _Static_assert(CHUNK_RECORDS >= DRAIN_GROUP_RECORDS_MAX, "a group fits into a chunk");
@@ -225,8 +226,9 @@ static void recall(struct tail *tail, uint64_t now_ns, bool may_wait) {
 		trace->weight = trace->kept ? STORE_WEIGHT_ONE : tail_choice_weight(rules, trace->trace_lo, 0);
 		trace->in_part = trace->kept && state == TAIL_ORDINARY && !tail_choice_by_hash(rules, trace->trace_lo);
 		bool open = !trace->kept && !trace->ended && state != TAIL_ORDINARY;
-		trace->waits = may_wait && open && now_ns < since_ns + rules->wait_ns &&
-		               tail_known_put(&tail->known, trace->trace_lo, TAIL_WAITING, now_ns, rules->wait_ns);
+		trace->waits =
+		    may_wait && open && now_ns < since_ns + rules->wait_ns &&
+		    tail_known_put(&tail->known, trace->trace_lo, TAIL_WAITING, now_ns, rules->wait_ns * KEPT_WAITS);
 	}
 }
 
@@ -279,7 +281,7 @@ static void remember(struct tail *tail, uint64_t now_ns) {
 		if (!trace->settled)
 			continue;
 		(void)tail_known_put(&tail->known, trace->trace_lo, trace->kept ? TAIL_KEPT : TAIL_ORDINARY, now_ns,
-		                     tail->rules.wait_ns);
+		                     tail->rules.wait_ns * KEPT_WAITS);
 		if (!trace->in_part)
 			continue;
 		tail->figures.traces_in_part++;

@@ -165,6 +165,33 @@ static void what_the_hash_keeps_has_its_weight(void **state) {
 	assert_int_equal(fixture->feed->books.stored_spans + fixture->feed->books.thinned_spans, 400);
 }
 
+/* If only those waited that are left out otherwise, spans would be kept with another probability than their weight says. */
+static void ordinary_traces_wait_alike(void **state) {
+	struct fixture *fixture = *state;
+	uint64_t kept[2] = {0, 0};
+	start(fixture, "0.5");
+	/* A chunk of those that the hash keeps, then of the others. */
+	for (unsigned other = 0; other < 2; other++)
+		for (uint64_t trace = 1; kept[other] < (other ? 100 : 128); trace++)
+			if (tail_choice_by_hash(&fixture->rules, trace) == !other) {
+				(void)put_span(fixture, trace, 0);
+				kept[other]++;
+			}
+	take(fixture);
+	decide(fixture, true);
+	assert_true(batch_empty(fixture->sink.batch));
+	assert_int_equal(fixture->feed->taken, 0);
+	/* Some of them fail in the end: each of their spans stands for itself. */
+	for (uint64_t trace = 1; trace <= 40; trace++)
+		(void)put_span(fixture, trace, ROOT | FAILED);
+	take(fixture);
+	decide(fixture, false);
+	for (uint32_t i = 0; i < fixture->sink.batch->span_count; i++) {
+		const struct store_span *span = &fixture->sink.batch->spans[i];
+		assert_int_equal(span->weight, span->trace_lo <= 40 ? 0 : 2 * STORE_WEIGHT_ONE);
+	}
+}
+
 static void nobody_waits_for_ever(void **state) {
 	struct fixture *fixture = *state;
 	(void)put_span(fixture, 7, 0);
@@ -280,6 +307,24 @@ static void the_books_of_an_ending_process_stay_open(void **state) {
 	assert_int_equal(fixture->sink.batch->spans[0].weight, 0);
 }
 
+/* Its thread has left the ring, and what waits there is not lost. */
+static void a_retired_ring_lives_while_records_wait(void **state) {
+	struct fixture *fixture = *state;
+	struct store_cursor cursor;
+	(void)put_span(fixture, 7, 0);
+	fixture->files.ring->head = fixture->written;
+	fixture->files.ring->state = SPANRING_RING_RETIRED;
+	take(fixture);
+	decide(fixture, true);
+	assert_int_equal(feed_look(fixture->feed), 0);
+	feed_cursor(fixture->feed, false, &cursor);
+	assert_int_equal(cursor.state, STORE_RING_LIVE);
+	take(fixture);
+	decide(fixture, false);
+	feed_cursor(fixture->feed, false, &cursor);
+	assert_int_equal(cursor.state, STORE_RING_RETIRED);
+}
+
 static void first_and_rare_names_stay(void **state) {
 	struct fixture *fixture = *state;
 	fixture->rules.first = 3;
@@ -348,12 +393,14 @@ int main(void) {
 	    TEST(a_trace_waits_for_its_root),
 	    TEST(an_ordinary_trace_is_counted_out),
 	    TEST(what_the_hash_keeps_has_its_weight),
+	    TEST(ordinary_traces_wait_alike),
 	    TEST(nobody_waits_for_ever),
 	    TEST(a_ring_waits_up_to_a_quarter),
 	    TEST(records_that_go_back_are_judged_again),
 	    TEST(attributes_wait_with_their_trace),
 	    TEST(texts_move_with_their_attributes),
 	    TEST(the_books_of_an_ending_process_stay_open),
+	    TEST(a_retired_ring_lives_while_records_wait),
 	    TEST(first_and_rare_names_stay),
 	    TEST(random_stories_add_up),
 	};
