@@ -270,8 +270,7 @@ int store_walk_open(struct store_reader *reader, const struct store_scan *scan, 
 static void leave_segment(struct store_walk *walk) {
 	struct store_reader *reader = walk->segment.reader;
 	segment_walk_close(&walk->segment);
-	memset(&walk->segment, 0, sizeof(walk->segment));
-	walk->segment.reader = reader;
+	walk->segment = (struct segment_walk){.reader = reader};
 	walk->inside = false;
 	walk->before = 0;
 }
