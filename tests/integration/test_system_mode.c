@@ -254,10 +254,9 @@ static void agents_that_may_not_are_told_why(void **state) {
 	session_stop_agent(&all.session);
 	char path[PATH_BYTES];
 	all_users_path(&all, "control", path, sizeof(path));
-	const char *lock = "exec 3<\"$0\"; flock -s 3; echo held >&2; read line";
 	struct child locker =
-	    all_users_start(&all, ALL_USERS_FIRST_UID, "/bin/sh", (const char *[]){"-c", lock, path, NULL});
-	child_wait_for_line(&locker, "held");
+	    all_users_start(&all, ALL_USERS_FIRST_UID, "spanring-test-ringer", (const char *[]){path, "lock", NULL});
+	child_wait_for_line(&locker, "holding");
 	all_users_start_agent(&all, NULL);
 	session_stop_agent(&all.session);
 	child_signal(&locker, SIGKILL);

@@ -152,6 +152,26 @@ static void a_crowd_does_not_take_the_turns_of_others(void **state) {
 	assert_true(fixture->intake.cut || end == INTAKE_FULL);
 }
 
+/* What one turn takes of a user has an end of its own, also where the batch has room. */
+static void a_turn_of_one_user_ends(void **state) {
+	struct fixture *fixture = *state;
+	for (uint32_t i = 0; i < 4; i++)
+		add_ring(fixture, 0, i);
+	add_ring(fixture, 1, 0);
+	fill_ring(fixture);
+	users_begin_turn(&fixture->roster.users, NS_PER_S);
+	users_take(fixture->greedy, USERS_TURN_RECORDS - 2 * AGENT_FILES_CAPACITY);
+	assert_int_equal(intake_published(&fixture->intake, &fixture->sink), INTAKE_MORE);
+	assert_int_equal(fixture->greedy->turn_records, USERS_TURN_RECORDS);
+	assert_int_equal(fixture->greedy->held_back, 0); /* it comes again at once */
+	assert_true(fixture->intake.cut);
+	assert_int_equal(fixture->honest->records, AGENT_FILES_CAPACITY);
+	users_begin_turn(&fixture->roster.users, NS_PER_S);
+	assert_int_equal(intake_published(&fixture->intake, &fixture->sink), INTAKE_MORE);
+	assert_int_equal(fixture->greedy->turn_records, 2 * AGENT_FILES_CAPACITY);
+	assert_false(fixture->intake.cut);
+}
+
 static void records_over_the_rate_stay_in_their_ring(void **state) {
 	struct fixture *fixture = *state;
 	add_ring(fixture, 0, 0);
@@ -207,6 +227,7 @@ int main(void) {
 	    cmocka_unit_test(tokens_are_a_seconds_worth),
 	    cmocka_unit_test(quotas_are_of_each_user),
 	    cmocka_unit_test_setup_teardown(a_crowd_does_not_take_the_turns_of_others, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_turn_of_one_user_ends, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(records_over_the_rate_stay_in_their_ring, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(names_over_the_quota_are_the_overflow_entry, set_up, tear_down),
 	    cmocka_unit_test(names_that_are_uids),
