@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# A second reader of the store format (decode_segment.py) against libstore.
+add_executable(spanring-test-rich decoder/rich_program.c)
+target_link_libraries(spanring-test-rich PRIVATE spanring::spanring_static)
+spanring_target(spanring-test-rich)
+
+add_library(spanring_test_decoder STATIC
+  decoder/dump_segment.c decoder/dump_segment.h decoder/rich_store.c decoder/rich_store.h)
+target_link_libraries(spanring_test_decoder PUBLIC spanring_test_store_rows)
+spanring_target(spanring_test_decoder)
+
+add_executable(make_rich_golden decoder/make_rich_golden.c)
+target_link_libraries(make_rich_golden PRIVATE spanring_test_decoder)
+spanring_target(make_rich_golden)
+
+add_executable(test_decoder decoder/test_decoder.c)
+target_link_libraries(test_decoder PRIVATE spanring_test_decoder spanring_test_session PkgConfig::ZSTD)
+target_compile_definitions(test_decoder PRIVATE SPANRING_GOLDEN_DIRECTORY="${CMAKE_CURRENT_SOURCE_DIR}/golden"
+  SPANRING_DECODER="${CMAKE_CURRENT_SOURCE_DIR}/decoder/decode_segment.py"
+  SPANRING_FORMAT="${PROJECT_SOURCE_DIR}/docs/store-format.md")
+spanring_target(test_decoder)
+add_dependencies(test_decoder spanring-test-rich spanring-test-tail spanring-test-producer spanring-agent)
+add_test(NAME golden.python_decoder COMMAND test_decoder)
+set_tests_properties(golden.python_decoder PROPERTIES LABELS integration TIMEOUT 600
+  ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
