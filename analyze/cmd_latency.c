@@ -25,9 +25,9 @@ static const char help[] = "  spanring-analyze latency STORE\n"
                            "Where the programs kept statistics, the answer covers all spans that ended,\n"
                            "also those that were sampled out or found no room. Percentiles are then within\n"
                            "0.79 %, the standard deviation is that of a histogram, all else is exact.\n"
-                           "Otherwise, and with --exact, --since or --until, the records are read: every\n"
-                           "figure is exact and covers the spans that are stored. The last lines say which\n"
-                           "it was.\n"
+                           "Otherwise, and with --exact, --where, --since or --until, the records are read:\n"
+                           "every figure is exact and covers the spans that are stored. The last lines say\n"
+                           "which it was.\n"
                            "\n"
                            "Records that the agent's tail keep left are read with their weights: figures are\n"
                            "then estimates of all spans it saw, with the spread that chance gives them.\n"
@@ -45,6 +45,8 @@ static const char help[] = "  spanring-analyze latency STORE\n"
                            "                   p95, p99, p999, max, self or name; figures fall, names\n"
                            "                   rise\n"
                            "  -n, --limit N    only the first N names (default: all)\n"
+                           "  --where EXPR     only spans of which it is true, like 'status = error and\n"
+                           "                   attr.http.route = \"/x\"': see help where\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
                            "  --service GLOB   only processes of a service that matches\n"
                            "  --since T, --until T\n"
@@ -344,7 +346,7 @@ static int print_table(const struct latency *latency, size_t shown) {
 
 static int answer(struct latency *latency, size_t key) {
 	const struct context *context = latency->query.context;
-	bool needs_records = context->options->exact || key == SORT_SELF;
+	bool needs_records = context->options->exact || context->options->where || key == SORT_SELF;
 	latency->wants_self = context->options->json || key == SORT_SELF;
 	int rc = latency_has_rollups(latency) && !needs_records ? latency_from_rollups(latency) : 1;
 	if (rc == 1)
@@ -394,6 +396,7 @@ const struct command command_latency = {
     .name = "latency",
     .summary = "count, errors, mean and percentiles per span name",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_LIMIT | OPTION_SORT | OPTION_EXACT,
+    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT | OPTION_SORT |
+               OPTION_EXACT,
     .run = run,
 };

@@ -38,6 +38,8 @@ static const char help[] = "  spanring-analyze memory STORE\n"
                            "did.\n"
                            "\n"
                            "Options\n"
+                           "  --where EXPR     only spans of which it is true, like 'status = error and\n"
+                           "                   attr.http.route = \"/x\"': see help where\n"
                            "  --name GLOB      only span names that match\n"
                            "  --service GLOB   only processes of a service that matches\n"
                            "  --since T, --until T\n"
@@ -448,6 +450,6 @@ const struct command command_memory = {
     .name = "memory",
     .summary = "baseline, peak, growth of each process; heap per span name",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_LIMIT,
+    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
     .run = run,
 };

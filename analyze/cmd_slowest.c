@@ -31,6 +31,8 @@ static const char help[] = "  spanring-analyze slowest STORE\n"
                            "\n"
                            "Options\n"
                            "  -n, --limit N    how many (default 10, at most 100000)\n"
+                           "  --where EXPR     only spans of which it is true, like 'status = error and\n"
+                           "                   attr.http.route = \"/x\"': see help where\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
                            "  --service GLOB   only processes of a service that matches\n"
                            "  --since T, --until T\n"
@@ -290,6 +292,6 @@ const struct command command_slowest = {
     .name = "slowest",
     .summary = "the longest spans, with their trace ids",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_LIMIT,
+    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
     .run = run,
 };

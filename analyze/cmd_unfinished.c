@@ -45,6 +45,8 @@ static const char help[] = "  spanring-analyze unfinished STORE\n"
                            "  --attributes     with the attributes of each\n"
                            "  -n, --limit N    at most N spans (default 100, 0: all; with --json all\n"
                            "                   unless given)\n"
+                           "  --where EXPR     only spans of which it is true, like 'status = error and\n"
+                           "                   attr.http.route = \"/x\"': see help where\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
                            "  --service GLOB   only processes of a service that matches\n"
                            "  --since T, --until T\n"
@@ -368,6 +370,6 @@ const struct command command_unfinished = {
     .name = "unfinished",
     .summary = "spans that were open when their process ended",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_LIMIT | OPTION_WITH_ATTRIBUTES,
+    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT | OPTION_WITH_ATTRIBUTES,
     .run = run,
 };

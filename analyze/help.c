@@ -28,7 +28,24 @@ static const struct topic topics[] = {
      "  2  wrong words on the command line\n"
      "  3  the store, or a part of it, is missing, foreign, damaged or of a newer\n"
      "     version; what could be read has been printed\n"
-     "  6  standard output cannot be written\n"},
+     "  6  standard output cannot be written\n"
+     "  130  Ctrl-C during a read; nothing was printed\n"},
+    {"where", "filter expressions of --where",
+     "  --where 'duration > 5ms and status = error and attr.http.route = \"/x\"'\n"
+     "  --where 'name ~ \"db.*\" and not (attr.rows in (0, 1) or kind = client)'\n"
+     "\n"
+     "  Fields: duration, start, end, status, kind, name, service, scope, trace,\n"
+     "  span, parent, thread, thread.name, pid, heap.allocated, heap.net,\n"
+     "  event.name, unfinished, attr.KEY (attr.\"odd key\").\n"
+     "\n"
+     "  Operators: = != < <= > >=, ~ (a glob), in (...), and, or, not, parentheses.\n"
+     "  unfinished and attr.KEY may stand alone: it is so, there is one.\n"
+     "\n"
+     "  Values: 5ms (ns us ms s m h d), 64KiB, 2026-11-20T18:43:30Z or 10m (ago),\n"
+     "  words, \"text\" with \\\" \\\\ \\n \\t \\xNN. Of attributes an unquoted number is a\n"
+     "  number, true and false are truths, all else is text; types must agree.\n"
+     "\n"
+     "  A comparison of what the span does not have is false; not makes it true.\n"},
     {"stores", "what STORE may be",
      "  A store directory as the agent writes it, or one segment-*.db file of it.\n"
      "  Without the word STORE the environment variable SPANRING_STORE is used.\n"

@@ -2,6 +2,7 @@
 /* spanring-analyze: find the command, read its words, run it, and make sure that the answer arrived. */
 #include "command.h"
 #include "help.h"
+#include "interrupt.h"
 
 #include "base/errs.h"
 #include "libstore/reader.h"
@@ -77,5 +78,6 @@ static int dispatch(int argc, char **argv, struct log *log) {
 int main(int argc, char **argv) {
 	struct log log = {.program = PROGRAM_NAME, .level = LOG_LEVEL_INFO};
 	(void)signal(SIGPIPE, SIG_IGN);
+	interrupt_watch();
 	return finish_output(&log, dispatch(argc, argv, &log));
 }

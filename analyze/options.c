@@ -30,6 +30,7 @@ enum option_id {
 	ID_ATTRIBUTES,
 	ID_LAST,
 	ID_EXACT,
+	ID_WHERE,
 	ID_HELP
 };
 
@@ -54,6 +55,7 @@ static const struct option_word words[] = {
     [ID_ATTRIBUTES] = {"--attributes", 0, false, OPTION_WITH_ATTRIBUTES},
     [ID_LAST] = {"--last", 0, true, OPTION_LAST},
     [ID_EXACT] = {"--exact", 0, false, OPTION_EXACT},
+    [ID_WHERE] = {"--where", 0, true, OPTION_WHERE},
     [ID_HELP] = {"--help", 'h', false, 0},
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
@@ -151,6 +153,9 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 		return take_last(parser, value);
 	case ID_EXACT:
 		options->exact = true;
+		return 0;
+	case ID_WHERE:
+		options->where = value;
 		return 0;
 	case ID_HELP:
 		options->help = true;

@@ -23,6 +23,7 @@
 #define OPTION_LAST (1u << 17)            /* --last */
 #define OPTION_RINGS (1u << 18)           /* the plain word is a ring directory and may be missing */
 #define OPTION_EXACT (1u << 19)           /* --exact */
+#define OPTION_WHERE (1u << 20)           /* --where */
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_COLOR | OPTION_QUIET)
 #define OPTIONS_TEXT_BYTES 256u
@@ -34,6 +35,7 @@ struct options {
 	const char *service;
 	const char *name;
 	const char *sort;
+	const char *where;
 	uint64_t since_wall_ns; /* 0: none */
 	uint64_t until_wall_ns;
 	uint64_t limit;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "query.h"
 
+#include "interrupt.h"
+#include "query_where.h"
+
 #include "base/checked.h"
 #include "base/errs.h"
 
@@ -15,6 +18,8 @@ int command_failed(const struct context *context, int error, const char *doing) 
 		          doing);
 		return EXIT_CODE_FAILED;
 	}
+	if (error == -ECANCELED)
+		return EXIT_CODE_INTERRUPTED;
 	if (error == ERR_GONE) {
 		log_error(&context->log, "the store changed while %s: run the command again", doing);
 		return EXIT_CODE_FAILED;
@@ -64,16 +69,27 @@ static int resolve(struct query *query, const struct options *options) {
 int query_open(struct query *query, const struct context *context) {
 	char text[1024] = "";
 	struct query opened = {.context = context};
+	int code = query_where_parse(&opened);
+	if (code != EXIT_CODE_OK) {
+		query_close(&opened);
+		return code;
+	}
 	int rc = store_reader_open(context->options->store, &opened.reader, text, sizeof(text));
 	if (rc != 0) {
 		log_error(&context->log, "%s", text[0] ? text : strerror(-rc));
+		query_close(&opened);
 		return EXIT_CODE_INPUT;
 	}
 	opened.overview = store_reader_overview(opened.reader);
 	rc = resolve(&opened, context->options);
+	if (rc == 0)
+		rc = query_where_bind(&opened);
 	if (rc != 0) {
+		/* a limit was named where it was met */
+		code = rc == ERR_LIMIT ? EXIT_CODE_FAILED : command_failed(context, rc, "opening the store");
+		code = query_finish(&opened, code);
 		query_close(&opened);
-		return command_failed(context, rc, "opening the store");
+		return code;
 	}
 	*query = opened;
 	return EXIT_CODE_OK;
@@ -83,7 +99,11 @@ void query_close(struct query *query) {
 	free(query->name_wanted);
 	free(query->process_wanted);
 	free(query->batch_end);
-	store_reader_close(query->reader);
+	where_filter_free(query->where_filter);
+	free(query->where);
+	free(query->where_kept);
+	if (query->reader)
+		store_reader_close(query->reader);
 	memset(query, 0, sizeof(*query));
 }
 
@@ -95,6 +115,8 @@ uint32_t query_columns(const struct query *query) {
 		columns |= STORE_COLUMN_THREAD;
 	if (query->since_wall_ns > 0 || query->until_wall_ns < UINT64_MAX)
 		columns |= STORE_COLUMN_START;
+	if (query->where_filter)
+		columns |= where_columns(query->where_filter);
 	return columns;
 }
 
@@ -126,6 +148,8 @@ uint64_t query_thinned_spans(const struct query *query) {
 }
 
 bool query_accepts(const struct query *query, const struct store_columns *columns, uint32_t row) {
+	if (query->where && !query->where_kept[row])
+		return false;
 	if (query->name_wanted) {
 		uint32_t name = query_name(columns, row);
 		if (name > query->overview->name_count || !query->name_wanted[name])
@@ -168,13 +192,16 @@ static int take_batch(void *context, const struct store_columns *columns) {
 		query->batch_end[segment] = columns->batch + 1;
 	else if (columns->batch >= query->batch_end[segment])
 		return 0;
-	return state->scan->on_batch(state->scan->context, columns);
+	if (interrupt_wanted())
+		return -ECANCELED;
+	int rc = query->where && !state->scan->without_where ? query_where_take(query, columns) : 0;
+	return rc ? rc : state->scan->on_batch(state->scan->context, columns);
 }
 
 int query_scan(struct query *query, const struct query_scan *scan) {
 	struct scan_state state = {query, scan, progress_begin("reading", query->context->options->quiet)};
 	struct store_scan request = {
-	    .columns = scan->columns | query_columns(query),
+	    .columns = scan->columns | (scan->without_where ? 0 : query_columns(query)),
 	    .since_wall_ns = scan->whole_time ? 0 : query->since_wall_ns,
 	    .until_wall_ns = scan->whole_time || query->until_wall_ns == UINT64_MAX ? 0 : query->until_wall_ns,
 	    .duration_ns_min = scan->duration_ns_min,
@@ -184,6 +211,8 @@ int query_scan(struct query *query, const struct query_scan *scan) {
 	    .on_progress = show_progress,
 	    .context = &state,
 	};
+	if (query->where && !scan->without_where && !scan->whole_time)
+		query_where_narrow(query, &request);
 	int rc = store_reader_scan(query->reader, &request);
 	progress_end(&state.progress);
 	query->scanned = true;

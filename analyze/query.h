@@ -3,7 +3,7 @@
  * A question to a store: the open reader, the filters of the command line as lookups by id, and scans that show progress.
  *
  * Filters: a span belongs to the time range when it started in it (since <= start < until, wall time); to --name and --service when the glob
- * matches the whole text.
+ * matches the whole text; to --where when the expression is true of it (where_eval.h), which is found out batch by batch, before on_batch sees it.
  *
  * REPEATED SCANS see the same batches: a scan remembers the last batch of each segment that the first one saw and skips what an agent added
  * since.
@@ -13,6 +13,7 @@
 
 #include "command.h"
 #include "progress.h"
+#include "where_eval.h"
 
 #include "libstore/reader.h"
 
@@ -27,7 +28,11 @@ struct query {
 	uint8_t *process_wanted; /* by index into processes + 1; NULL: all */
 	uint64_t since_wall_ns;
 	uint64_t until_wall_ns; /* UINT64_MAX: no end */
-	uint64_t *batch_end;    /* by segment: last batch of the first scan + 1 */
+	struct where *where;    /* --where, NULL: none */
+	struct where_filter *where_filter;
+	struct where_bounds where_bounds;
+	uint8_t *where_kept; /* by row of the batch at hand */
+	uint64_t *batch_end; /* by segment: last batch of the first scan + 1 */
 	bool scanned;
 };
 
@@ -85,6 +90,7 @@ struct query_scan {
 	uint32_t columns;         /* beyond query_columns() */
 	uint64_t duration_ns_min; /* batches without such a span may be skipped */
 	bool whole_time;          /* also batches outside of the time range: before any scan without them */
+	bool without_where;       /* query_accepts is not asked, or not about --where */
 	bool has_trace;
 	uint64_t trace_lo;
 	int (*on_batch)(void *context, const struct store_columns *columns);

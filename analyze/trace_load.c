@@ -232,6 +232,7 @@ int trace_load(struct query *query, uint64_t hi, uint64_t lo, struct trace *ret_
 	struct trace trace = {.hi = hi, .lo = lo, .complete = true};
 	struct loading loading = {.query = query, .trace = &trace};
 	struct query_scan scan = {.columns = STORE_COLUMNS_ALL,
+	                          .without_where = true,
 	                          .has_trace = true,
 	                          .trace_lo = lo,
 	                          .on_batch = take_batch,

@@ -402,12 +402,14 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 	if (wanted & STORE_COLUMN_ATTRIBUTES) {
 		columns->attribute_count = encoded->attribute_count;
 		columns->attributes = decoder->attributes;
+		columns->attribute_row = decoder->attribute_row;
 		columns->text = (const char *)decoder->text;
 		columns->text_bytes = encoded->text_bytes;
 	}
 	if (wanted & STORE_COLUMN_EVENTS) {
 		columns->event_count = encoded->event_count;
 		columns->events = decoder->events;
+		columns->event_row = decoder->event_row;
 	}
 	if (wanted & STORE_COLUMN_LINKS) {
 		columns->link_count = decoder->link_count;

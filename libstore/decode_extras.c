@@ -45,6 +45,7 @@ static void place_attributes(struct decoder *decoder, uint32_t count) {
 		bool here = row < decoder->span_count;
 		attribute->trace_lo = here ? decoder->trace_lo[row] : decoder->values[foreign];
 		attribute->span_id = here ? decoder->span_id[row] : decoder->more_values[foreign];
+		decoder->attribute_row[i] = row;
 		foreign += !here;
 	}
 }
@@ -156,6 +157,7 @@ int decode_events(struct decoder *decoder, const struct format_batch *encoded) {
 		event->span_id = here ? decoder->span_id[row] : decoder->more_values[next];
 		event->name = decoder->rows[i];
 		event->event_index = decoder->by_site[i];
+		decoder->event_row[i] = row;
 		next += !here;
 	}
 	return get_event_times(decoder, count);

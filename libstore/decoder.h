@@ -37,7 +37,9 @@ struct decoder {
 	uint32_t words[BATCH_SPANS_MAX];
 	uint8_t bytes[BATCH_SPANS_MAX];
 	struct store_attribute attributes[BATCH_ATTRIBUTES_MAX];
+	uint32_t attribute_row[BATCH_ATTRIBUTES_MAX];
 	struct store_event events[BATCH_EVENTS_MAX];
+	uint32_t event_row[BATCH_EVENTS_MAX];
 	struct store_link links[BATCH_LINKS_MAX];
 	uint32_t link_count;
 	uint8_t text[BATCH_TEXT_BYTES_MAX];

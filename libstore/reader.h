@@ -136,10 +136,12 @@ struct store_columns {
 	    *weight; /* in units of 1/STORE_WEIGHT_ONE; NULL also where every span of the batch stands for one */
 	uint32_t attribute_count;
 	const struct store_attribute *attributes; /* key is an id of overview.names */
+	const uint32_t *attribute_row;            /* of its span; span_count: that is not in this batch */
 	const char *text;
 	uint32_t text_bytes;
 	uint32_t event_count;
 	const struct store_event *events; /* name is an id of overview.names */
+	const uint32_t *event_row;        /* as attribute_row */
 	uint32_t link_count;
 	const struct store_link *links;
 };

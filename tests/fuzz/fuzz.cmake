@@ -25,6 +25,7 @@ spanring_fuzz_target(batch_decode spanring::store)
 spanring_fuzz_target(rollup_bins spanring::store)
 spanring_fuzz_target(w3c spanring::spanring_static)
 spanring_fuzz_target(config_file spanring::agent_parts)
+spanring_fuzz_target(where spanring::kernels)
 spanring_fuzz_target(http spanring::agent_parts)
 spanring_fuzz_target(document spanring::agent_parts)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kernels of the analyzer: pure, no store.
-foreach(module IN ITEMS books estimate growth quantile self_time sketch text tree)
+foreach(module IN ITEMS books estimate growth quantile self_time sketch text tree where)
   add_executable(test_analyze_${module} unit/test_analyze_${module}.c)
   target_link_libraries(test_analyze_${module} PRIVATE spanring::test_support spanring::kernels m)
   spanring_target(test_analyze_${module})
@@ -19,3 +19,11 @@ add_dependencies(test_analyze_cli spanring-analyze)
 add_test(NAME integration.analyze_cli COMMAND test_analyze_cli)
 set_tests_properties(integration.analyze_cli PROPERTIES LABELS integration ENVIRONMENT
   "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};SPANRING_TEST_GOLDEN=${CMAKE_CURRENT_SOURCE_DIR}/integration/cli/golden")
+
+add_executable(test_analyze_query integration/cli/test_analyze_query.c integration/cli/cli_store.c integration/cli/cli_store.h)
+target_link_libraries(test_analyze_query PRIVATE spanring::test_support spanring::store m)
+spanring_target(test_analyze_query)
+add_dependencies(test_analyze_query spanring-analyze)
+add_test(NAME integration.analyze_query COMMAND test_analyze_query)
+set_tests_properties(integration.analyze_query PROPERTIES LABELS integration ENVIRONMENT
+  "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")

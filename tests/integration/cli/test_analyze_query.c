@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --where as a user meets it, on the store of cli_store.h. What passes is computed here from the same inputs, without the analyzer. */
+#include "cli_store.h"
+
+#include "support/child.h"
+#include "support/cmocka.h"
+#include "support/scratch.h"
+
+#include "base/errs.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct scratch scratch;
+static const char *program;
+
+static struct child_result ask(const char *command, const char *expression) {
+	static const char *const environment[] = {"LC_ALL=C.UTF-8", "COLUMNS", "TERM=xterm", NULL};
+	const char *argv[] = {program, command, scratch.store, "--json", "--where", expression, NULL};
+	return child_run(argv, environment);
+}
+
+static unsigned occurrences(const char *text, const char *word) {
+	unsigned count = 0;
+	for (const char *at = text; (at = strstr(at, word)) != NULL; at += strlen(word))
+		count++;
+	return count;
+}
+
+/* How many spans does `latency` count in all? */
+static void expect_spans(const char *expression, uint64_t spans) {
+	struct child_result result = ask("latency", expression);
+	uint64_t counted = 0;
+	if (result.exit_code != EXIT_CODE_OK)
+		fail_msg("%s: exit %d: %s", expression, result.exit_code, result.err);
+	for (const char *at = result.out; (at = strstr(at, "\"count\": ")) != NULL; at += 9)
+		counted += strtoull(at + 9, NULL, 10);
+	if (counted != spans)
+		fail_msg("%s: %lu spans, not %lu", expression, (unsigned long)counted, (unsigned long)spans);
+	child_result_free(&result);
+}
+
+static void fields_select(void **state) {
+	static const struct {
+		const char *expression;
+		uint64_t spans;
+	} cases[] = {
+	    {"name = \"index file\"", CLI_INDEX_SPANS},
+	    {"status = error", 11},
+	    {"status = error and service = indexer", 10},
+	    {"kind = client", 2},
+	    {"kind in (client, server)", 3},
+	    {"trace = " CLI_TRACE_A, 4},
+	    {"trace = " CLI_TRACE_A_LOW " and parent = none", 1},
+	    {"parent = 0000000000000001", 2},
+	    {"thread = 1002", 2},
+	    {"pid = 100", 4},
+	    {"thread.name = worker and pid = 100", 4},
+	    {"heap.allocated >= 1KiB", 2},
+	    {"heap.net < 0", 1},
+	    {"unfinished", 1},
+	    {"event.name = retry", 1},
+	    {"start >= 2026-11-20T18:40:30Z", 2},
+	    {"end < 2026-11-20T18:40:11Z", 4},
+	    {"duration >= 3s", 1},
+	    {"name ~ \"*\" and not name ~ \"index*\"", 6},
+	    {"name = nobody", 0},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect_spans(cases[i].expression, cases[i].spans);
+}
+
+static void durations_select(void **state) {
+	uint64_t longer = 0;
+	(void)state;
+	for (uint32_t i = 0; i < CLI_INDEX_SPANS; i++)
+		longer += cli_index_duration(i) > 500000;
+	expect_spans("duration > 500us and service = indexer and thread = 1001", longer);
+	expect_spans("not (duration > 500us) and service = indexer and thread = 1001", CLI_INDEX_SPANS - longer);
+}
+
+/* db.rows was set to 5 and then to 12; one attribute of trace A lies in another segment than its span. */
+static void attributes_select(void **state) {
+	(void)state;
+	expect_spans("attr.db.rows = 12", 1);
+	expect_spans("attr.db.rows = 5", 0);
+	expect_spans("attr.user.id = -7", 1);
+	expect_spans("attr.user.id < 0 or attr.db.ratio = 0.25", 2);
+	expect_spans("attr.db.cached = false", 1);
+	expect_spans("attr.db.cached", 1);
+	expect_spans("not attr.db.cached", CLI_INDEX_SPANS + 5);
+	expect_spans("attr.db.cached != false", 0);
+	expect_spans("attr.db.statement ~ \"SELECT*\"", 1);
+	expect_spans("attr.db.statement = \"SELECT \\\"x\\\"\\x1b[2J FROM users\"", 1);
+	expect_spans("attr.http.route = \"/users\"", 1);
+	expect_spans("attr.http.route in (1, /users) and name ~ GET*", 1);
+}
+
+static void every_command_takes_it(void **state) {
+	struct child_result result = ask("slowest", "status = error and kind = client");
+	(void)state;
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	assert_int_equal(occurrences(result.out, "\"span_id\""), 1);
+	assert_non_null(strstr(result.out, "\"duration_ns\": 10900000"));
+	child_result_free(&result);
+	result = ask("memory", "heap.net > 0");
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	assert_int_equal(occurrences(result.out, "\"heap_net_bytes\""), 1);
+	child_result_free(&result);
+	result = ask("unfinished", "unfinished");
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	child_result_free(&result);
+	result = ask("trace", "unfinished");
+	assert_int_equal(result.exit_code, EXIT_CODE_USAGE);
+	child_result_free(&result);
+}
+
+/* Self times count children whatever the filter says of them. */
+static void self_time_is_of_whole_traces(void **state) {
+	struct child_result result = ask("latency", "name = \"GET /users\"");
+	(void)state;
+	assert_non_null(strstr(result.out, "\"self_ns\": 438000"));
+	child_result_free(&result);
+}
+
+static void mistakes_are_pointed_at(void **state) {
+	static const struct {
+		const char *expression;
+		const char *words; /* and the two lines below them */
+	} cases[] = {
+	    {"duration > 5",
+	     "--where, column 12: expected a duration like 5ms or 1.5s, not '5'\n  duration > 5\n             ^\n"},
+	    {"name = '\xe6\x97\xa5' or sttus = 1",
+	     "column 15: unknown field 'sttus': did you mean 'status'?\n  name = '\xe6\x97\xa5' or sttus = 1\n                 ^\n"},
+	    {"name = \x1b[2J and", "the expression ends\n  name = \\x1b[2J and\n                    ^\n"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct child_result result = ask("latency", cases[i].expression);
+		if (result.exit_code != EXIT_CODE_USAGE || !strstr(result.err, cases[i].words) || result.out[0])
+			fail_msg("%s: exit %d: %s", cases[i].expression, result.exit_code, result.err);
+		child_result_free(&result);
+	}
+}
+
+static int make_store(void **state) {
+	(void)state;
+	program = child_program("spanring-analyze");
+	scratch_make(&scratch);
+	cli_store_make(scratch.store, CLI_BALANCED);
+	return 0;
+}
+
+static int remove_store(void **state) {
+	(void)state;
+	scratch_remove(&scratch);
+	return 0;
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(fields_select),
+	    cmocka_unit_test(durations_select),
+	    cmocka_unit_test(attributes_select),
+	    cmocka_unit_test(every_command_takes_it),
+	    cmocka_unit_test(self_time_is_of_whole_traces),
+	    cmocka_unit_test(mistakes_are_pointed_at),
+	};
+	return cmocka_run_group_tests_name("analyze_query", tests, make_store, remove_store);
+}
