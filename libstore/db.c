@@ -5,7 +5,12 @@
 #include "checksum.h"
 #include "format.h"
 
+#ifdef SPANRING_DB_OF_HOST /* inside an extension: the SQLite that loaded it, never a second one (docs/decisions/0020) */
+#include <sqlite3ext.h>
+SQLITE_EXTENSION_INIT3
+#else
 #include <sqlite3.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 

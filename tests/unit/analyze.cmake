@@ -27,3 +27,9 @@ add_dependencies(test_analyze_query spanring-analyze)
 add_test(NAME integration.analyze_query COMMAND test_analyze_query)
 set_tests_properties(integration.analyze_query PROPERTIES LABELS integration ENVIRONMENT
   "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+# The tables for SQLite, linked in; integration/sql.cmake loads them as an extension.
+add_executable(test_sql_tables unit/test_sql_tables.c)
+target_link_libraries(test_sql_tables PRIVATE spanring_test_store_rows spanring::sql m)
+spanring_target(test_sql_tables)
+add_test(NAME unit.sql_tables COMMAND test_sql_tables)
+set_tests_properties(unit.sql_tables PROPERTIES LABELS unit)
