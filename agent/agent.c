@@ -190,8 +190,10 @@ static bool take_records(struct agent *agent) {
 		if (!again || agent->full)
 			break;
 	}
-	if (took)
+	if (took) {
 		agent->busy_ns = agent->now_ns;
+		footprint_note_work(agent);
+	}
 	return took;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define OWN_INTERVAL_NS_MIN NS_PER_S
+#define QUIET_INTERVAL_NS_MIN NS_PER_S
 
 void footprint_open(struct footprint *footprint) {
 	*footprint = (struct footprint){
@@ -50,6 +51,9 @@ static void take_program(struct agent *agent, struct producer *producer) {
 	sampler_pay(sampler, clock_thread_cpu_ns() - cpu_ns);
 	sample.process = id;
 	add(agent, &sample);
+	footprint_mark_take(&producer->mark, &sample, producer->last_end_ns);
+	if (producer->mark.quiet && agent->config->memory_interval_ns >= QUIET_INTERVAL_NS_MIN)
+		producer->sample_at_ns = agent->now_ns + FOOTPRINT_QUIET_INTERVALS * agent->config->memory_interval_ns;
 }
 
 static void take_own(struct agent *agent) {
@@ -69,6 +73,13 @@ static uint64_t earliest(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
 }
 
+/* One that was quiet and is not any more is due as it would have been. */
+static void look_at_work(const struct agent *agent, struct producer *producer) {
+	if (producer->mark.quiet && producer->last_end_ns != producer->mark.last_end_ns)
+		producer->sample_at_ns =
+		    earliest(producer->sample_at_ns, producer->mark.taken_ns + agent->config->memory_interval_ns);
+}
+
 static bool has_budget(struct agent *agent, bool first) {
 	return sampler_may(&agent->footprint.sampler, first, agent->now_ns);
 }
@@ -83,6 +94,7 @@ static void take_programs(struct agent *agent) {
 		struct producer *producer = agent->roster.producers[index];
 		if (producer->phase != PRODUCER_LIVE)
 			continue;
+		look_at_work(agent, producer);
 		bool due = agent->now_ns >= producer->sample_at_ns;
 		if (due && has_budget(agent, producer->sample_at_ns == 0)) {
 			take_program(agent, producer);
@@ -102,9 +114,16 @@ static void take_programs(struct agent *agent) {
 void footprint_take(struct agent *agent) {
 	agent->roster.has_new = false;
 	agent->sample_at_ns = UINT64_MAX;
+	agent->footprint.taken_ns = agent->now_ns;
 	if (agent->roster.producer_count == 0)
 		return;
 	take_programs(agent);
 	if (agent->now_ns >= agent->footprint.own_at_ns && has_budget(agent, false))
 		take_own(agent);
+}
+
+void footprint_note_work(struct agent *agent) {
+	uint64_t interval_ns = agent->config->memory_interval_ns;
+	if (interval_ns >= QUIET_INTERVAL_NS_MIN)
+		agent->sample_at_ns = earliest(agent->sample_at_ns, agent->footprint.taken_ns + interval_ns);
 }

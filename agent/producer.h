@@ -12,6 +12,7 @@
 #define SPANRING_AGENT_PRODUCER_H
 
 #include "feed.h"
+#include "footprint_mark.h"
 #include "libshm/clock_model.h"
 #include "libshm/process_reader.h"
 #include "libstore/batch.h"
@@ -65,11 +66,12 @@ struct producer {
 	struct process_reader_identity *identity;
 	struct process_reader_counters counters; /* newest */
 	struct sampler_target target;
-	uint64_t sample_at_ns;     /* 0: not sampled yet */
-	bool same_namespace;       /* its pid means something here */
-	struct async_spans *async; /* NULL: it began none yet */
-	bool async_refused;        /* its file is none */
-	struct feed **feeds;       /* of this producer */
+	uint64_t sample_at_ns;      /* 0: not sampled yet */
+	struct footprint_mark mark; /* of its newest sample */
+	bool same_namespace;        /* its pid means something here */
+	struct async_spans *async;  /* NULL: it began none yet */
+	bool async_refused;         /* its file is none */
+	struct feed **feeds;        /* of this producer */
 	uint32_t feed_count;
 	uint32_t refused_count; /* rings that are none */
 	uint8_t refused[SPANRING_RINGS_MAX / 8];

@@ -34,6 +34,8 @@
 #define STACK_BYTES ((size_t)128 << 10)
 #define SETTLE_NS (UINT64_C(2500) * NS_PER_MS) /* after the last record the agent looks more often for a second */
 #define WINDOW_NS (UINT64_C(3) * NS_PER_S)
+#define SAMPLED_SETTLE_NS (UINT64_C(11) * NS_PER_S) /* and after ten it reads what the spans left in the statistics */
+#define SAMPLED_WINDOW_NS (UINT64_C(12) * NS_PER_S)  /* each program, all of them quiet, is sampled once in that time */
 #define QUICK_NS (UINT64_C(200) * NS_PER_MS)
 #define SAMPLES_VARIABLE "SPANRING_AGENT_MEMORY_INTERVAL"
 
@@ -137,8 +139,12 @@ static int measure_mode(const struct stage *stage, bool samples, double *ret_val
 	bool is_quick = stage->options->is_quick;
 	struct crowd crowd = {.processes = is_quick ? QUICK_PROCESSES : PROCESSES,
 	                      .threads = is_quick ? QUICK_THREADS : THREADS,
-	                      .settle_ns = is_quick ? QUICK_NS : SETTLE_NS,
-	                      .window_ns = is_quick ? QUICK_NS : WINDOW_NS};
+	                      .settle_ns = is_quick  ? QUICK_NS
+	                                   : samples ? SAMPLED_SETTLE_NS
+	                                             : SETTLE_NS,
+	                      .window_ns = is_quick  ? QUICK_NS
+	                                   : samples ? SAMPLED_WINDOW_NS
+	                                             : WINDOW_NS};
 	struct agent_process_options agent = {.program = stage->options->agent,
 	                                      .rings = stage->folders.rings,
 	                                      .store = stage->folders.store,

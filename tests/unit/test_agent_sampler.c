@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/footprint_mark.h"
 #include "agent/sampler.h"
 #include "base/errs.h"
 #include "support/child.h"
@@ -388,6 +389,39 @@ static void a_dead_process_is_dead_and_a_zombie_in_doubt(void **state) {
 	(void)close(hold[0]);
 }
 
+/* Each figure by itself makes a program one that is at work; the resident set only beyond what two ways of counting differ by. */
+static void only_a_program_in_which_nothing_changed_is_quiet(void **state) {
+	(void)state;
+	const struct store_memory_sample base = {.time_ns = 1000,
+	                                         .threads = 3,
+	                                         .rss_bytes = 16000,
+	                                         .cpu_user_ns = 50,
+	                                         .cpu_system_ns = 60,
+	                                         .faults_minor = 7,
+	                                         .faults_major = 8,
+	                                         .descriptors = 9};
+	struct store_memory_sample others[] = {base, base, base, base, base, base, base, base};
+	const bool quiet[] = {true, true, false, false, false, false, false, false};
+	others[1].rss_bytes -= 900;
+	others[2].rss_bytes += 1100;
+	others[3].threads++;
+	others[4].cpu_user_ns++;
+	others[5].cpu_system_ns++;
+	others[6].faults_minor++;
+	others[7].descriptors--;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct footprint_mark mark = {.taken_ns = 0};
+		footprint_mark_take(&mark, &base, 5);
+		assert_false(mark.quiet); /* there was none before */
+		footprint_mark_take(&mark, &others[i], 5);
+		assert_int_equal(mark.quiet, quiet[i]);
+		footprint_mark_take(&mark, &others[i], 6);
+		assert_false(mark.quiet); /* a span ended */
+		footprint_mark_take(&mark, &others[i], 6);
+		assert_true(mark.quiet);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(fields_of_stat_are_found_behind_any_name),
@@ -402,6 +436,7 @@ int main(void) {
 	    cmocka_unit_test(over_time_no_more_is_spent_than_the_share),
 	    cmocka_unit_test(a_budget_forgets_nothing_and_saves_no_more_than_it_may),
 	    cmocka_unit_test(another_start_time_or_owner_is_another_process),
+	    cmocka_unit_test(only_a_program_in_which_nothing_changed_is_quiet),
 	    cmocka_unit_test(a_dead_process_is_dead_and_a_zombie_in_doubt),
 	};
 	return cmocka_run_group_tests_name("agent_sampler", tests, NULL, NULL);
