@@ -201,6 +201,12 @@ static uint32_t id(struct seed *seed, enum store_shape shape, uint32_t ids_max) 
 	return ids_max ? 1 + any % ids_max : any;
 }
 
+/* Mostly one; as a row of a batch has it, 0. */
+static uint32_t weight(struct seed *seed) {
+	uint64_t choice = seed_below(seed, 16);
+	return choice > 1 ? 0 : choice == 1 ? UINT32_MAX : (uint32_t)seed_next(seed) | (STORE_WEIGHT_ONE + 1);
+}
+
 static void add_random(struct batch *batch, struct seed *seed, enum store_shape shape, uint32_t ids_max) {
 	struct store_span span = {.trace_hi = value(seed, shape, 64),
 	                          .trace_lo = value(seed, shape, 64),
@@ -215,8 +221,7 @@ static void add_random(struct batch *batch, struct seed *seed, enum store_shape 
 	                          .kind = (uint8_t)value(seed, shape, 8),
 	                          .status = (uint8_t)value(seed, shape, 8),
 	                          .flags = (uint8_t)value(seed, shape, 8),
-	                          .weight =
-	                              seed_below(seed, 8) ? 0 : (uint32_t)seed_next(seed) | (STORE_WEIGHT_ONE + 1)};
+	                          .weight = weight(seed)};
 	batch_add_span(batch, &span);
 }
 
@@ -244,6 +249,11 @@ static void add_tree_span(struct batch *batch, struct seed *seed, uint32_t from,
 	batch_add_span(batch, &span);
 }
 
+static uint32_t event_index(struct seed *seed, enum store_shape shape, uint32_t few) {
+	bool wide = shape == STORE_SHAPE_RANDOM || shape == STORE_SHAPE_EXTREME;
+	return wide ? (uint32_t)value(seed, shape, 32) : (uint32_t)seed_below(seed, few);
+}
+
 static void add_extra(struct batch *batch, struct seed *seed, enum store_shape shape, uint32_t ids_max) {
 	char text[64];
 	bool known = batch->span_count && shape != STORE_SHAPE_ALONE && seed_below(seed, 10);
@@ -254,7 +264,7 @@ static void add_extra(struct batch *batch, struct seed *seed, enum store_shape s
 	                                    .span_id = span_id,
 	                                    .value = value(seed, shape, 64),
 	                                    .key = id(seed, shape, ids_max),
-	                                    .event_index = (uint32_t)seed_below(seed, 3),
+	                                    .event_index = event_index(seed, shape, 3),
 	                                    .type = (uint8_t)seed_below(seed, 8)};
 	if (attribute.type == SPANRING_VALUE_STRING)
 		attribute.text_bytes = (uint32_t)snprintf(text, 1 + seed_below(seed, sizeof(text)), "/path/to/file-%lu",
@@ -268,7 +278,7 @@ static void add_extra(struct batch *batch, struct seed *seed, enum store_shape s
 	                            .span_id = span_id,
 	                            .time_ns = value(seed, shape, 64),
 	                            .name = id(seed, shape, ids_max),
-	                            .event_index = (uint32_t)seed_below(seed, 5)};
+	                            .event_index = event_index(seed, shape, 5)};
 	if (seed_below(seed, 2))
 		batch_add_event(batch, &event);
 	struct store_link link = {.trace_lo = trace_lo,

@@ -9,10 +9,15 @@
 #include "libstore/checksum.h"
 #include "libstore/decode.h"
 #include "libstore/encode.h"
+#include "libstore/merge_rows.h"
 #include "libstore/order.h"
+#include "spanring/record.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define STORE_COLUMN_BITS 15u /* of STORE_COLUMN_* */
+_Static_assert(STORE_COLUMNS_ALL == (1u << STORE_COLUMN_BITS) - 1, "every column is looked at");
 
 struct codec {
 	struct encoder *encoder;
@@ -50,6 +55,21 @@ static void check_bloom(const struct format_batch *encoded, const struct batch *
 		assert_true(bloom_may_hold(encoded->bloom, encoded->bloom_bytes, batch->links[i].trace_lo));
 }
 
+/* Rows that came out of an encoded batch go into the same bytes again. */
+static void check_same_bytes(struct codec *codec, const struct format_batch *encoded,
+                             const struct store_columns *columns) {
+	struct format_batch again;
+	uint64_t sums[FORMAT_COLUMNS];
+	for (int i = 0; i < FORMAT_COLUMNS; i++)
+		sums[i] = checksum64(encoded->columns[i].data, encoded->columns[i].bytes, encoded->columns[i].bytes);
+	batch_clear(codec->batch);
+	assert_true(merge_rows_append(codec->batch, columns));
+	encode(codec->encoder, codec->batch, &again);
+	for (int i = 0; i < FORMAT_COLUMNS; i++)
+		if (sums[i] != checksum64(again.columns[i].data, again.columns[i].bytes, again.columns[i].bytes))
+			fail_msg("column %d has other bytes the second time", i);
+}
+
 static void check_round_trip(struct codec *codec, enum store_shape shape, uint32_t spans) {
 	struct format_batch encoded;
 	struct store_columns columns;
@@ -62,6 +82,7 @@ static void check_round_trip(struct codec *codec, enum store_shape shape, uint32
 	if (!store_rows_equal(&before, &after))
 		fail_msg("shape %d, %u spans: other rows came back", (int)shape, spans);
 	check_bloom(&encoded, codec->batch);
+	check_same_bytes(codec, &encoded, &columns);
 	store_rows_free(&before);
 	store_rows_free(&after);
 }
@@ -88,6 +109,93 @@ static void the_largest_batch_comes_back(void **state) {
 	}
 }
 
+/* As many rows of each kind as a batch may have, and as much text: many short strings, or few long ones. */
+static void fill_to_the_brim(struct batch *batch, struct seed *seed, uint32_t strings) {
+	uint32_t text_bytes = BATCH_TEXT_BYTES_MAX / strings;
+	char *text = malloc(text_bytes);
+	assert_non_null(text);
+	store_rows_fill(batch, seed, STORE_SHAPE_TREES, BATCH_SPANS_MAX, 0);
+	batch->attribute_count = batch->event_count = batch->link_count = batch->text_bytes = 0;
+	for (uint32_t i = 0; i < BATCH_ATTRIBUTES_MAX; i++) {
+		const struct store_span *span = &batch->spans[seed_below(seed, BATCH_SPANS_MAX)];
+		struct store_attribute attribute = {.trace_lo = span->trace_lo,
+		                                    .span_id = span->span_id + seed_below(seed, 2),
+		                                    .key = UINT32_MAX - (uint32_t)seed_below(seed, 3),
+		                                    .event_index = UINT32_MAX,
+		                                    .value = seed_next(seed),
+		                                    .type = (uint8_t)(1 + i % 4)};
+		if (i < strings) {
+			memset(text, (int)(seed_next(seed) & 0xff), text_bytes);
+			attribute.type = SPANRING_VALUE_STRING;
+			attribute.text_bytes = text_bytes;
+		}
+		batch_add_attribute(batch, &attribute, text);
+		struct store_event event = {span->trace_lo, span->span_id, seed_next(seed), UINT32_MAX, UINT32_MAX};
+		batch_add_event(batch, &event);
+		struct store_link link = {span->trace_lo, span->span_id, seed_next(seed), seed_next(seed), UINT64_MAX};
+		batch_add_link(batch, &link);
+	}
+	free(text);
+}
+
+static void a_full_batch_comes_back(void **state) {
+	static const uint32_t strings[] = {1, 7, BATCH_ATTRIBUTES_MAX};
+	struct codec *codec = *state;
+	struct seed seed = seed_start("codec full");
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+		fill_to_the_brim(codec->batch, &seed, strings[i]);
+		assert_int_equal(codec->batch->text_bytes, BATCH_TEXT_BYTES_MAX / strings[i] * strings[i]);
+		check_round_trip(codec, STORE_SHAPE_TREES, BATCH_SPANS_MAX);
+	}
+}
+
+static uint64_t sum(const void *values, uint32_t rows, size_t value_bytes) {
+	return values ? checksum64(values, rows * value_bytes, 1) : 0;
+}
+
+/* What a reading gives, column by column. */
+static void sum_columns(const struct store_columns *columns, uint64_t ret_sums[STORE_COLUMN_BITS]) {
+	uint32_t rows = columns->span_count;
+	uint64_t sums[STORE_COLUMN_BITS] = {
+	    sum(columns->trace_lo, rows, 8) ^ sum(columns->trace_hi, rows, 8),
+	    sum(columns->span_id, rows, 8),
+	    sum(columns->parent_id, rows, 8),
+	    sum(columns->start_ns, rows, 8),
+	    sum(columns->duration_ns, rows, 8),
+	    sum(columns->site, rows, 4),
+	    sum(columns->thread, rows, 4),
+	    sum(columns->kind, rows, 1),
+	    sum(columns->status, rows, 1),
+	    sum(columns->flags, rows, 1),
+	    sum(columns->heap_alloc_units, rows, 4) ^ sum(columns->heap_net_units, rows, 4),
+	    sum(columns->attributes, columns->attribute_count, sizeof(struct store_attribute)) ^
+	        sum(columns->text, columns->text_bytes, 1),
+	    sum(columns->events, columns->event_count, sizeof(struct store_event)),
+	    sum(columns->links, columns->link_count, sizeof(struct store_link)),
+	    sum(columns->weight, rows, 4)};
+	memcpy(ret_sums, sums, sizeof(sums));
+}
+
+static void each_column_alone_is_that_of_all(void **state) {
+	struct codec *codec = *state;
+	struct seed seed = seed_start("codec alone");
+	struct format_batch encoded;
+	struct store_columns columns;
+	uint64_t all[STORE_COLUMN_BITS];
+	uint64_t alone[STORE_COLUMN_BITS];
+	for (int shape = 0; shape < STORE_SHAPES; shape++) {
+		store_rows_fill(codec->batch, &seed, (enum store_shape)shape, 700, 0);
+		encode(codec->encoder, codec->batch, &encoded);
+		assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMNS_ALL, &columns), 0);
+		sum_columns(&columns, all);
+		for (uint32_t bit = 0; bit < STORE_COLUMN_BITS; bit++) {
+			assert_int_equal(decode(codec->decoder, &encoded, 1u << bit, &columns), 0);
+			sum_columns(&columns, alone);
+			assert_true(alone[bit] == all[bit]);
+		}
+	}
+}
+
 static void columns_decode_alone(void **state) {
 	struct codec *codec = *state;
 	struct seed seed = seed_start("codec columns");
@@ -98,7 +206,7 @@ static void columns_decode_alone(void **state) {
 	encode(codec->encoder, codec->batch, &encoded);
 	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMNS_ALL, &all), 0);
 	uint64_t sum_all = checksum64(all.duration_ns, 8000, checksum64(all.parent_id, 8000, 0));
-	for (uint32_t bit = 0; bit < 15; bit++) {
+	for (uint32_t bit = 0; bit < STORE_COLUMN_BITS; bit++) {
 		struct format_batch needed = encoded;
 		uint32_t needs = decode_needs(1u << bit);
 		for (uint32_t i = 0; i < FORMAT_COLUMNS; i++)
@@ -256,6 +364,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_shape_comes_back),
 	    cmocka_unit_test(the_largest_batch_comes_back),
+	    cmocka_unit_test(a_full_batch_comes_back),
+	    cmocka_unit_test(each_column_alone_is_that_of_all),
 	    cmocka_unit_test(columns_decode_alone),
 	    cmocka_unit_test(damaged_bytes_do_no_harm),
 	    cmocka_unit_test(weights_cost_nothing_where_all_are_one),
