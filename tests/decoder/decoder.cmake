@@ -23,3 +23,13 @@ add_dependencies(test_decoder spanring-test-rich spanring-test-tail spanring-tes
 add_test(NAME golden.python_decoder COMMAND test_decoder)
 set_tests_properties(golden.python_decoder PROPERTIES LABELS integration TIMEOUT 600
   ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
+# Rows of a segment: its replay makes its inputs itself, changes of a segment that has rows in every table.
+add_executable(replay_segment fuzz/fuzz_segment.c)
+target_link_libraries(replay_segment PRIVATE spanring_test_decoder PkgConfig::SQLITE)
+spanring_target(replay_segment)
+add_test(NAME fuzz.segment COMMAND replay_segment)
+set_tests_properties(fuzz.segment PROPERTIES LABELS fuzz)
+if(SPANRING_FUZZ)
+  spanring_fuzz_program(segment spanring_test_decoder PkgConfig::SQLITE)
+endif()
