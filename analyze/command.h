@@ -33,6 +33,7 @@ extern const struct command command_latency;
 extern const struct command command_memory;
 extern const struct command command_rings;
 extern const struct command command_slowest;
+extern const struct command command_sql;
 extern const struct command command_trace;
 extern const struct command command_unfinished;
 extern const struct command command_verify;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/suggest.h"
+#include "base/units.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -31,6 +32,9 @@ enum option_id {
 	ID_LAST,
 	ID_EXACT,
 	ID_WHERE,
+	ID_CSV,
+	ID_DEADLINE,
+	ID_MEMORY,
 	ID_HELP
 };
 
@@ -56,6 +60,9 @@ static const struct option_word words[] = {
     [ID_LAST] = {"--last", 0, true, OPTION_LAST},
     [ID_EXACT] = {"--exact", 0, false, OPTION_EXACT},
     [ID_WHERE] = {"--where", 0, true, OPTION_WHERE},
+    [ID_CSV] = {"--csv", 0, false, OPTION_SQL},
+    [ID_DEADLINE] = {"--deadline", 0, true, OPTION_SQL},
+    [ID_MEMORY] = {"--memory", 0, true, OPTION_SQL},
     [ID_HELP] = {"--help", 'h', false, 0},
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
@@ -157,6 +164,17 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 	case ID_WHERE:
 		options->where = value;
 		return 0;
+	case ID_CSV:
+		options->csv = true;
+		return 0;
+	case ID_DEADLINE:
+		if (units_parse_duration(value, &options->deadline_ns) == 0 && options->deadline_ns > 0)
+			return 0;
+		return refuse(parser, "--deadline '%s': give a duration, like 30s", value);
+	case ID_MEMORY:
+		if (units_parse_bytes(value, &options->memory_bytes) == 0 && options->memory_bytes > 0)
+			return 0;
+		return refuse(parser, "--memory '%s': give a size, like 256MiB", value);
 	case ID_HELP:
 		options->help = true;
 		return 0;
@@ -208,6 +226,17 @@ static int take_option(struct parser *parser, int argc, char **argv, int *at) {
 static bool is_trace(const char *word) {
 	struct trace_id_pattern pattern;
 	return trace_id_parse(word, &pattern) == 0;
+}
+
+/* STORE and a statement, or the statement alone; what is left is a store or nothing. */
+static int take_statement(struct parser *parser) {
+	if (parser->plain_count == 0)
+		return refuse(parser,
+		              "which statement? spanring-analyze sql STORE 'SELECT ...', or - for standard input");
+	if (parser->plain_count > 2)
+		return refuse(parser, "unexpected word '%.40s': put the statement in quotes", parser->plain[2]);
+	parser->options->sql = parser->plain[--parser->plain_count];
+	return 0;
 }
 
 static int place_plain(struct parser *parser, bool takes_trace) {
@@ -262,7 +291,9 @@ int options_parse(int argc, char **argv, uint32_t allowed, bool takes_trace, str
 			parser.plain[parser.plain_count++] = argv[at];
 	}
 	if (!options.help) {
-		int rc = place_plain(&parser, takes_trace);
+		int rc = allowed & OPTION_SQL ? take_statement(&parser) : 0;
+		if (rc == 0)
+			rc = place_plain(&parser, takes_trace);
 		if (rc != 0)
 			return rc;
 	}

@@ -25,6 +25,8 @@
 #define OPTION_EXACT (1u << 19)           /* --exact */
 #define OPTION_WHERE (1u << 20)           /* --where */
 
+#define OPTION_SQL (1u << 28) /* the last plain word is a statement; --csv, --deadline, --memory */
+
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_COLOR | OPTION_QUIET)
 #define OPTIONS_TEXT_BYTES 256u
 #define OPTIONS_LAST_MAX 10000u
@@ -36,13 +38,17 @@ struct options {
 	const char *name;
 	const char *sort;
 	const char *where;
+	const char *sql;        /* the statement, of the command that takes one */
 	uint64_t since_wall_ns; /* 0: none */
 	uint64_t until_wall_ns;
 	uint64_t limit;
 	uint64_t last; /* of --last; has_last */
 	bool has_limit;
 	bool has_last;
+	uint64_t deadline_ns; /* of --deadline and --memory; 0: not given */
+	uint64_t memory_bytes;
 	bool json;
+	bool csv;
 	bool quiet;
 	bool no_attributes;
 	bool attributes;

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define TABLE_COLUMNS_MAX 16u
+#define TABLE_COLUMNS_MAX 64u
 #define TABLE_GAP 2u
 
 struct table_column {

@@ -7,3 +7,11 @@ if(NOT SPANRING_SANITIZE)
     set_tests_properties(integration.sql_${client} PROPERTIES LABELS integration SKIP_RETURN_CODE 77)
   endforeach()
 endif()
+
+add_executable(test_analyze_sql integration/cli/test_analyze_sql.c integration/cli/cli_store.c integration/cli/cli_store.h)
+target_link_libraries(test_analyze_sql PRIVATE spanring::test_support spanring::store)
+spanring_target(test_analyze_sql)
+add_dependencies(test_analyze_sql spanring-analyze)
+add_test(NAME integration.analyze_sql COMMAND test_analyze_sql)
+set_tests_properties(integration.analyze_sql PROPERTIES LABELS integration
+  ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
