@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent.h"
 
+#include "agent/commit/handover.h"
+#include "agent/report/status.h"
+#include "agent/tail/tail.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
 #include "base/units.h"
-#include "handover.h"
-#include "status.h"
-#include "tail.h"
 
 #include <string.h>
 

@@ -5,14 +5,14 @@
  */
 #include "agent.h"
 
+#include "agent/report/status.h"
+#include "agent/tail/tail.h"
+#include "agent/users/system_rings.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/errs.h"
 #include "libshm/fault_guard.h"
 #include "libshm/system_directory.h"
-#include "status.h"
-#include "system_rings.h"
-#include "tail.h"
 
 #include <spanring/version.h>
 #include <stdio.h>

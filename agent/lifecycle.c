@@ -2,12 +2,12 @@
 #include "lifecycle.h"
 
 #include "agent.h"
+#include "agent/service/service.h"
+#include "agent/service/take_over.h"
+#include "agent/settings/reload.h"
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/units.h"
-#include "reload.h"
-#include "service.h"
-#include "take_over.h"
 
 #include <signal.h>
 #include <spanring/version.h>

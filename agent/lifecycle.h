@@ -3,8 +3,8 @@
 #ifndef SPANRING_AGENT_LIFECYCLE_H
 #define SPANRING_AGENT_LIFECYCLE_H
 
+#include "agent/settings/config.h"
 #include "base/log.h"
-#include "config.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/commands/ctl.h"
+#include "agent/commands/ps.h"
+#include "agent/commands/record.h"
+#include "agent/commands/top.h"
+#include "agent/report/status.h"
+#include "agent/settings/config.h"
+#include "agent/settings/config_help.h"
+#include "agent/settings/config_show.h"
+#include "agent/settings/reload.h"
 #include "base/errs.h"
 #include "base/log_limit.h"
-#include "config.h"
-#include "config_help.h"
-#include "config_show.h"
-#include "ctl.h"
 #include "lifecycle.h"
-#include "ps.h"
-#include "record.h"
-#include "reload.h"
-#include "status.h"
-#include "top.h"
 
 #include <spanring/version.h>
 #include <stdio.h>

@@ -30,7 +30,7 @@ struct store_span {
 	uint32_t weight; /* how many spans it stands for, in units of 1/STORE_WEIGHT_ONE; 0: one */
 };
 
-/* The reciprocal of the probability with which a span was kept (agent/tail_choice.h). */
+/* The reciprocal of the probability with which a span was kept (agent/tail/tail_choice.h). */
 #define STORE_WEIGHT_ONE 4096u
 
 #define STORE_SPAN_UNFINISHED 1u    /* ended by thread exit or shutdown */

@@ -12,16 +12,16 @@ complain() {
 }
 
 # 1. Who maps files of programs.
-may_map='^(libshm/(ring|process|statistics|async)_reader\.c|agent/(doorbell|ctl_file)\.c):'
-found=$(grep -nE '[^_a-z]mmap\(' agent/*.c analyze/*.c analyze/*/*.c libstore/*.c base/*.c libshm/*_reader.c 2>/dev/null | grep -vE "$may_map")
+may_map='^(libshm/(ring|process|statistics|async)_reader\.c|agent/(loop/doorbell|commands/ctl_file)\.c):'
+found=$(grep -nE '[^_a-z]mmap\(' agent/*.c agent/*/*.c analyze/*.c analyze/*/*.c libstore/*.c base/*.c libshm/*_reader.c 2>/dev/null | grep -vE "$may_map")
 [ -z "$found" ] || complain "mapped outside of the readers:" "$found"
 
 # 2. The mappings are the readers' own; ctl, which writes control words, is one.
-found=$(grep -nE 'reader(->|\.)(header|file)\b' agent/*.c analyze/*.c analyze/*/*.c 2>/dev/null | grep -v '^agent/ctl_file\.c:')
+found=$(grep -nE 'reader(->|\.)(header|file)\b' agent/*.c agent/*/*.c analyze/*.c analyze/*/*.c 2>/dev/null | grep -v '^agent/commands/ctl_file\.c:')
 [ -z "$found" ] || complain "a mapping of a reader used outside of it:" "$found"
 
 # 3. In a function touch_*, and in what it calls, shared words are loaded and stored through ring_order.h, one word a call; elsewhere not at all.
-for file in libshm/ring_reader.c libshm/process_reader.c libshm/statistics_reader.c libshm/async_reader.c agent/doorbell.c; do
+for file in libshm/ring_reader.c libshm/process_reader.c libshm/statistics_reader.c libshm/async_reader.c agent/loop/doorbell.c; do
 	found=$(awk -v file="$file" '
 		/^[a-z].*\(.*\{$/ { inside = ($0 ~ /touch_|copy_slot/) }
 		/^}/ { inside = 0 }

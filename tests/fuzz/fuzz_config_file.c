@@ -3,8 +3,8 @@
  * A configuration file against any bytes. What is accepted lies within the text, is what the form allows, and means the same when it is written
  * plainly and read again; a value that an option takes is taken again as the option writes it.
  */
-#include "agent/config.h"
-#include "agent/config_file.h"
+#include "agent/settings/config.h"
+#include "agent/settings/config_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

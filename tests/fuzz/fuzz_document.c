@@ -3,7 +3,7 @@
  * An agent's answer against any bytes. What is accepted has values that lie within it, in one another and in order, none of them twice; every
  * text comes out printable; nothing is read behind the last byte.
  */
-#include "agent/document.h"
+#include "agent/report/document.h"
 #include "base/text.h"
 
 #include <stdbool.h>

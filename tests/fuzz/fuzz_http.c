@@ -3,7 +3,7 @@
  * Requests against any bytes. What is accepted ends with an empty line within the bytes, means the same when nothing else follows, and
  * was not complete a byte earlier; what is refused has a status that there are words for.
  */
-#include "agent/http.h"
+#include "agent/report/http.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -11,9 +11,9 @@
  *     33   1 byte    if it is odd: where the second thread begins to change words
  *     ...            the rest: records
  */
-#include "agent/intake.h"
-#include "agent/roster.h"
-#include "agent/unfinished.h"
+#include "agent/intake/intake.h"
+#include "agent/intake/roster.h"
+#include "agent/intake/unfinished.h"
 #include "agent_files.h"
 #include "libshm/fault_guard.h"
 #include "support/cmocka.h"

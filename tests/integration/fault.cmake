@@ -10,7 +10,7 @@ function(spanring_faulty target)
   target_link_options(${target} PRIVATE -Wl,--wrap=open,--wrap=rename)
 endfunction()
 
-add_executable(spanring-test-agent ${PROJECT_SOURCE_DIR}/agent/main.c ${PROJECT_SOURCE_DIR}/agent/handover.c)
+add_executable(spanring-test-agent ${PROJECT_SOURCE_DIR}/agent/main.c ${PROJECT_SOURCE_DIR}/agent/commit/handover.c)
 target_compile_definitions(spanring-test-agent PRIVATE "STORE_SEGMENT_SPANS_MAX=UINT64_C(16384)")
 target_link_libraries(spanring-test-agent PRIVATE spanring::agent_parts)
 spanring_faulty(spanring-test-agent)

@@ -10,8 +10,8 @@
 #include "support/session.h"
 #include "support/stored.h"
 
-#include "agent/config.h"
-#include "agent/sandbox.h"
+#include "agent/service/sandbox.h"
+#include "agent/settings/config.h"
 #include "base/cleanup.h"
 #include "base/errs.h"
 

@@ -8,7 +8,7 @@
 #include "support/cmocka.h"
 #include "support/session.h"
 
-#include "agent/notify.h"
+#include "agent/service/notify.h"
 #include "base/cleanup.h"
 
 #include <fcntl.h>

@@ -12,7 +12,7 @@
 #include "support/session.h"
 #include "support/stored.h"
 
-#include "agent/store_probe.h"
+#include "agent/commit/store_probe.h"
 #include "base/clock.h"
 #include "base/errs.h"
 

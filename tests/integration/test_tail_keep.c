@@ -12,7 +12,7 @@
 #include "support/seed.h"
 #include "support/session.h"
 
-#include "agent/tail_choice.h"
+#include "agent/tail/tail_choice.h"
 #include "libstore/reader.h"
 
 #include <math.h>

@@ -6,7 +6,7 @@
  *     survives both   the ring: head, tail, slots, the statistics counter     libshm/ring_writer.h, include/spanring/ring_abi.h
  *     survives both   the store: records, cursor, rollups, totals             libstore/segment_writer.c, one transaction
  *     dies            position and limit of the writer                        libshm/ring_writer.h, thread_ring.c
- *     dies            taken, stored, the jobs, what was handed over           agent/feed.c, handover.c, flush.c, statistics.c
+ *     dies            taken, stored, the jobs, what was handed over           agent/intake/feed.c, handover.c, flush.c, statistics.c
  *
  * Each step touches one shared word, as the code does: the body of a slot, then its lap tag (W1); the head, published after a group or when
  * some time has passed (W3); the tail, looked at only when the ring seems full (W4); the copy of a record, body and tag apart (A1, A2, A1' to

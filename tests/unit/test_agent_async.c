@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The async file, sound and hostile, as its reader and the agent take it; above all the slots of a process that was killed while it ended a span. */
-#include "agent/async.h"
-#include "agent/drain.h"
-#include "agent/unfinished.h"
+#include "agent/intake/async.h"
+#include "agent/intake/drain.h"
+#include "agent/intake/unfinished.h"
 #include "agent_files.h"
 #include "base/errs.h"
 #include "libshm/fault_guard.h"

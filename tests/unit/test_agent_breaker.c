@@ -7,8 +7,8 @@
 #include "support/cmocka.h"
 #include "support/scratch.h"
 
-#include "agent/breaker.h"
-#include "agent/store_probe.h"
+#include "agent/commit/breaker.h"
+#include "agent/commit/store_probe.h"
 #include "base/clock.h"
 #include "base/errs.h"
 

@@ -6,10 +6,10 @@
  */
 #include "support/cmocka.h"
 
-#include "agent/config.h"
-#include "agent/config_file.h"
-#include "agent/memory_cap.h"
-#include "agent/preset_ratio.h"
+#include "agent/footprint/memory_cap.h"
+#include "agent/settings/config.h"
+#include "agent/settings/config_file.h"
+#include "agent/settings/preset_ratio.h"
 #include "agent_files.h"
 #include "base/cleanup.h"
 #include "base/clock.h"

@@ -6,9 +6,9 @@
  */
 #include "support/cmocka.h"
 
-#include "agent/ctl_file.h"
-#include "agent/ctl_words.h"
-#include "agent/ps_list.h"
+#include "agent/commands/ctl_file.h"
+#include "agent/commands/ctl_words.h"
+#include "agent/commands/ps_list.h"
 #include "agent_files.h"
 #include "base/clock.h"
 #include "base/errs.h"

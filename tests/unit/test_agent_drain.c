@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/drain.h"
-#include "agent/intake.h"
-#include "agent/roster.h"
+#include "agent/intake/drain.h"
+#include "agent/intake/intake.h"
+#include "agent/intake/roster.h"
 #include "agent_files.h"
 #include "base/errs.h"
 #include "libshm/fault_guard.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a process ended: what is known of the command of `record` and of a process that lives on, and that nothing is guessed of others. */
-#include "agent/ending.h"
-#include "agent/producer.h"
+#include "agent/intake/ending.h"
+#include "agent/intake/producer.h"
 #include "support/child.h"
 #include "support/cmocka.h"
 

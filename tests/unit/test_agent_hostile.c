@@ -3,11 +3,11 @@
  * A program that changes its files while the agent reads them, at the worst moment there is: between the look at a word and its use.
  * Every single look of the agent at shared memory is caught (support/access_trap.h), so the moments are not left to chance.
  */
-#include "agent/async.h"
-#include "agent/intake.h"
-#include "agent/roster.h"
-#include "agent/statistics.h"
-#include "agent/unfinished.h"
+#include "agent/intake/async.h"
+#include "agent/intake/intake.h"
+#include "agent/intake/roster.h"
+#include "agent/intake/statistics.h"
+#include "agent/intake/unfinished.h"
 #include "agent_files.h"
 #include "base/errs.h"
 #include "libshm/async_reader.h"

@@ -6,10 +6,10 @@
  */
 #include "support/cmocka.h"
 
-#include "agent/http.h"
-#include "agent/metrics.h"
-#include "agent/metrics_address.h"
-#include "agent/totals.h"
+#include "agent/report/http.h"
+#include "agent/report/metrics.h"
+#include "agent/report/metrics_address.h"
+#include "agent/report/totals.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Goal: io_uring and poll keep the same promises, those of agent/loop.h; and the agent's io_uring can do nothing else.
+ * Goal: io_uring and poll keep the same promises, those of agent/loop/loop.h; and the agent's io_uring can do nothing else.
  * Method: every case runs on both, with real descriptors; requests that the agent never makes are put to a ring of its making.
  */
-#include "agent/loop.h"
-#include "agent/loop_backend.h"
+#include "agent/loop/loop.h"
+#include "agent/loop/loop_backend.h"
 #include "base/clock.h"
 #include "base/errs.h"
 #include "support/cmocka.h"

@@ -2,7 +2,7 @@
 /* The merging thread: what it may cost, counted; what it leaves alone; that it ends at once. */
 #include "support/cmocka.h"
 
-#include "agent/merger.h"
+#include "agent/commit/merger.h"
 #include "store_fixture.h"
 #include "store_rows.h"
 #include "support/clock_wait.h"

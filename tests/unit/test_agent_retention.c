@@ -2,7 +2,7 @@
 /* Which segments go: the policy alone, on lists that no disk has. */
 #include "support/cmocka.h"
 
-#include "agent/retention.h"
+#include "agent/commit/retention.h"
 
 #include <string.h>
 

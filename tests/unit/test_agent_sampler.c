@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/footprint_mark.h"
-#include "agent/sampler.h"
+#include "agent/footprint/footprint_mark.h"
+#include "agent/footprint/sampler.h"
 #include "base/errs.h"
 #include "support/child.h"
 #include "support/cmocka.h"

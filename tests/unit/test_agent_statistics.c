@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Statistics files, sound and hostile, as the agent reads them, and the rows that it makes of them. */
-#include "agent/flush.h"
-#include "agent/roster.h"
+#include "agent/commit/flush.h"
+#include "agent/intake/roster.h"
 #include "agent_files.h"
 #include "base/errs.h"
 #include "libshm/fault_guard.h"

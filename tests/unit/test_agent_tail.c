@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What tail keep does with a batch and with the rings it came from; the records are made by hand. */
-#include "agent/tail.h"
+#include "agent/tail/tail.h"
 #include "agent_files.h"
 #include "libshm/fault_guard.h"
 #include "support/cmocka.h"

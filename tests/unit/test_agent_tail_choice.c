@@ -4,9 +4,9 @@
  * computes how far a sum of weights is off in standard deviations; one round may be five of them off, the mean of all rounds only four times
  * what a mean of so many may be.
  */
-#include "agent/tail_choice.h"
-#include "agent/tail_known.h"
-#include "agent/tail_names.h"
+#include "agent/tail/tail_choice.h"
+#include "agent/tail/tail_known.h"
+#include "agent/tail/tail_names.h"
 #include "libstore/span.h"
 #include "support/cmocka.h"
 #include "support/seed.h"

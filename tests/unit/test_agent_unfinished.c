@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stacks of open spans, sound and hostile, as the reader of rings and the agent take them. */
-#include "agent/drain.h"
-#include "agent/unfinished.h"
+#include "agent/intake/drain.h"
+#include "agent/intake/unfinished.h"
 #include "agent_files.h"
 #include "base/errs.h"
 #include "libshm/fault_guard.h"

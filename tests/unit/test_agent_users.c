@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/drain.h"
-#include "agent/intake.h"
-#include "agent/roster.h"
-#include "agent/system_rings.h"
+#include "agent/intake/drain.h"
+#include "agent/intake/intake.h"
+#include "agent/intake/roster.h"
+#include "agent/users/system_rings.h"
 #include "agent_files.h"
 #include "base/cleanup.h"
 #include "base/clock.h"

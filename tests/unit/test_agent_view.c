@@ -6,9 +6,9 @@
  */
 #include "support/cmocka.h"
 
-#include "agent/document.h"
-#include "agent/pace.h"
-#include "agent/view.h"
+#include "agent/commands/view.h"
+#include "agent/report/document.h"
+#include "agent/report/pace.h"
 #include "base/clock.h"
 #include "base/errs.h"
 

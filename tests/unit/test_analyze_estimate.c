@@ -4,7 +4,7 @@
  * have the truth as their mean, 19 of 20 must be as near as they say, and percentiles must lie between the true values of the ranks
  * that their error allows. Some traces are kept for certain, the slow ones among them; in some populations the spans of a trace stand together.
  */
-#include "agent/tail_choice.h"
+#include "agent/tail/tail_choice.h"
 #include "analyze/estimate.h"
 #include "analyze/quantile.h"
 #include "libstore/span.h"
