@@ -20,7 +20,7 @@ get_target_property(analyze_sources spanring-analyze SOURCES)
 list(TRANSFORM analyze_sources PREPEND ${PROJECT_SOURCE_DIR}/analyze/)
 add_executable(spanring-test-analyze ${analyze_sources})
 target_link_libraries(spanring-test-analyze PRIVATE
-  spanring::kernels spanring::store spanring::ring_reader spanring::base m)
+  spanring::kernels spanring::sql spanring::store spanring::ring_reader spanring::base m)
 spanring_faulty(spanring-test-analyze)
 spanring_target(spanring-test-analyze)
 
