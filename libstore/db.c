@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "db.h"
 
+#include "base/cleanup.h"
 #include "base/errs.h"
 #include "checksum.h"
 #include "format.h"
@@ -16,10 +17,24 @@ SQLITE_EXTENSION_INIT3
 
 #define WAIT_MS 250 /* for a lock, which only a checkpoint beside a reader ever waits for */
 
+/* A row takes at least this of a file, a statement at most so many steps for a byte of it: what needs more goes in circles. */
+#define ROW_BYTES_MIN 4u
+#define STEPS_PER_BYTE 16u
+#define STEPS_EACH_LOOK 1000000
+#define STEPS_FREE (UINT64_C(64) * STEPS_EACH_LOOK)
+
+/* In the header of a file: versions for writing and reading, 1 without a WAL, 2 with one. */
+#define HEADER_VERSIONS_AT 18
+#define HEADER_WITHOUT_WAL 1
+
 struct db {
 	sqlite3 *handle;
-	uint64_t note; /* the caller's */
-	bool failed;   /* ever */
+	uint64_t note;     /* the caller's */
+	uint64_t rows_max; /* of one statement; 0: not bounded */
+	uint64_t looks;    /* since a step began, each after STEPS_EACH_LOOK */
+	uint64_t looks_max;
+	bool final;
+	bool failed; /* ever */
 };
 
 struct db_statement {
@@ -27,6 +42,7 @@ struct db_statement {
 	sqlite3_stmt *handle;
 	int next; /* parameter or column */
 	int columns;
+	uint64_t rows;
 	bool mismatch;
 };
 
@@ -125,13 +141,72 @@ static void distrust(sqlite3 *handle) {
 	(void)sqlite3_limit(handle, SQLITE_LIMIT_TRIGGER_DEPTH, 10);
 }
 
+/*
+ * What stands out of WAL mode was sealed, and nobody writes it any more. SQLite would nevertheless believe a WAL or a journal of
+ * somebody else that lies beside it.
+ */
+static bool is_final(const struct db *db) {
+	sqlite3_file *file = NULL;
+	uint8_t versions[2] = {0};
+	return sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK && file &&
+	       file->pMethods &&
+	       file->pMethods->xRead(file, versions, sizeof(versions), HEADER_VERSIONS_AT) == SQLITE_OK &&
+	       versions[0] == HEADER_WITHOUT_WAL && versions[1] == HEADER_WITHOUT_WAL;
+}
+
+/* The path as a URI that keeps SQLite from looking at anything but the file itself. */
+static char *final_uri(const char *path) {
+	static const char digits[] = "0123456789abcdef";
+	static const char head[] = "file:";
+	static const char tail[] = "?immutable=1";
+	char *uri = malloc(sizeof(head) + 2 + 3 * strlen(path) + sizeof(tail));
+	if (!uri)
+		return NULL;
+	char *to = stpcpy(uri, head);
+	if (*path == '/')
+		to = stpcpy(to, "//");
+	for (; *path; path++) {
+		if (strchr("%?#", *path)) {
+			*to++ = '%';
+			*to++ = digits[(uint8_t)*path >> 4];
+			*to++ = digits[(uint8_t)*path & 15];
+		} else {
+			*to++ = *path;
+		}
+	}
+	(void)stpcpy(to, tail);
+	return uri;
+}
+
+static int open_handle(struct db *db, const char *path, int flags) {
+	int code = sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	return db->handle ? error_of(db, code) : -ENOMEM;
+}
+
+static int open_final(struct db *db, const char *path) {
+	char *uri CLEANUP_FREE = final_uri(path);
+	if (!uri)
+		return -ENOMEM;
+	(void)sqlite3_close_v2(db->handle);
+	db->handle = NULL;
+	db->final = true;
+	return open_handle(db, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+}
+
+static int open_as(struct db *db, const char *path, enum db_mode mode) {
+	if (mode == DB_READ_WRITE)
+		return open_handle(db, path, SQLITE_OPEN_READWRITE);
+	if (mode == DB_READ_FILE_ALONE)
+		return open_final(db, path);
+	int error = open_handle(db, path, SQLITE_OPEN_READONLY);
+	return !error && is_final(db) ? open_final(db, path) : error;
+}
+
 int db_open(const char *path, enum db_mode mode, struct db **ret_db) {
 	struct db *db = calloc(1, sizeof(*db));
 	if (!db)
 		return -ENOMEM;
-	int flags = (mode == DB_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
-	int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
-	int error = db->handle ? error_of(db, code) : -ENOMEM;
+	int error = open_as(db, path, mode);
 	if (!error) {
 		(void)sqlite3_extended_result_codes(db->handle, 1);
 		(void)sqlite3_busy_timeout(db->handle, WAIT_MS);
@@ -143,6 +218,30 @@ int db_open(const char *path, enum db_mode mode, struct db **ret_db) {
 		return error;
 	}
 	*ret_db = db;
+	return 0;
+}
+
+bool db_is_final(const struct db *db) {
+	return db->final;
+}
+
+static int look(void *context) {
+	struct db *db = context;
+	return ++db->looks > db->looks_max;
+}
+
+int db_bound(struct db *db) {
+	int64_t pages = 0;
+	int64_t page_bytes = 0;
+	int error = db_integer(db, "PRAGMA page_count", &pages);
+	if (!error)
+		error = db_integer(db, "PRAGMA page_size", &page_bytes);
+	if (error)
+		return error;
+	uint64_t bytes = (uint64_t)pages * (uint64_t)page_bytes;
+	db->rows_max = bytes / ROW_BYTES_MIN;
+	db->looks_max = (bytes * STEPS_PER_BYTE + STEPS_FREE) / STEPS_EACH_LOOK;
+	sqlite3_progress_handler(db->handle, STEPS_EACH_LOOK, look, db);
 	return 0;
 }
 
@@ -175,11 +274,13 @@ void db_abandon(struct db *db) {
 }
 
 int db_execute(struct db *db, const char *sql) {
+	db->looks = 0;
 	return error_of(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
 }
 
 int db_integer(struct db *db, const char *sql, int64_t *ret_value) {
 	sqlite3_stmt *statement = NULL;
+	db->looks = 0;
 	int code = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_step(statement);
@@ -240,13 +341,17 @@ void db_put_text(struct db_statement *statement, const char *text, size_t bytes)
 }
 
 int db_run(struct db_statement *statement) {
+	statement->db->looks = 0;
 	int error = error_of(statement->db, sqlite3_step(statement->handle));
 	db_reset(statement);
 	return error;
 }
 
 int db_next(struct db_statement *statement) {
+	statement->db->looks = 0;
 	int code = sqlite3_step(statement->handle);
+	if (code == SQLITE_ROW && statement->db->rows_max && ++statement->rows > statement->db->rows_max)
+		code = SQLITE_CORRUPT;
 	if (code == SQLITE_ROW) {
 		statement->next = 0;
 		statement->mismatch = false;
@@ -261,6 +366,7 @@ void db_reset(struct db_statement *statement) {
 	(void)sqlite3_reset(statement->handle);
 	(void)sqlite3_clear_bindings(statement->handle);
 	statement->next = 0;
+	statement->rows = 0;
 }
 
 static int next_of_type(struct db_statement *statement, int type) {

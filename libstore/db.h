@@ -15,14 +15,19 @@
 #include <stdint.h>
 
 enum db_mode {
-	DB_READ_ONLY, /* defensive: the file may be hostile */
-	DB_READ_WRITE /* must exist */
+	DB_READ_ONLY,       /* defensive: the file may be hostile */
+	DB_READ_FILE_ALONE, /* likewise, without the WAL that lies beside it: what was copied into the file, perhaps torn */
+	DB_READ_WRITE       /* must exist */
 };
 
 struct db;
 struct db_statement;
 
 int db_open(const char *path, enum db_mode mode, struct db **ret_db);
+/* Out of WAL mode: read without a look at what lies beside it, and without locks. */
+bool db_is_final(const struct db *db);
+/* From here on no statement takes more rows and steps than a sound file of this size can need: ERR_DAMAGED. */
+int db_bound(struct db *db);
 /* A number that the caller wants to find again with the connection; 0 at first. */
 void db_set_note(struct db *db, uint64_t note);
 uint64_t db_note(const struct db *db);

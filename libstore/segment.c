@@ -22,6 +22,7 @@
 
 #define NAME_PREFIX "segment-"
 #define NAME_SUFFIX ".db"
+#define WAL_TRIES 3u                     /* of reading two pages that nobody is writing just then */
 #define TABLES_KNOWN (UINT64_C(1) << 63) /* the note of a connection holds the tables that are there, a bit each */
 #define REMEDY_FOREIGN "give a store directory or a segment-*.db file"
 #define REMEDY_DAMAGED "restore it from a copy, or leave it out"
@@ -55,6 +56,33 @@ static int check_file(const char *path, char *text) {
 	return ERR_FOREIGN;
 }
 
+/* SQLite opens what has these names, and would wait for the other end of a pipe. */
+static int check_beside(const char *path, char *text) {
+	static const char *const endings[] = {"-journal", "-wal", "-shm"};
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		char *beside CLEANUP_FREE = NULL;
+		struct stat status;
+		if (asprintf(&beside, "%s%s", path, endings[i]) < 0) {
+			beside = NULL;
+			return -ENOMEM;
+		}
+		if (lstat(beside, &status) < 0 || S_ISREG(status.st_mode))
+			continue;
+		say(text, "%.300s: not a regular file: remove it from the store", beside);
+		return ERR_FOREIGN;
+	}
+	return 0;
+}
+
+static bool has_journal(const char *path) {
+	char *journal CLEANUP_FREE = NULL;
+	if (asprintf(&journal, "%s-journal", path) < 0) {
+		journal = NULL;
+		return false;
+	}
+	return access(journal, F_OK) == 0;
+}
+
 /* SQLite could not read the file at all. */
 static int say_unreadable(const char *path, const struct db *db, int error, char *text) {
 	const char *words = db ? db_words(db) : strerror(-error);
@@ -64,6 +92,8 @@ static int say_unreadable(const char *path, const struct db *db, int error, char
 		say(text, "%.300s: damaged or unreadable (%s): " REMEDY_DAMAGED, path, words);
 	else if (access(path, R_OK) < 0)
 		say(text, "%.300s: %s: check the permissions", path, strerror(errno));
+	else if (error == -EROFS && has_journal(path))
+		say(text, "%.300s-journal: not of this segment, which has none: remove it from the store", path);
 	else
 		say(text,
 		    "%.300s: still open for writing, and cannot be read in this place (%s): copy its whole directory "
@@ -150,10 +180,49 @@ static int check_schema(const char *path, struct db *db, uint64_t *ret_tables, c
 	return error;
 }
 
+/* 1: the file as it was when its WAL was last copied into it says that it is another segment; which may be the reading of a torn page. */
+static int contradicts(const char *path, const struct segment_identity *with_wal) {
+	struct segment_identity alone;
+	struct db *db = NULL;
+	if (db_open(path, DB_READ_FILE_ALONE, &db))
+		return 0;
+	int error = segment_read_identity(db, &alone);
+	db_close(db);
+	return !error && (alone.sequence != with_wal->sequence ||
+	                  memcmp(alone.segment_id, with_wal->segment_id, sizeof(alone.segment_id)) != 0);
+}
+
+/* SQLite takes any sound WAL of this name for that of the file. */
+static int check_wal(const char *path, struct db *db, char *text) {
+	struct segment_identity identity;
+	if (db_is_final(db) || segment_read_identity(db, &identity))
+		return 0; /* the latter is told by who needs it */
+	for (unsigned tries = 0; tries < WAL_TRIES; tries++)
+		if (!contradicts(path, &identity))
+			return 0;
+	say(text, "%.300s-wal: of another segment: put both files of one segment together", path);
+	return ERR_DAMAGED;
+}
+
+static int check_open(const char *path, struct db *db, enum db_mode mode, char *text) {
+	uint64_t tables = 0;
+	int error = check_version(path, db, text);
+	if (!error)
+		error = check_schema(path, db, &tables, text);
+	if (error || mode != DB_READ_ONLY)
+		return error;
+	error = db_bound(db);
+	if (error)
+		return say_unreadable(path, db, error, text);
+	db_set_note(db, tables | TABLES_KNOWN);
+	return check_wal(path, db, text);
+}
+
 int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *ret_text) {
 	struct db *db = NULL;
-	uint64_t tables = 0;
 	int error = check_file(path, ret_text);
+	if (!error)
+		error = check_beside(path, ret_text);
 	if (error)
 		return error;
 	error = db_open(path, mode, &db);
@@ -163,15 +232,11 @@ int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *
 		db_close(db);
 		return say_unreadable(path, NULL, error, ret_text);
 	}
-	error = check_version(path, db, ret_text);
-	if (!error)
-		error = check_schema(path, db, &tables, ret_text);
+	error = check_open(path, db, mode, ret_text);
 	if (error) {
 		db_close(db);
 		return error;
 	}
-	if (mode == DB_READ_ONLY)
-		db_set_note(db, tables | TABLES_KNOWN);
 	*ret_db = db;
 	return 0;
 }
