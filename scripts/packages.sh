@@ -7,7 +7,7 @@ packages=(
   gcc g++ cmake ninja-build pkg-config
   libc6-dev liburing-dev libzstd-dev libsqlite3-dev libcmocka-dev
   spin
-  python3 zstd
+  python3 sqlite3 zstd
 )
 
 if [[ ${SPANRING_SKIP_PACKAGES:-0} == 1 ]]; then
