@@ -11,7 +11,7 @@
 
 const struct command *const help_commands[] = {&command_info,  &command_latency,    &command_memory, &command_slowest,
                                                &command_trace, &command_unfinished, &command_audit,  &command_verify,
-                                               &command_rings, &command_sql};
+                                               &command_rings, &command_sql,        &command_import};
 const size_t help_command_count = sizeof(help_commands) / sizeof(help_commands[0]);
 
 struct topic {
@@ -28,7 +28,8 @@ static const struct topic topics[] = {
      "  2  wrong words on the command line\n"
      "  3  the store, or a part of it, is missing, foreign, damaged or of a newer\n"
      "     version; what could be read has been printed\n"
-     "  6  standard output cannot be written\n"
+     "  5  import: an agent writes the store\n"
+     "  6  standard output, or the store of import, cannot be written\n"
      "  130  Ctrl-C during a read; nothing was printed\n"},
     {"where", "filter expressions of --where",
      "  --where 'duration > 5ms and status = error and attr.http.route = \"/x\"'\n"
@@ -52,7 +53,8 @@ static const struct topic topics[] = {
      "\n"
      "  Reading never writes to the store and is safe while an agent writes: a\n"
      "  command sees what was committed when it opened the store. Damaged segments\n"
-     "  and batches are left out, named on standard error, and the exit code is 3.\n"},
+     "  and batches are left out, named on standard error, and the exit code is 3.\n"
+     "  Only import writes, and never beside an agent.\n"},
     {"output", "tables, JSON, colour",
      "  Data goes to standard output, messages to standard error.\n"
      "\n"
@@ -98,7 +100,8 @@ void help_overview(void) {
 
 void help_command(const struct command *command) {
 	printf("%s: %s\n\n%s\n%sAlso: --json, --color WHEN, -q.\n", command->name, command->summary, command->help,
-	       command->allowed & OPTION_RINGS ? "" : "STORE is a store directory or a segment file. ");
+	       command->allowed & (OPTION_RINGS | OPTION_IMPORT) ? ""
+	                                                         : "STORE is a store directory or a segment file. ");
 }
 
 int help_topic(const struct log *log, const char *topic) {

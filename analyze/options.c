@@ -35,6 +35,9 @@ enum option_id {
 	ID_CSV,
 	ID_DEADLINE,
 	ID_MEMORY,
+	ID_FROM,
+	ID_INTO,
+	ID_KEEP_GOING,
 	ID_HELP
 };
 
@@ -63,6 +66,9 @@ static const struct option_word words[] = {
     [ID_CSV] = {"--csv", 0, false, OPTION_SQL},
     [ID_DEADLINE] = {"--deadline", 0, true, OPTION_SQL},
     [ID_MEMORY] = {"--memory", 0, true, OPTION_SQL},
+    [ID_FROM] = {"--from", 0, true, OPTION_IMPORT},
+    [ID_INTO] = {"--into", 0, true, OPTION_IMPORT},
+    [ID_KEEP_GOING] = {"--keep-going", 0, false, OPTION_IMPORT},
     [ID_HELP] = {"--help", 'h', false, 0},
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
@@ -175,6 +181,15 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 		if (units_parse_bytes(value, &options->memory_bytes) == 0 && options->memory_bytes > 0)
 			return 0;
 		return refuse(parser, "--memory '%s': give a size, like 256MiB", value);
+	case ID_FROM:
+		options->from = value;
+		return 0;
+	case ID_INTO:
+		options->store = value;
+		return 0;
+	case ID_KEEP_GOING:
+		options->keep_going = true;
+		return 0;
 	case ID_HELP:
 		options->help = true;
 		return 0;
@@ -239,6 +254,17 @@ static int take_statement(struct parser *parser) {
 	return 0;
 }
 
+static int place_files(struct parser *parser) {
+	struct options *options = parser->options;
+	if (options->file_count == 0)
+		return refuse(parser, "which file? Give one or more, or - for standard input");
+	if (!options->store)
+		options->store = getenv("SPANRING_STORE");
+	if (!options->store || !*options->store)
+		return refuse(parser, "into which store? Give --into STORE, or set SPANRING_STORE");
+	return 0;
+}
+
 static int place_plain(struct parser *parser, bool takes_trace) {
 	struct options *options = parser->options;
 	const char **plain = parser->plain;
@@ -287,13 +313,17 @@ int options_parse(int argc, char **argv, uint32_t allowed, bool takes_trace, str
 				return rc;
 			continue;
 		}
-		if (parser.plain_count < sizeof(parser.plain) / sizeof(parser.plain[0]))
+		/* To the front, where all before it were: the files of import are that part of argv. */
+		if (allowed & OPTION_IMPORT)
+			argv[options.file_count++] = argv[at];
+		else if (parser.plain_count < sizeof(parser.plain) / sizeof(parser.plain[0]))
 			parser.plain[parser.plain_count++] = argv[at];
 	}
+	options.files = (const char *const *)argv;
 	if (!options.help) {
 		int rc = allowed & OPTION_SQL ? take_statement(&parser) : 0;
 		if (rc == 0)
-			rc = place_plain(&parser, takes_trace);
+			rc = allowed & OPTION_IMPORT ? place_files(&parser) : place_plain(&parser, takes_trace);
 		if (rc != 0)
 			return rc;
 	}

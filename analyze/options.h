@@ -24,6 +24,7 @@
 #define OPTION_RINGS (1u << 18)           /* the plain word is a ring directory and may be missing */
 #define OPTION_EXACT (1u << 19)           /* --exact */
 #define OPTION_WHERE (1u << 20)           /* --where */
+#define OPTION_IMPORT (1u << 24)          /* --from, --into, --keep-going; the plain words are files */
 
 #define OPTION_SQL (1u << 28) /* the last plain word is a statement; --csv, --deadline, --memory */
 
@@ -38,7 +39,11 @@ struct options {
 	const char *name;
 	const char *sort;
 	const char *where;
-	const char *sql;        /* the statement, of the command that takes one */
+	const char *sql;          /* the statement, of the command that takes one */
+	const char *from;         /* of import, as the next ones */
+	const char *const *files; /* what store is to get */
+	size_t file_count;
+	bool keep_going;
 	uint64_t since_wall_ns; /* 0: none */
 	uint64_t until_wall_ns;
 	uint64_t limit;

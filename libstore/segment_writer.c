@@ -44,6 +44,7 @@
 struct segment_writer {
 	struct db *db;
 	char *path;
+	char *name_sealed; /* the path it gets with its seal; NULL: it has it */
 	struct db_statement *inserts[SCHEMA_TABLES];
 	struct catalog_counts written;
 	struct segment_counts counts;
@@ -66,6 +67,7 @@ static void free_segment(struct segment_writer *segment) {
 	for (int i = 0; i < SCHEMA_TABLES; i++)
 		db_finalize(segment->inserts[i]);
 	free(segment->path);
+	free(segment->name_sealed);
 	free(segment);
 }
 
@@ -172,10 +174,9 @@ static int name_file(const char *directory, uint64_t sequence, uint64_t wall_ns,
 	return 0;
 }
 
-/* One that never held a commit: each new try would leave another behind. */
-static void discard(struct segment_writer *segment, bool placed) {
+void segment_writer_discard(struct segment_writer *segment) {
 	static const char *const suffixes[] = {"", "-wal", "-shm"};
-	for (size_t i = 0; placed && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+	for (size_t i = 0; segment && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		char *path CLEANUP_FREE = NULL;
 		if (asprintf(&path, "%s%s", segment->path, suffixes[i]) < 0)
 			path = NULL;
@@ -183,6 +184,20 @@ static void discard(struct segment_writer *segment, bool placed) {
 			(void)unlink(path);
 	}
 	segment_writer_abandon(segment);
+}
+
+/* Its name, unless it is to get that with its seal. */
+static int place(struct segment_writer *segment, char **temporary, bool when_sealed, char *text) {
+	if (when_sealed) {
+		segment->name_sealed = segment->path;
+		segment->path = TAKE_PTR(*temporary);
+		return 0;
+	}
+	if (rename(*temporary, segment->path) == 0)
+		return 0;
+	int error = fail(segment->path, "cannot be put in place", NULL, -errno, text);
+	(void)unlink(*temporary);
+	return error;
 }
 
 int segment_writer_create(const char *directory, uint64_t sequence, const struct store_writer_options *options,
@@ -197,17 +212,19 @@ int segment_writer_create(const char *directory, uint64_t sequence, const struct
 		(void)fail(directory, "new segment", NULL, error, ret_text);
 	else
 		error = make_file(temporary, directory, sequence, wall_ns, options, ret_text);
-	if (!error && rename(temporary, segment->path) < 0) {
-		error = fail(segment->path, "cannot be put in place", NULL, -errno, ret_text);
-		(void)unlink(temporary);
-	}
+	if (!error)
+		error = place(segment, &temporary, options->whole_segments, ret_text);
 	bool placed = !error;
 	if (!error && options->durability == STORE_DURABILITY_FULL && (error = segment_new_sync(directory)) < 0)
 		(void)fail(directory, "cannot be synchronised", NULL, error, ret_text);
 	if (!error)
 		error = open_for_commits(segment, options, ret_text);
 	if (error) {
-		discard(segment, placed);
+		/* It never held a commit: each new try would leave another behind. */
+		if (placed)
+			segment_writer_discard(segment);
+		else
+			segment_writer_abandon(segment);
 		return error;
 	}
 	segment->created_ns = clock_monotonic_ns();
@@ -549,16 +566,30 @@ static int seal(struct db *db, const char *path, char *text) {
 	return error ? fail(path, "cannot be checkpointed", db, error, text) : 0;
 }
 
+/* It appears in the store, whole, for good. */
+static int show_sealed(const char *path, const char *name, char *text) {
+	char *directory CLEANUP_FREE = strdup(name);
+	if (!directory)
+		return fail(name, "cannot be put in place", NULL, -ENOMEM, text);
+	*strrchr(directory, '/') = 0;
+	if (rename(path, name) < 0)
+		return fail(name, "cannot be put in place", NULL, -errno, text);
+	int error = segment_new_sync(directory);
+	return error ? fail(directory, "cannot be synchronised", NULL, error, text) : 0;
+}
+
 int segment_writer_seal(struct segment_writer *segment, char *ret_text) {
 	int error = seal(segment->db, segment->path, ret_text);
 	if (error) {
 		segment_writer_abandon(segment);
 		return error;
 	}
+	char *path CLEANUP_FREE = TAKE_PTR(segment->path);
+	char *name CLEANUP_FREE = TAKE_PTR(segment->name_sealed);
 	struct db *db = segment->db;
 	free_segment(segment);
 	db_close(db);
-	return 0;
+	return name ? show_sealed(path, name, ret_text) : 0;
 }
 
 int segment_writer_recover(const char *path, char *ret_text) {

@@ -22,7 +22,7 @@ struct segment_counts {
 /* What these samples add. */
 void segment_counts_add_samples(struct segment_counts *counts, const struct store_commit *commit);
 
-/* A new file in directory, whole or not there at all. On failure one line in ret_text (SEGMENT_TEXT_BYTES). */
+/* A new file in directory, whole or not there at all; with whole_segments under its temporary name until it is sealed. On failure one line in ret_text (SEGMENT_TEXT_BYTES). */
 int segment_writer_create(const char *directory, uint64_t sequence, const struct store_writer_options *options,
                           struct segment_writer **ret_segment, char *ret_text);
 /* All or nothing; encoded may be NULL. */
@@ -46,6 +46,8 @@ int segment_writer_find_counts(struct db *db, struct segment_counts *ret_counts)
  * happened.
  */
 int segment_writer_seal(struct segment_writer *segment, char *ret_text);
+/* Remove the file and free. NULL is fine. */
+void segment_writer_discard(struct segment_writer *segment);
 /* Leave the file as it is and free. NULL is fine. */
 void segment_writer_abandon(struct segment_writer *segment);
 

@@ -81,6 +81,9 @@ enum store_process_state {
 	STORE_PROCESS_DIED = 3     /* gone without */
 };
 
+/* clock_kind of a process whose spans were imported; else it is SPANRING_CLOCK_* of the ring ABI. */
+#define STORE_CLOCK_IMPORTED 256u
+
 /* One life of one process. */
 struct store_process {
 	uint8_t instance[STORE_INSTANCE_BYTES];

@@ -658,6 +658,11 @@ int store_writer_seal(struct store_writer *writer) {
 	return seal_open_segment(writer);
 }
 
+void store_writer_discard(struct store_writer *writer) {
+	if (writer->segment && writer->options.whole_segments)
+		segment_writer_discard(TAKE_PTR(writer->segment));
+}
+
 int store_writer_close(struct store_writer *writer) {
 	if (!writer)
 		return 0;

@@ -29,6 +29,8 @@ struct store_writer_options {
 	uint8_t boot_id[16];
 	uint64_t wall_offset_ns; /* wall - monotonic, now; may be renewed with store_writer_set_wall_offset */
 	const char *agent_version;
+	bool
+	    whole_segments; /* one appears in the store when it is sealed, and not before; of a writer that is killed nothing does */
 };
 
 struct store_commit {
@@ -116,6 +118,9 @@ const char *store_writer_error(const struct store_writer *writer);
 
 /* Seal the open segment before the end, so that it can be merged; the next commit begins another. 0 or an error. */
 int store_writer_seal(struct store_writer *writer);
+
+/* With whole_segments: the open segment with all its commits is gone, as if it had never been. */
+void store_writer_discard(struct store_writer *writer);
 
 /* Seal the open segment (checkpoint, journal mode DELETE, seal row) and close. NULL is fine. 0 or the error of sealing. */
 int store_writer_close(struct store_writer *writer);

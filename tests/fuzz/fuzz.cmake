@@ -28,6 +28,7 @@ spanring_fuzz_target(config_file spanring::agent_parts)
 spanring_fuzz_target(where spanring::kernels)
 spanring_fuzz_target(http spanring::agent_parts)
 spanring_fuzz_target(document spanring::agent_parts)
+spanring_fuzz_target(import spanring::import)
 
 # A hostile program's files: its replay makes its inputs itself, mutations of a sound ring.
 add_executable(replay_ring fuzz/fuzz_ring.c)

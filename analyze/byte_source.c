@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "byte_source.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int byte_source_open(int fd, struct byte_source *ret_source) {
+	uint8_t *buffer = malloc(BYTE_SOURCE_BYTES);
+	if (!buffer)
+		return -ENOMEM;
+	*ret_source =
+	    (struct byte_source){.fd = fd, .buffer = buffer, .next = buffer, .end = buffer, .line = 1, .column = 1};
+	return 0;
+}
+
+void byte_source_memory(const void *bytes, size_t count, struct byte_source *ret_source) {
+	const uint8_t *first = bytes;
+	*ret_source = (struct byte_source){
+	    .fd = FD_NONE, .next = first, .end = count ? first + count : first, .line = 1, .column = 1};
+}
+
+void byte_source_done(struct byte_source *source) {
+	free(source->buffer);
+	*source = (struct byte_source){.fd = FD_NONE};
+}
+
+static size_t read_some(struct byte_source *source, uint8_t *to, size_t room) {
+	ssize_t got;
+	if (!source->buffer || source->error)
+		return 0;
+	do
+		got = read(source->fd, to, room);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		source->error = -errno;
+	return got > 0 ? (size_t)got : 0;
+}
+
+int byte_source_refill(struct byte_source *source) {
+	size_t got = read_some(source, source->buffer, BYTE_SOURCE_BYTES);
+	if (got == 0)
+		return BYTE_SOURCE_END;
+	source->next = source->buffer;
+	source->end = source->buffer + got;
+	return *source->next;
+}
+
+size_t byte_source_look(struct byte_source *source, const uint8_t **ret_bytes) {
+	size_t got = 1;
+	while (source->buffer && got > 0 && source->next == source->buffer) {
+		size_t held = (size_t)(source->end - source->buffer);
+		got = held < BYTE_SOURCE_BYTES ? read_some(source, source->buffer + held, BYTE_SOURCE_BYTES - held) : 0;
+		source->end += got;
+	}
+	*ret_bytes = source->next;
+	return (size_t)(source->end - source->next);
+}
