@@ -3,6 +3,7 @@
 #include "command.h"
 #include "import_read.h"
 #include "import_store.h"
+#include "interrupt.h"
 #include "progress.h"
 
 #include "base/cleanup.h"
@@ -62,8 +63,12 @@ static int on_span(void *context, const struct import_origin *origin, const stru
 	struct import *import = context;
 	ret_text[0] = 0;
 	import->error = import_store_add(import->store, origin, span);
-	if (import->bytes_total && import->read.spans % PROGRESS_SPANS == 0)
-		progress_update(&import->progress, import->read.source->bytes, import->bytes_total);
+	if (import->read.spans % PROGRESS_SPANS == 0) {
+		if (import->bytes_total)
+			progress_update(&import->progress, import->read.source->bytes, import->bytes_total);
+		if (interrupt_wanted())
+			return -EINTR;
+	}
 	/* That is about the span; nothing a store says is. */
 	return import->error == -EINVAL ? -EIO : import->error;
 }
@@ -102,9 +107,14 @@ static int read_source(struct import *import, struct byte_source *source) {
 	import->progress = progress_begin("importing", options->quiet);
 	int error = import_read(&import->read, import->format);
 	progress_end(&import->progress);
-	if (!error)
+	/* Ctrl-C also ends what feeds a pipe: its end is then not the end of the spans. */
+	if (!error && !interrupt_wanted())
 		return finish(import);
 	import_store_discard(import->store);
+	if (interrupt_wanted()) {
+		log_error(&import->context->log, "%s: interrupted: nothing of it is imported", import->name);
+		return EXIT_CODE_INTERRUPTED;
+	}
 	if (import->error)
 		return tell_store(import, import->error);
 	if (error == -ENOMEM) {
@@ -144,7 +154,7 @@ static void print_json(const struct context *context, const struct import *impor
 	json_text(&json, "schema", "import/1");
 	json_text(&json, "store", context->options->store);
 	json_open(&json, "files", '[');
-	for (size_t i = 0; i < context->options->file_count; i++) {
+	for (size_t i = 0; i < context->options->file_count && imports[i].file; i++) {
 		json_open(&json, NULL, '{');
 		json_text(&json, "file", imports[i].file);
 		json_text(&json, "format", import_format_name(imports[i].format));
@@ -159,7 +169,7 @@ static void print_json(const struct context *context, const struct import *impor
 
 static void print_text(const struct context *context, const struct import *imports) {
 	char text[UNITS_TEXT_BYTES];
-	for (size_t i = 0; i < context->options->file_count; i++)
+	for (size_t i = 0; i < context->options->file_count && imports[i].file; i++)
 		if (imports[i].imported)
 			printf("%s: %s spans imported\n", imports[i].name,
 			       units_format_count(imports[i].read.spans, text));
@@ -182,7 +192,7 @@ static int open_store(const struct context *context, struct import_store **ret_s
 static void import_all(const struct context *context, struct import_store *store, struct import *imports,
                        struct import_span *span, struct import_origin *origin, int *code) {
 	const struct options *options = context->options;
-	for (size_t i = 0; i < options->file_count; i++) {
+	for (size_t i = 0; i < options->file_count && !interrupt_wanted(); i++) {
 		struct import *import = &imports[i];
 		*import = (struct import){.context = context, .store = store, .file = options->files[i]};
 		import->read = (struct import_read){.keep_going = options->keep_going,

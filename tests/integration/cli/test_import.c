@@ -496,7 +496,7 @@ static void mistakes_name_line_and_column(void **state) {
 	    {"name,kind\n\"x\"y,z\n", "input:2:4: expected a comma or the end of the line after a closing quote"},
 	    {"name,kind\nx,funny\n", "input:2:3: expected internal, server"},
 	    {"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"W47/95gDgQPSabYzgT/GDA==\"}]}]}]}",
-	     "input:1:56: expected 32 hexadecimal digits"},
+	     "input:1:55: expected 32 hexadecimal digits"},
 	    {"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[]}", "found the end of the input"},
 	    {"{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{}]}]}]}", "expected a trace id in every span"},
 	};
