@@ -2,6 +2,7 @@
 /* latency: how often, how long, how spread, per span name. */
 #include "command.h"
 #include "latency.h"
+#include "latency_groups.h"
 #include "sketch.h"
 #include "table.h"
 
@@ -17,6 +18,8 @@
 static const char help[] = "  spanring-analyze latency STORE\n"
                            "  spanring-analyze latency STORE --exact\n"
                            "  spanring-analyze latency STORE --name 'http.*' --since 10m --sort p99\n"
+                           "  spanring-analyze latency STORE --group-by name,attr.http.route --top 20\n"
+                           "  spanring-analyze latency STORE --name checkout --interval 10s --csv\n"
                            "  spanring-analyze latency STORE --json | jq '.names[] | [.name, .p99_ns]'\n"
                            "\n"
                            "For each span name: how many spans, how many with status error, total time,\n"
@@ -40,11 +43,17 @@ static const char help[] = "  spanring-analyze latency STORE\n"
                            "shows fewer columns; --json has them all.\n"
                            "\n"
                            "Options\n"
+                           "  --group-by LIST  groups instead of names: name, service, status, kind, pid,\n"
+                           "                   attr.KEY, bucket(attr.KEY,100), with commas between; the\n"
+                           "                   first 1000 groups have a row, all later ones are (other)\n"
+                           "  --interval D     a row per step of time, like 10s, in which spans started;\n"
+                           "                   with --group-by per step and group\n"
+                           "  --csv            as comma-separated values\n"
                            "  --exact          read the records\n"
                            "  --sort KEY       total (default), count, errors, mean, stddev, min, p50, p90,\n"
                            "                   p95, p99, p999, max, self or name; figures fall, names\n"
                            "                   rise\n"
-                           "  -n, --limit N    only the first N names (default: all)\n"
+                           "  -n, --limit N    only the first N (default: all); --top N is the same\n"
                            "  --where EXPR     only spans of which it is true, like 'status = error and\n"
                            "                   attr.http.route = \"/x\"': see help where\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
@@ -370,6 +379,8 @@ static int answer(struct latency *latency, size_t key) {
 
 static int run(const struct context *context) {
 	struct latency latency = {.query = {0}};
+	if (context->options->group_by || context->options->interval_ns || context->options->csv)
+		return latency_groups_run(context);
 	const char *word = context->options->sort ? context->options->sort : "total";
 	size_t key = 0;
 	while (key < sizeof(sort_words) / sizeof(sort_words[0]) && strcmp(sort_words[key], word) != 0)
@@ -397,6 +408,6 @@ const struct command command_latency = {
     .summary = "count, errors, mean and percentiles per span name",
     .help = help,
     .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT | OPTION_SORT |
-               OPTION_EXACT,
+               OPTION_EXACT | OPTION_GROUPS,
     .run = run,
 };

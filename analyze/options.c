@@ -38,6 +38,9 @@ enum option_id {
 	ID_FROM,
 	ID_INTO,
 	ID_KEEP_GOING,
+	ID_TOP,
+	ID_GROUP_BY,
+	ID_INTERVAL,
 	ID_HELP
 };
 
@@ -63,12 +66,15 @@ static const struct option_word words[] = {
     [ID_LAST] = {"--last", 0, true, OPTION_LAST},
     [ID_EXACT] = {"--exact", 0, false, OPTION_EXACT},
     [ID_WHERE] = {"--where", 0, true, OPTION_WHERE},
-    [ID_CSV] = {"--csv", 0, false, OPTION_SQL},
+    [ID_CSV] = {"--csv", 0, false, OPTION_SQL | OPTION_GROUPS},
     [ID_DEADLINE] = {"--deadline", 0, true, OPTION_SQL},
     [ID_MEMORY] = {"--memory", 0, true, OPTION_SQL},
     [ID_FROM] = {"--from", 0, true, OPTION_IMPORT},
     [ID_INTO] = {"--into", 0, true, OPTION_IMPORT},
     [ID_KEEP_GOING] = {"--keep-going", 0, false, OPTION_IMPORT},
+    [ID_TOP] = {"--top", 0, true, OPTION_GROUPS},
+    [ID_GROUP_BY] = {"--group-by", 0, true, OPTION_GROUPS},
+    [ID_INTERVAL] = {"--interval", 0, true, OPTION_GROUPS},
     [ID_HELP] = {"--help", 'h', false, 0},
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
@@ -116,6 +122,12 @@ static int take_last(struct parser *parser, const char *value) {
 	parser->options->last = last;
 	parser->options->has_last = true;
 	return 0;
+}
+
+static int take_interval(struct parser *parser, const char *value) {
+	if (units_parse_duration(value, &parser->options->interval_ns) == 0 && parser->options->interval_ns > 0)
+		return 0;
+	return refuse(parser, "--interval '%s': give a duration, like 10s or 5m", value);
 }
 
 static int take_color(struct parser *parser, const char *value) {
@@ -167,11 +179,18 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 	case ID_EXACT:
 		options->exact = true;
 		return 0;
-	case ID_WHERE:
-		options->where = value;
+	case ID_TOP:
+		return take_limit(parser, value);
+	case ID_GROUP_BY:
+		options->group_by = value;
 		return 0;
+	case ID_INTERVAL:
+		return take_interval(parser, value);
 	case ID_CSV:
 		options->csv = true;
+		return 0;
+	case ID_WHERE:
+		options->where = value;
 		return 0;
 	case ID_DEADLINE:
 		if (units_parse_duration(value, &options->deadline_ns) == 0 && options->deadline_ns > 0)
@@ -292,6 +311,8 @@ static int place_plain(struct parser *parser, bool takes_trace) {
 		options->store = getenv("SPANRING_STORE");
 	if (!options->store || !*options->store)
 		return refuse(parser, "which store? Give a store directory or a segment file, or set SPANRING_STORE");
+	if (options->json && options->csv)
+		return refuse(parser, "--json or --csv, not both");
 	if (options->since_wall_ns && options->until_wall_ns && options->since_wall_ns >= options->until_wall_ns)
 		return refuse(parser, "--since is not before --until: no span can match");
 	return 0;

@@ -25,6 +25,7 @@
 #define OPTION_EXACT (1u << 19)           /* --exact */
 #define OPTION_WHERE (1u << 20)           /* --where */
 #define OPTION_IMPORT (1u << 24)          /* --from, --into, --keep-going; the plain words are files */
+#define OPTION_GROUPS (1u << 21)          /* --group-by, --interval, --csv */
 
 #define OPTION_SQL (1u << 28) /* the last plain word is a statement; --csv, --deadline, --memory */
 
@@ -44,6 +45,8 @@ struct options {
 	const char *const *files; /* what store is to get */
 	size_t file_count;
 	bool keep_going;
+	const char *group_by;
+	uint64_t interval_ns;   /* 0: none */
 	uint64_t since_wall_ns; /* 0: none */
 	uint64_t until_wall_ns;
 	uint64_t limit;

@@ -146,6 +146,128 @@ static void mistakes_are_pointed_at(void **state) {
 	}
 }
 
+/* --- groups ------------------------------------------------------------------------------------------------------ */
+
+static struct child_result ask_groups(const char *group_by, const char *interval, const char *form) {
+	static const char *const environment[] = {"LC_ALL=C.UTF-8", "COLUMNS=80", "TERM=xterm", NULL};
+	const char *argv[12] = {program, "latency", scratch.store, form};
+	size_t count = 4;
+	if (group_by) {
+		argv[count++] = "--group-by";
+		argv[count++] = group_by;
+	}
+	if (interval) {
+		argv[count++] = "--interval";
+		argv[count++] = interval;
+	}
+	return child_run(argv, environment);
+}
+
+static int by_u64(const void *a, const void *b) {
+	uint64_t left = *(const uint64_t *)a;
+	uint64_t right = *(const uint64_t *)b;
+	return left < right ? -1 : left > right;
+}
+
+/* One span a millisecond: a hundred in each step, with the percentiles of their sorted durations. */
+static void steps_have_their_spans(void **state) {
+	struct child_result result = ask_groups(NULL, "100ms", "--csv");
+	const char *line = result.out;
+	(void)state;
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	assert_int_equal(occurrences(result.out, "\r\n"), 1 + 1 + 10 + 1);
+	for (uint32_t step = 0; step < 10; step++) {
+		uint64_t sorted[100];
+		uint64_t total = 0;
+		uint64_t start_ns = CLI_WALL_OFFSET_NS + CLI_INDEX_START_NS + step * UINT64_C(100000000);
+		char wanted[128];
+		char tail[128];
+		for (uint32_t i = 0; i < 100; i++) {
+			sorted[i] = cli_index_duration(100 * step + i);
+			total += sorted[i];
+		}
+		qsort(sorted, 100, sizeof(sorted[0]), by_u64);
+		(void)snprintf(wanted, sizeof(wanted), "\r\n%lu,100,1,%lu,", (unsigned long)start_ns,
+		               (unsigned long)total);
+		line = strstr(line, wanted);
+		if (!line)
+			fail_msg("no %s in %s", wanted, result.out);
+		(void)snprintf(tail, sizeof(tail), ",%lu,%lu,%lu,%lu,%lu,%lu,%lu\r\n", (unsigned long)sorted[0],
+		               (unsigned long)sorted[49], (unsigned long)sorted[89], (unsigned long)sorted[94],
+		               (unsigned long)sorted[98], (unsigned long)sorted[99], (unsigned long)sorted[99]);
+		if (!strstr(line, tail))
+			fail_msg("no %s in %s", tail, line);
+	}
+	child_result_free(&result);
+}
+
+static void groups_are_told_apart(void **state) {
+	static const struct {
+		const char *group_by;
+		const char *words;
+	} cases[] = {
+	    {"service,status", "\nindexer,error,10,10,"},
+	    {"service,status", "\nfrontend,error,1,1,10900000,"},
+	    {"kind", "\nclient,2,1,11400000,"},
+	    {"pid", "\n100,4,1,"},
+	    {"attr.db.rows", "\n12,1,1,10900000,"},
+	    {"bucket(attr.db.rows,5),name", "\n10,query,1,1,10900000,"},
+	    {"bucket(attr.db.ratio,0.2)", "\n0.2,1,1,"},
+	    {"attr.http.route", "\n/users,1,0,12340000,"},
+	    {"attr.http.route", "\n,1005,11,"},
+	    {"attr.db.cached", "\nfalse,1,1,"},
+	    {"attr.user.id", "\n-7,1,0,1002000,"},
+	    {"attr.db.statement", "\n\"SELECT \"\"x\"\"\x1b[2J FROM users\",1,1,"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct child_result result = ask_groups(cases[i].group_by, NULL, "--csv");
+		if (result.exit_code != EXIT_CODE_OK || !strstr(result.out, cases[i].words))
+			fail_msg("%s: exit %d: %s%s", cases[i].group_by, result.exit_code, result.err, result.out);
+		child_result_free(&result);
+	}
+	struct child_result result = ask_groups("attr.db.rows", NULL, "--json");
+	assert_non_null(strstr(result.out, "\"schema\": \"latency-groups/1\""));
+	assert_non_null(strstr(result.out, "\"attr.db.rows\": 12"));
+	assert_non_null(strstr(result.out, "\"attr.db.rows\": null"));
+	child_result_free(&result);
+}
+
+/* A step for each span, and more steps than there is room for: the last three spans come too late. */
+static void groups_without_room_are_others(void **state) {
+	struct child_result result = ask_groups("name", "500us", "--csv");
+	(void)state;
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	assert_int_equal(occurrences(result.out, "\r\n"), 1 + 1000 + 1);
+	assert_int_equal(occurrences(result.out, "index file"), 1000);
+	assert_int_equal(occurrences(result.out, "\n(other),,6,1,"), 1);
+	child_result_free(&result);
+	result = ask_groups(NULL, "500us", "--color=never");
+	assert_non_null(strstr(result.out, "more than 1000 groups"));
+	child_result_free(&result);
+}
+
+static void groups_are_refused(void **state) {
+	static const char *const cases[] = {"nome",
+	                                    "",
+	                                    "name,",
+	                                    "attr.",
+	                                    "bucket(attr.x)",
+	                                    "bucket(name,5)",
+	                                    "bucket(attr.x,0)",
+	                                    "name,kind,pid,status,service,attr.x"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct child_result result = ask_groups(cases[i], NULL, "--csv");
+		if (result.exit_code != EXIT_CODE_USAGE || !strstr(result.err, "--group-by") || result.out[0])
+			fail_msg("%s: exit %d: %s", cases[i], result.exit_code, result.err);
+		child_result_free(&result);
+	}
+	struct child_result result = ask_groups("name", "5", "--csv");
+	assert_int_equal(result.exit_code, EXIT_CODE_USAGE);
+	child_result_free(&result);
+}
+
 static int make_store(void **state) {
 	(void)state;
 	program = child_program("spanring-analyze");
@@ -168,6 +290,10 @@ int main(void) {
 	    cmocka_unit_test(every_command_takes_it),
 	    cmocka_unit_test(self_time_is_of_whole_traces),
 	    cmocka_unit_test(mistakes_are_pointed_at),
+	    cmocka_unit_test(steps_have_their_spans),
+	    cmocka_unit_test(groups_are_told_apart),
+	    cmocka_unit_test(groups_without_room_are_others),
+	    cmocka_unit_test(groups_are_refused),
 	};
 	return cmocka_run_group_tests_name("analyze_query", tests, make_store, remove_store);
 }
