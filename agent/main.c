@@ -10,6 +10,7 @@
 #include "agent/settings/reload.h"
 #include "base/errs.h"
 #include "base/log_limit.h"
+#include "base/suggest.h"
 #include "lifecycle.h"
 
 #include <spanring/version.h>
@@ -66,6 +67,53 @@ static int say_help(void) {
 	return say("");
 }
 
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *word) {
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(word, commands[i].word) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static int refuse_command(const struct log *log, const char *word) {
+	const char *words[COMMANDS];
+	for (size_t i = 0; i < COMMANDS; i++)
+		words[i] = commands[i].word;
+	const char *near = suggest_nearest(word, words, COMMANDS);
+	if (near)
+		log_error(log, "unknown command \"%s\"; did you mean %s?", word, near);
+	else
+		log_error(log,
+		          "unknown command \"%s\"; give run, record, config, reload, status, top, ps or ctl, or see "
+		          "spanring-agent --help",
+		          word);
+	return EXIT_CODE_USAGE;
+}
+
+static int say_help_of(const struct command *command) {
+	return command->id == CONFIG_CTL ? say(ctl_help()) : say_help();
+}
+
+static int help(const struct log *log, const char *word) {
+	const struct command *command = word ? find_command(word) : NULL;
+	if (word && !command)
+		return refuse_command(log, word);
+	return command ? say_help_of(command) : say_help();
+}
+
+static int run_command(const struct command *command, int argc, char **argv, struct log *log) {
+	static struct config config; /* large: two paths */
+	int rc = config_parse(command->id, argc, argv, log, &config);
+	if (rc != 0)
+		return rc < 0 ? EXIT_CODE_USAGE : say_help_of(command);
+	static struct log_limit limit = LOG_LIMIT_INIT;
+	bool collects = command->id == CONFIG_RUN || command->id == CONFIG_RECORD;
+	config_log(&config, log);
+	log->limit = collects ? &limit : NULL;
+	return command->run(&config, log);
+}
+
 int main(int argc, char **argv) {
 	struct log log = {.program = "spanring-agent", .level = LOG_LEVEL_INFO, .journal = log_is_journal()};
 	if (argc < 2) {
@@ -74,26 +122,11 @@ int main(int argc, char **argv) {
 		    "no command; give run, record, config, reload, status, top, ps or ctl, or see spanring-agent --help");
 		return EXIT_CODE_USAGE;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
-		return say_help();
-	if (strcmp(argv[1], "--version") == 0)
+	const char *word = argv[1];
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
+		return help(&log, argc > 2 ? argv[2] : NULL);
+	if (strcmp(word, "--version") == 0)
 		return say("spanring-agent " SPANRING_VERSION_STRING "\n");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(argv[1], commands[i].word) != 0)
-			continue;
-		static struct config config; /* large: two paths */
-		int rc = config_parse(commands[i].id, argc - 1, argv + 1, &log, &config);
-		if (rc != 0)
-			return rc < 0 ? EXIT_CODE_USAGE : commands[i].id == CONFIG_CTL ? say(ctl_help()) : say_help();
-		static struct log_limit limit = LOG_LIMIT_INIT;
-		bool collects = commands[i].id == CONFIG_RUN || commands[i].id == CONFIG_RECORD;
-		config_log(&config, &log);
-		log.limit = collects ? &limit : NULL;
-		return commands[i].run(&config, &log);
-	}
-	log_error(
-	    &log,
-	    "unknown command \"%s\"; give run, record, config, reload, status, top, ps or ctl, or see spanring-agent --help",
-	    argv[1]);
-	return EXIT_CODE_USAGE;
+	const struct command *command = find_command(word);
+	return command ? run_command(command, argc - 1, argv + 1, &log) : refuse_command(&log, word);
 }

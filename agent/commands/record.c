@@ -223,12 +223,15 @@ static int collect_and_close(struct agent *agent, struct child *child, int signa
 	if (code == EXIT_CODE_OK)
 		code = agent_drain(agent);
 	uint64_t spans = agent->figures.spans;
+	bool none_traced = agent->figures.producers_ended == 0 && living == 0;
 	const struct config *config = agent->config;
 	const struct log *log = agent->log;
 	int closed = agent_close(agent);
 	if (code == EXIT_CODE_OK)
 		code = closed;
 	char count[UNITS_TEXT_BYTES];
+	if (code == EXIT_CODE_OK && none_traced)
+		log_warning(log, "nothing recorded: no program of the command began a span through libspanring");
 	if (code == EXIT_CODE_OK)
 		log_info(log, "%s spans stored in %s", units_format_count(spans, count), config->store);
 	return code;
@@ -269,7 +272,10 @@ static int exit_status(const struct child *child) {
 }
 
 static int refuse_command(const struct config *config, const struct log *log, int error) {
-	log_error(log, "%s: %s", config->command[0], strerror(error));
+	const char *remedy = error == ENOENT   ? "; is it misspelt, or not in PATH?"
+	                     : error == EACCES ? "; is it a program, and executable for you?"
+	                                       : "";
+	log_error(log, "%s: %s%s", config->command[0], strerror(error), remedy);
 	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
