@@ -18,9 +18,9 @@ spanring_target(spanring-test-agent)
 
 get_target_property(analyze_sources spanring-analyze SOURCES)
 list(TRANSFORM analyze_sources PREPEND ${PROJECT_SOURCE_DIR}/analyze/)
+get_target_property(analyze_libraries spanring-analyze LINK_LIBRARIES)
 add_executable(spanring-test-analyze ${analyze_sources})
-target_link_libraries(spanring-test-analyze PRIVATE
-  spanring::kernels spanring::sql spanring::store spanring::ring_reader spanring::base m)
+target_link_libraries(spanring-test-analyze PRIVATE ${analyze_libraries})
 spanring_faulty(spanring-test-analyze)
 spanring_target(spanring-test-analyze)
 
