@@ -585,6 +585,34 @@ static void a_request_by_the_specification(void **state) {
 	child_result_free(&result);
 }
 
+/* Values within one another, and every way to write a character. */
+static void values_within_values(void **state) {
+	static const char text[] =
+	    "{\"trace_id\":\"" TRACE "\",\"span_id\":\"eee19b7ec3c1b174\",\"name\":\"a\",\"start\":"
+	    "\"1970-01-01T00:00:01.000000002Z\",\"end\":\"1970-01-01T01:00:02+01:00\",\"attributes\":{\"m\":{\"a\":{\"b\":[1,"
+	    "[true]]},\"c\":-0.5e1},\"e\":[],\"f\":{},\"n\":null,\"u\":\"\\u00e9\\ud83d\\ude00\\ud83dx\\udc00\\/\"},"
+	    "\"heap_allocated_bytes\":17,\"heap_net_bytes\":\"-1\"}\n";
+	static const char *const attributes[] = {"m.a.b.0 = 2:0000000000000001",
+	                                         "m.a.b.1.0 = 1:0000000000000001",
+	                                         "m.c = 4:c014000000000000",
+	                                         "e = '[]'",
+	                                         "f = '{}'",
+	                                         "u = '\xc3\xa9\xf0\x9f\x98\x80\xef\xbf\xbdx\xef\xbf\xbd/'"};
+	static struct lines expected;
+	static struct lines found;
+	char path[SCRATCH_PATH_BYTES];
+	(void)state;
+	write_file(path, text);
+	expect((const char *[]){"import", "--into", scratch.store, path, NULL}, 0, "taken for jsonl");
+	line(&expected, "S " TRACE " eee19b7ec3c1b174 0000000000000000 1000000002 999999998 'a' '' 0 0 0 ''");
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
+		line(&expected, "A eee19b7ec3c1b174 0 %s", attributes[i]);
+	read_store(scratch.store, &found);
+	check_equal(&expected, &found);
+	free_lines(&expected);
+	free_lines(&found);
+}
+
 /* More than a batch was committed, and still nothing shows; the next writer clears up. */
 static void killed_on_the_way(void **state) {
 	static const char *const environment[] = {NULL};
@@ -656,6 +684,7 @@ int main(void) {
 	    cmocka_unit_test_setup_teardown(mistakes_name_line_and_column, make, clear),
 	    cmocka_unit_test_setup_teardown(what_is_sound_goes_on, make, clear),
 	    cmocka_unit_test_setup_teardown(a_request_by_the_specification, make, clear),
+	    cmocka_unit_test_setup_teardown(values_within_values, make, clear),
 	    cmocka_unit_test_setup_teardown(killed_on_the_way, make, clear),
 	    cmocka_unit_test_setup_teardown(a_store_that_is_written_is_refused, make, clear),
 	    cmocka_unit_test_setup_teardown(wrong_words, make, clear),
