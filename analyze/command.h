@@ -29,6 +29,8 @@ struct command {
 
 extern const struct command command_audit;
 extern const struct command command_import;
+extern const struct command command_errors;
+extern const struct command command_histogram;
 extern const struct command command_info;
 extern const struct command command_latency;
 extern const struct command command_memory;

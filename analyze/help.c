@@ -10,8 +10,9 @@
 #include <string.h>
 
 const struct command *const help_commands[] = {&command_info,  &command_latency,    &command_memory, &command_slowest,
-                                               &command_trace, &command_unfinished, &command_audit,  &command_verify,
-                                               &command_rings, &command_sql,        &command_import};
+                                               &command_trace, &command_unfinished, &command_errors, &command_histogram,
+                                               &command_audit, &command_verify,     &command_rings,  &command_sql,
+                                               &command_import};
 const size_t help_command_count = sizeof(help_commands) / sizeof(help_commands[0]);
 
 struct topic {

@@ -284,6 +284,18 @@ static int place_files(struct parser *parser) {
 	return 0;
 }
 
+/* NAME and STORE in this order, or NAME alone; what is left is a store or nothing. */
+static int take_name(struct parser *parser) {
+	if (parser->plain_count == 0)
+		return refuse(parser, "which spans? Give a name and a store: spanring-analyze histogram NAME STORE");
+	if (parser->plain_count > 2)
+		return refuse(parser, "unexpected word '%.40s': one name and one store", parser->plain[2]);
+	parser->options->name = parser->plain[0];
+	parser->plain[0] = parser->plain[1];
+	parser->plain_count--;
+	return 0;
+}
+
 static int place_plain(struct parser *parser, bool takes_trace) {
 	struct options *options = parser->options;
 	const char **plain = parser->plain;
@@ -343,6 +355,8 @@ int options_parse(int argc, char **argv, uint32_t allowed, bool takes_trace, str
 	options.files = (const char *const *)argv;
 	if (!options.help) {
 		int rc = allowed & OPTION_SQL ? take_statement(&parser) : 0;
+		if (allowed & OPTION_NAME_WORD)
+			rc = take_name(&parser);
 		if (rc == 0)
 			rc = allowed & OPTION_IMPORT ? place_files(&parser) : place_plain(&parser, takes_trace);
 		if (rc != 0)

@@ -25,6 +25,7 @@
 #define OPTION_EXACT (1u << 19)           /* --exact */
 #define OPTION_WHERE (1u << 20)           /* --where */
 #define OPTION_IMPORT (1u << 24)          /* --from, --into, --keep-going; the plain words are files */
+#define OPTION_NAME_WORD (1u << 22)       /* one of the plain words is a glob of names, and comes first */
 #define OPTION_GROUPS (1u << 21)          /* --group-by, --interval, --csv */
 
 #define OPTION_SQL (1u << 28) /* the last plain word is a statement; --csv, --deadline, --memory */

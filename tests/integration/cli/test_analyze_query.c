@@ -5,9 +5,11 @@
 #include "support/child.h"
 #include "support/cmocka.h"
 #include "support/scratch.h"
+#include "support/seed.h"
 
 #include "base/errs.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -268,6 +270,100 @@ static void groups_are_refused(void **state) {
 	child_result_free(&result);
 }
 
+/* --- errors and histogram ---------------------------------------------------------------------------------------- */
+
+static void errors_have_their_newest_traces(void **state) {
+	struct child_result result = ask("errors", "duration >= 0");
+	const char *index = strstr(result.out, "\"name\": \"index file\"");
+	(void)state;
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	assert_non_null(strstr(result.out, "\"error_count\": 11"));
+	assert_non_null(index);
+	assert_non_null(strstr(index, "\"count\": 1000"));
+	assert_non_null(strstr(index, "\"errors\": 10"));
+	/* the last that failed is number 900, then 800 and 700 */
+	const char *first = strstr(index, "b000000000000384c000000000000384");
+	const char *second = strstr(index, "b000000000000320c000000000000320");
+	const char *third = strstr(index, "b0000000000002bcc0000000000002bc");
+	assert_true(first && second && third && first < second && second < third);
+	assert_null(strstr(result.out, "b000000000000258c000000000000258"));
+	assert_non_null(strstr(result.out, CLI_TRACE_A));
+	child_result_free(&result);
+	result = ask("errors", "name = authenticate");
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	assert_non_null(strstr(result.out, "\"names\": []"));
+	child_result_free(&result);
+}
+
+static void histograms_count_each_span(void **state) {
+	static const char *const environment[] = {"LC_ALL=C.UTF-8", "COLUMNS=80", "TERM=xterm", NULL};
+	const char *argv[] = {program, "histogram", "index*", scratch.store, "--json", NULL};
+	struct child_result result = child_run(argv, environment);
+	uint64_t sorted[CLI_INDEX_SPANS];
+	uint64_t counted = 0;
+	char wanted[64];
+	(void)state;
+	for (uint32_t i = 0; i < CLI_INDEX_SPANS; i++)
+		sorted[i] = cli_index_duration(i);
+	qsort(sorted, CLI_INDEX_SPANS, sizeof(sorted[0]), by_u64);
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	(void)snprintf(wanted, sizeof(wanted), "\"p99_ns\": %lu", (unsigned long)sorted[989]);
+	assert_non_null(strstr(result.out, wanted));
+	const char *at = strstr(result.out, "\"steps\"");
+	assert_non_null(at);
+	while ((at = strstr(at, "\"from_ns\": ")) != NULL) {
+		uint64_t from = strtoull(at + 11, NULL, 10);
+		uint64_t to = strtoull(strstr(at, "\"to_ns\": ") + 9, NULL, 10);
+		uint64_t count = strtoull(strstr(at, "\"count\": ") + 9, NULL, 10);
+		uint64_t inside = 0;
+		for (uint32_t i = 0; i < CLI_INDEX_SPANS; i++)
+			inside += sorted[i] >= from && sorted[i] <= to;
+		assert_int_equal(count, inside);
+		counted += count;
+		at++;
+	}
+	assert_int_equal(counted, CLI_INDEX_SPANS);
+	child_result_free(&result);
+	argv[4] = NULL;
+	result = child_run(argv, environment);
+	assert_non_null(strstr(result.out, "  p50 "));
+	assert_non_null(strstr(result.out, "1,000 spans that ended and match"));
+	child_result_free(&result);
+	const char *nothing[] = {program, "histogram", NULL};
+	result = child_run(nothing, environment);
+	assert_int_equal(result.exit_code, EXIT_CODE_USAGE);
+	assert_non_null(strstr(result.err, "which spans?"));
+	child_result_free(&result);
+}
+
+/* At whatever moment Ctrl-C comes: the whole answer, or nothing of it. */
+static void an_interrupt_leaves_nothing_half(void **state) {
+	static const char *const environment[] = {"LC_ALL=C.UTF-8", "COLUMNS=80", "TERM=xterm", NULL};
+	const char *argv[] = {program,
+	                      "latency",
+	                      scratch.store,
+	                      "--exact",
+	                      "--json",
+	                      "--where",
+	                      "attr.db.rows or unfinished or duration > 0",
+	                      NULL};
+	struct child_result whole = child_run(argv, environment);
+	struct seed seed = seed_start("interrupt");
+	(void)state;
+	for (unsigned round = 0; round < 10 + seed_rounds(20); round++) {
+		struct child child = child_start(argv, environment);
+		for (uint64_t spin = seed_below(&seed, 400); spin > 0; spin--)
+			(void)sched_yield();
+		child_signal(&child, SIGINT);
+		struct child_result result = child_finish(&child);
+		bool all = result.exit_code == EXIT_CODE_OK && strcmp(result.out, whole.out) == 0;
+		if (!all && (result.exit_code != EXIT_CODE_INTERRUPTED || result.out[0] || result.err[0]))
+			fail_msg("exit %d, %zu bytes: %s", result.exit_code, strlen(result.out), result.err);
+		child_result_free(&result);
+	}
+	child_result_free(&whole);
+}
+
 static int make_store(void **state) {
 	(void)state;
 	program = child_program("spanring-analyze");
@@ -294,6 +390,9 @@ int main(void) {
 	    cmocka_unit_test(groups_are_told_apart),
 	    cmocka_unit_test(groups_without_room_are_others),
 	    cmocka_unit_test(groups_are_refused),
+	    cmocka_unit_test(errors_have_their_newest_traces),
+	    cmocka_unit_test(histograms_count_each_span),
+	    cmocka_unit_test(an_interrupt_leaves_nothing_half),
 	};
 	return cmocka_run_group_tests_name("analyze_query", tests, make_store, remove_store);
 }
