@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verify: is every byte of the store what was written? */
 #include "command.h"
+#include "interrupt.h"
 #include "query.h"
 #include "table.h"
 
@@ -109,14 +110,23 @@ static int print_table(const struct verification *verification) {
 	return table.cell_count ? table_print(&table, &verification->query->context->terminal, stdout) : 0;
 }
 
+static int show_progress(void *context, uint64_t done, uint64_t total) {
+	progress_update(context, done, total);
+	return interrupt_wanted() ? -ECANCELED : 0;
+}
+
 static int run(const struct context *context) {
 	struct query query;
 	int code = query_open(&query, context);
 	if (code != EXIT_CODE_OK)
 		return code;
 	struct progress progress = progress_begin("verifying", context->options->quiet);
-	int rc = store_reader_verify(query.reader, progress_update, &progress);
+	int rc = store_reader_verify(query.reader, show_progress, &progress);
 	progress_end(&progress);
+	if (rc == -ECANCELED) {
+		query_close(&query);
+		return EXIT_CODE_INTERRUPTED;
+	}
 	struct verification verification = {.query = &query};
 	verification.damage = store_reader_damage(query.reader, &verification.damage_count);
 	bool named = verification.damage_count > 0;

@@ -194,8 +194,8 @@ int store_reader_segment_rollups(struct store_reader *reader, size_t segment,
                                                   const struct store_rollup *rollup),
                                  void *context);
 
-/* Check everything: SQLite integrity, every checksum, every row decoded, seal rows against counts. Damage is named in store_reader_damage. */
-int store_reader_verify(struct store_reader *reader, void (*on_progress)(void *context, uint64_t done, uint64_t total),
+/* Check everything: SQLite integrity, every checksum, every row decoded, seal rows against counts. Damage is named in store_reader_damage. on_progress (may be NULL) ends it with what it returns, if not 0. */
+int store_reader_verify(struct store_reader *reader, int (*on_progress)(void *context, uint64_t done, uint64_t total),
                         void *context);
 
 #endif

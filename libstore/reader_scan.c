@@ -346,27 +346,28 @@ static void check_seal(const struct segment_walk *walk) {
 }
 
 struct verify {
-	void (*on_progress)(void *context, uint64_t done, uint64_t total);
+	int (*on_progress)(void *context, uint64_t done, uint64_t total);
 	void *context;
+	int stopped; /* what on_progress returned */
 };
 
 static int ignore_batch(void *context, const struct store_columns *columns) {
-	(void)context;
+	const struct verify *verify = context;
 	(void)columns;
-	return 0;
+	return verify->stopped;
 }
 
 static void pass_progress(void *context, uint64_t done, uint64_t total) {
-	const struct verify *verify = context;
-	if (verify->on_progress)
-		verify->on_progress(verify->context, done, total);
+	struct verify *verify = context;
+	if (verify->on_progress && !verify->stopped)
+		verify->stopped = verify->on_progress(verify->context, done, total);
 }
 
-int store_reader_verify(struct store_reader *reader, void (*on_progress)(void *context, uint64_t done, uint64_t total),
+int store_reader_verify(struct store_reader *reader, int (*on_progress)(void *context, uint64_t done, uint64_t total),
                         void *context) {
 	struct reader_segment *segments = reader->segments.items;
 	const struct store_segment_view *views = reader->views.items;
-	struct verify verify = {on_progress, context};
+	struct verify verify = {on_progress, context, 0};
 	struct store_scan scan = {
 	    .columns = STORE_COLUMNS_ALL, .on_batch = ignore_batch, .on_progress = pass_progress, .context = &verify};
 	for (size_t i = 0; i < reader->segments.count; i++) {

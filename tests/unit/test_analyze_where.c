@@ -12,6 +12,7 @@
 #include <spanring/record.h>
 
 #include <fnmatch.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +55,7 @@ static void add_attribute(struct world *world, struct seed *seed, uint32_t row) 
 	struct store_attribute *attribute = &world->attributes[side][at];
 	if (at == ATTRIBUTES_MAX || columns->text_bytes + 16 > TEXT_BYTES)
 		return;
-	double real = (double)seed_below(seed, 20) / 2;
+	double real = seed_below(seed, 9) ? (double)seed_below(seed, 20) / 2 : (double)NAN;
 	*attribute = (struct store_attribute){.trace_lo = world->trace_lo[row],
 	                                      .span_id = world->span_id[row],
 	                                      .key = KEY_FIRST + (uint32_t)seed_below(seed, KEYS),
