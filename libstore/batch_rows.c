@@ -61,7 +61,7 @@ int batch_rows_put(struct db_statement *const inserts[SCHEMA_TABLES], uint64_t i
 	return error ? error : put_columns(inserts[SCHEMA_COLUMN_BLOB], id, encoded);
 }
 
-int batch_rows_get_column(struct db_statement *select, struct segment_batch *batch, uint32_t column) {
+int batch_rows_fetch_column(struct db_statement *select, struct segment_batch *batch, uint32_t column) {
 	const struct segment_column *place = &batch->columns[column];
 	struct format_column_bytes *encoded = &batch->encoded.columns[column];
 	if (!place->bytes)
@@ -80,5 +80,17 @@ int batch_rows_get_column(struct db_statement *select, struct segment_batch *bat
 	} else {
 		encoded->data = batch->small + place->small_offset;
 	}
-	return checksum64(encoded->data, encoded->bytes, 0) == place->checksum ? 0 : ERR_DAMAGED;
+	return 0;
+}
+
+int batch_rows_check_column(const struct segment_batch *batch, uint32_t column) {
+	const struct format_column_bytes *encoded = &batch->encoded.columns[column];
+	if (!encoded->bytes)
+		return 0;
+	return checksum64(encoded->data, encoded->bytes, 0) == batch->columns[column].checksum ? 0 : ERR_DAMAGED;
+}
+
+int batch_rows_get_column(struct db_statement *select, struct segment_batch *batch, uint32_t column) {
+	int error = batch_rows_fetch_column(select, batch, column);
+	return error ? error : batch_rows_check_column(batch, column);
 }

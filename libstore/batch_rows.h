@@ -22,5 +22,8 @@ int batch_rows_put(struct db_statement *const inserts[SCHEMA_TABLES], uint64_t i
 
 /* One column into batch->encoded, checked against the directory; it is valid until the statement is used again. */
 int batch_rows_get_column(struct db_statement *select, struct segment_batch *batch, uint32_t column);
+/* The same in two steps: what was fetched is not checked yet, and may be copied before it is. */
+int batch_rows_fetch_column(struct db_statement *select, struct segment_batch *batch, uint32_t column);
+int batch_rows_check_column(const struct segment_batch *batch, uint32_t column);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/errs.h"
 #include "decoder.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,10 @@ uint32_t decode_needs(uint32_t wanted) {
 	for (size_t i = 0; i < sizeof(by_site) / sizeof(by_site[0]); i++)
 		if (wanted & by_site[i].wanted)
 			needs |= by_site[i].column | BIT(SITE);
+	if (wanted & STORE_IN_SITE_ORDER)
+		needs |= BIT(SITE);
+	if (wanted & STORE_COLUMN_PARENT_ROW)
+		needs |= BIT(PARENT);
 	if (wanted & STORE_COLUMN_TRACE)
 		needs |= BIT(TRACE);
 	if (wanted & STORE_COLUMN_START)
@@ -121,6 +126,11 @@ static int decode_trace(struct decoder *decoder, const struct format_batch *enco
 	return row == decoder->span_count ? 0 : ERR_DAMAGED;
 }
 
+/* The row that a zigzag distance leads back to; one outside of the batch is at least BATCH_SPANS_MAX. */
+static inline uint32_t row_at(uint32_t row, uint32_t zigzag) {
+	return row - (zigzag >> 1 ^ (0u - (zigzag & 1)));
+}
+
 static int decode_parent_codes(struct decoder *decoder, const struct format_batch *encoded) {
 	uint32_t count = decoder->span_count;
 	int error = decode_start(decoder, encoded, FORMAT_COLUMN_PARENT, FORMAT_TRANSFORM_ROW_DISTANCE);
@@ -135,16 +145,16 @@ static int decode_parent_codes(struct decoder *decoder, const struct format_batc
 	error = plane_get_u64(decoder->planes, decoder->exceptions, decoder->exception_count);
 	if (!error)
 		error = plane_reader_finish(decoder->planes);
+	if (error)
+		return error;
 	uint32_t exceptions = 0;
-	for (uint32_t row = 0; row < count && !error; row++) {
+	uint32_t outside = 0;
+	for (uint32_t row = 0; row < count; row++) {
 		uint32_t code = decoder->parent_code[row];
 		exceptions += code == 1;
-		if (code >= 2 && row - format_unzigzag(code - 2) >= count)
-			error = ERR_DAMAGED;
+		outside |= (code >= 2) & (row_at(row, code - 2) >= count);
 	}
-	if (!error && exceptions != decoder->exception_count)
-		error = ERR_DAMAGED;
-	return error;
+	return outside || exceptions != decoder->exception_count ? ERR_DAMAGED : 0;
 }
 
 static int decode_start_ns(struct decoder *decoder, const struct format_batch *encoded) {
@@ -170,6 +180,67 @@ static int decode_start_ns(struct decoder *decoder, const struct format_batch *e
 	return 0;
 }
 
+#define COUNTED_AT_ONCE 4u
+
+/*
+ * How many rows each site has, as runs in order of sites. Four tables, so that neighbours of one site do not wait for each other. False: the
+ * numbers are too high to be counted like this.
+ */
+static bool count_sites(struct decoder *decoder) {
+	const uint32_t *site = decoder->site;
+	uint32_t highest = 0;
+	for (uint32_t i = 0; i < decoder->span_count; i++)
+		highest = site[i] > highest ? site[i] : highest;
+	if (highest >= DECODER_SITES_COUNTED)
+		return false;
+	uint32_t(*counts)[DECODER_SITES_COUNTED] = decoder->site_counts;
+	for (uint32_t t = 0; t < COUNTED_AT_ONCE; t++)
+		memset(counts[t], 0, sizeof(counts[0][0]) * (highest + 1));
+	for (uint32_t i = 0; i < decoder->span_count; i++)
+		counts[i % COUNTED_AT_ONCE][site[i]]++;
+	uint32_t end = 0;
+	decoder->run_count = 0;
+	for (uint32_t s = 0; s <= highest; s++) {
+		uint32_t rows = counts[0][s] + counts[1][s] + counts[2][s] + counts[3][s];
+		counts[0][s] = end; /* where it begins */
+		end += rows;
+		if (rows)
+			decoder->runs[decoder->run_count++] = (struct store_run){.site = s, .end = end};
+	}
+	return true;
+}
+
+/* After count_sites: the rows in order of sites. */
+static void deal_out(struct decoder *decoder) {
+	uint32_t *next = decoder->site_counts[0];
+	for (uint32_t row = 0; row < decoder->span_count; row++)
+		decoder->by_site[next[decoder->site[row]]++] = row;
+}
+
+static void list_runs(struct decoder *decoder) {
+	decoder->run_count = 0;
+	for (uint32_t i = 0; i < decoder->span_count; i++) {
+		uint32_t site = decoder->site[decoder->by_site[i]];
+		if (i == 0 || site != decoder->runs[decoder->run_count - 1].site)
+			decoder->runs[decoder->run_count++].site = site;
+		decoder->runs[decoder->run_count - 1].end = i + 1;
+	}
+}
+
+/* In order of sites, columns that stand in that order need no row numbers. */
+static bool needs_rows(const struct decoder *decoder, const struct format_batch *encoded) {
+	static const enum format_column columns[] = {FORMAT_COLUMN_DURATION,   FORMAT_COLUMN_KIND,
+	                                             FORMAT_COLUMN_STATUS,     FORMAT_COLUMN_FLAGS,
+	                                             FORMAT_COLUMN_HEAP_ALLOC, FORMAT_COLUMN_HEAP_NET};
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		const struct format_column_bytes *column = &encoded->columns[columns[i]];
+		bool stands_by_site = column->bytes && column->data[0] == FORMAT_TRANSFORM_BY_SITE;
+		if (decoder->needs >> columns[i] & 1 && stands_by_site != decoder->in_site_order)
+			return true;
+	}
+	return false;
+}
+
 static int decode_site(struct decoder *decoder, const struct format_batch *encoded) {
 	int error = decode_start(decoder, encoded, FORMAT_COLUMN_SITE, FORMAT_TRANSFORM_PLAIN);
 	if (!error)
@@ -178,8 +249,13 @@ static int decode_site(struct decoder *decoder, const struct format_batch *encod
 		error = plane_reader_finish(decoder->planes);
 	if (error)
 		return error;
-	order_identity(decoder->by_site, decoder->span_count);
-	order_by_u32(&decoder->order, decoder->by_site, decoder->site, decoder->span_count);
+	if (!count_sites(decoder)) {
+		order_identity(decoder->by_site, decoder->span_count);
+		order_by_u32(&decoder->order, decoder->by_site, decoder->site, decoder->span_count);
+		list_runs(decoder);
+	} else if (needs_rows(decoder, encoded)) {
+		deal_out(decoder);
+	}
 	return 0;
 }
 
@@ -245,6 +321,14 @@ static int decode_span_id(struct decoder *decoder, const struct format_batch *en
 	return get_span_ids(decoder, first_count);
 }
 
+static void find_parent_rows(struct decoder *decoder) {
+	for (uint32_t row = 0; row < decoder->span_count; row++) {
+		uint32_t code = decoder->parent_code[row];
+		uint32_t none = code ? STORE_PARENT_AWAY : STORE_PARENT_NONE;
+		decoder->parent_row[row] = code >= 2 ? row_at(row, code - 2) : none;
+	}
+}
+
 static void resolve_parents(struct decoder *decoder) {
 	const uint64_t *exception = decoder->exceptions;
 	for (uint32_t row = 0; row < decoder->span_count; row++) {
@@ -274,11 +358,16 @@ static int decode_u8(struct decoder *decoder, const struct format_batch *encoded
 	bool by_site = false;
 	uint32_t count = decoder->span_count;
 	int error = start_by_site(decoder, encoded, column, &by_site);
+	bool moves = by_site != decoder->in_site_order;
 	if (!error)
-		error = plane_get_u8(decoder->planes, by_site ? decoder->bytes : values, count);
-	for (uint32_t i = 0; by_site && !error && i < count; i++)
+		error = plane_get_u8(decoder->planes, moves ? decoder->bytes : values, count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	for (uint32_t i = 0; moves && by_site && !error && i < count; i++)
 		values[decoder->by_site[i]] = decoder->bytes[i];
-	return error ? error : plane_reader_finish(decoder->planes);
+	for (uint32_t i = 0; moves && !by_site && !error && i < count; i++)
+		values[i] = decoder->bytes[decoder->by_site[i]];
+	return error;
 }
 
 static int decode_u32(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
@@ -286,11 +375,16 @@ static int decode_u32(struct decoder *decoder, const struct format_batch *encode
 	bool by_site = false;
 	uint32_t count = decoder->span_count;
 	int error = start_by_site(decoder, encoded, column, &by_site);
+	bool moves = by_site != decoder->in_site_order;
 	if (!error)
-		error = plane_get_u32(decoder->planes, by_site ? decoder->words : values, count);
-	for (uint32_t i = 0; by_site && !error && i < count; i++)
+		error = plane_get_u32(decoder->planes, moves ? decoder->words : values, count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	for (uint32_t i = 0; moves && by_site && !error && i < count; i++)
 		values[decoder->by_site[i]] = decoder->words[i];
-	return error ? error : plane_reader_finish(decoder->planes);
+	for (uint32_t i = 0; moves && !by_site && !error && i < count; i++)
+		values[i] = decoder->words[decoder->by_site[i]];
+	return error;
 }
 
 static int decode_u64(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
@@ -298,11 +392,16 @@ static int decode_u64(struct decoder *decoder, const struct format_batch *encode
 	bool by_site = false;
 	uint32_t count = decoder->span_count;
 	int error = start_by_site(decoder, encoded, column, &by_site);
+	bool moves = by_site != decoder->in_site_order;
 	if (!error)
-		error = plane_get_u64(decoder->planes, by_site ? decoder->values : values, count);
-	for (uint32_t i = 0; by_site && !error && i < count; i++)
+		error = plane_get_u64(decoder->planes, moves ? decoder->values : values, count);
+	if (!error)
+		error = plane_reader_finish(decoder->planes);
+	for (uint32_t i = 0; moves && by_site && !error && i < count; i++)
 		values[decoder->by_site[i]] = decoder->values[i];
-	return error ? error : plane_reader_finish(decoder->planes);
+	for (uint32_t i = 0; moves && !by_site && !error && i < count; i++)
+		values[i] = decoder->values[decoder->by_site[i]];
+	return error;
 }
 
 static int decode_heap_net(struct decoder *decoder, const struct format_batch *encoded) {
@@ -390,7 +489,7 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 	columns->parent_id = wanted & STORE_COLUMN_PARENT_ID ? decoder->parent_id : NULL;
 	columns->start_ns = wanted & STORE_COLUMN_START ? decoder->start_ns : NULL;
 	columns->duration_ns = wanted & STORE_COLUMN_DURATION ? decoder->duration_ns : NULL;
-	columns->site = wanted & STORE_COLUMN_SITE ? decoder->site : NULL;
+	columns->site = wanted & STORE_COLUMN_SITE && !decoder->in_site_order ? decoder->site : NULL;
 	columns->thread = wanted & STORE_COLUMN_THREAD ? decoder->thread : NULL;
 	columns->kind = wanted & STORE_COLUMN_KIND ? decoder->kind : NULL;
 	columns->status = wanted & STORE_COLUMN_STATUS ? decoder->status : NULL;
@@ -399,6 +498,15 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 	columns->heap_net_units = wanted & STORE_COLUMN_HEAP ? decoder->heap_net_units : NULL;
 	if (wanted & STORE_COLUMN_WEIGHT && encoded->columns[FORMAT_COLUMN_WEIGHT].bytes > 0)
 		columns->weight = decoder->weight;
+	if (decoder->in_site_order) {
+		columns->run_count = decoder->run_count;
+		columns->runs = decoder->runs;
+	}
+	if (wanted & STORE_COLUMN_PARENT_ROW) {
+		columns->parent_row = decoder->parent_row;
+		columns->away_count = decoder->exception_count;
+		columns->away_parent_id = decoder->exceptions;
+	}
 	if (wanted & STORE_COLUMN_ATTRIBUTES) {
 		columns->attribute_count = encoded->attribute_count;
 		columns->attributes = decoder->attributes;
@@ -424,7 +532,14 @@ int decode(struct decoder *decoder, const struct format_batch *encoded, uint32_t
 		return ERR_DAMAGED;
 	decoder->span_count = encoded->span_count;
 	decoder->trace_count = 0;
-	int error = decode_spans(decoder, encoded, decode_needs(wanted));
+	decoder->run_count = 0;
+	decoder->exception_count = 0;
+	decoder->in_site_order = wanted & STORE_IN_SITE_ORDER;
+	decoder->needs = decode_needs(wanted);
+	assert(!decoder->in_site_order || !(wanted & ~STORE_IN_SITE_ORDER_COLUMNS));
+	int error = decode_spans(decoder, encoded, decoder->needs);
+	if (!error && wanted & STORE_COLUMN_PARENT_ROW)
+		find_parent_rows(decoder);
 	if (!error && wanted & STORE_COLUMN_PARENT_ID)
 		resolve_parents(decoder);
 	if (!error && wanted & STORE_COLUMN_ATTRIBUTES)

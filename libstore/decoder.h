@@ -7,8 +7,13 @@
 #include "order.h"
 #include "plane.h"
 
+/* Numbers of sites below this are counted, others sorted. */
+#define DECODER_SITES_COUNTED 16384u
+
 struct decoder {
 	struct plane_reader *planes;
+	uint32_t needs;     /* columns of the batch at hand: bit per enum format_column */
+	bool in_site_order; /* wanted: STORE_IN_SITE_ORDER */
 	struct order order;
 	uint32_t span_count;
 	uint32_t trace_count;
@@ -30,6 +35,10 @@ struct decoder {
 	uint32_t parent_code[BATCH_SPANS_MAX];
 	uint64_t exceptions[BATCH_SPANS_MAX]; /* parents that are not rows */
 	uint32_t exception_count;
+	uint32_t parent_row[BATCH_SPANS_MAX];
+	uint32_t site_counts[4][DECODER_SITES_COUNTED];
+	uint32_t run_count;
+	struct store_run runs[BATCH_SPANS_MAX];
 	uint32_t by_site[BATCH_SPANS_MAX];
 	uint32_t rows[BATCH_SPANS_MAX];
 	uint64_t values[BATCH_SPANS_MAX];

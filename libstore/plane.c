@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plane.h"
+#include "plane_join.h"
 
 #include "base/errs.h"
 
@@ -140,7 +141,7 @@ struct plane_reader {
 	ZSTD_DCtx *zstd;
 	const uint8_t *at;
 	const uint8_t *end;
-	uint8_t plane[BATCH_SPANS_MAX];
+	uint8_t planes[PLANES_MAX][BATCH_SPANS_MAX];
 };
 
 int plane_reader_new(struct plane_reader **ret_reader) {
@@ -229,41 +230,41 @@ static int get_planes(struct plane_reader *reader, uint32_t count, unsigned plan
 	return 0;
 }
 
-int plane_get_u64(struct plane_reader *reader, uint64_t *values, uint32_t count) {
-	uint8_t planes = 0;
-	int error = get_planes(reader, count, 8, &planes);
-	if (!planes)
-		memset(values, 0, sizeof(*values) * count);
-	for (unsigned p = 0; p < planes && !error; p++) {
-		error = plane_get_bytes(reader, reader->plane, count);
-		if (error)
-			break;
-		if (p == 0)
-			for (uint32_t i = 0; i < count; i++)
-				values[i] = reader->plane[i];
-		else
-			for (uint32_t i = 0; i < count; i++)
-				values[i] |= (uint64_t)reader->plane[i] << (8 * p);
+/* Where the bytes of a plane are: in the column itself when they are raw, else in `room`. */
+static int get_plane(struct plane_reader *reader, uint8_t *room, uint32_t count, const uint8_t **ret_plane) {
+	if (left(reader) > count && reader->at[0] == FORMAT_PLANE_RAW) {
+		*ret_plane = reader->at + 1;
+		reader->at += 1 + (size_t)count;
+		return 0;
 	}
+	*ret_plane = room;
+	return plane_get_bytes(reader, room, count);
+}
+
+/* The planes of a stream, those that are not there as zeros. */
+static int get_all_planes(struct plane_reader *reader, uint32_t count, unsigned planes_max, uint8_t *ret_planes,
+                          const uint8_t *planes[PLANES_MAX]) {
+	int error = get_planes(reader, count, planes_max, ret_planes);
+	for (unsigned p = 0; p < *ret_planes && !error; p++)
+		error = get_plane(reader, reader->planes[p], count, &planes[p]);
+	return error;
+}
+
+int plane_get_u64(struct plane_reader *reader, uint64_t *values, uint32_t count) {
+	const uint8_t *planes[PLANES_MAX];
+	uint8_t plane_count = 0;
+	int error = get_all_planes(reader, count, 8, &plane_count, planes);
+	if (!error)
+		plane_join_u64(planes, plane_count, values, count);
 	return error;
 }
 
 int plane_get_u32(struct plane_reader *reader, uint32_t *values, uint32_t count) {
-	uint8_t planes = 0;
-	int error = get_planes(reader, count, 4, &planes);
-	if (!planes)
-		memset(values, 0, sizeof(*values) * count);
-	for (unsigned p = 0; p < planes && !error; p++) {
-		error = plane_get_bytes(reader, reader->plane, count);
-		if (error)
-			break;
-		if (p == 0)
-			for (uint32_t i = 0; i < count; i++)
-				values[i] = reader->plane[i];
-		else
-			for (uint32_t i = 0; i < count; i++)
-				values[i] |= (uint32_t)reader->plane[i] << (8 * p);
-	}
+	const uint8_t *planes[PLANES_MAX];
+	uint8_t plane_count = 0;
+	int error = get_all_planes(reader, count, 4, &plane_count, planes);
+	if (!error)
+		plane_join_u32(planes, plane_count, values, count);
 	return error;
 }
 

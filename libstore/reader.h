@@ -114,10 +114,32 @@ const struct store_damage *store_reader_damage(const struct store_reader *reader
 #define STORE_COLUMN_WEIGHT (1u << 14)
 #define STORE_COLUMNS_ALL ((1u << 15) - 1u)
 
+/* Not among all: */
+#define STORE_COLUMN_PARENT_ROW (1u << 29) /* where in the batch the parent is; cheaper than its id */
+/*
+ * Rows site by site instead of trace by trace, and runs of one site in place of their numbers: the order in which the columns below are stored,
+ * and therefore the cheapest. Only with these.
+ */
+#define STORE_IN_SITE_ORDER (1u << 30)
+#define STORE_IN_SITE_ORDER_COLUMNS                                                                                    \
+	(STORE_IN_SITE_ORDER | STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_KIND | STORE_COLUMN_STATUS |   \
+	 STORE_COLUMN_FLAGS | STORE_COLUMN_HEAP)
+
+/* parent_row of a root, and of a row whose parent is not in the batch. */
+#define STORE_PARENT_NONE UINT32_MAX
+#define STORE_PARENT_AWAY (UINT32_MAX - 1u)
+
+/* Rows of one site that follow each other: from the end of the run before to `end`. */
+struct store_run {
+	uint32_t site;
+	uint32_t end;
+};
+
 /* One decoded batch; valid inside the callback. Pointers of columns that were not asked for are NULL. */
 struct store_columns {
 	const struct store_segment_view *segment;
-	uint64_t batch; /* number in its segment */
+	uint64_t batch;  /* number in its segment */
+	uint32_t worker; /* which of store_scan.threads has it, from 0 */
 	uint32_t span_count;
 	const uint64_t *trace_hi;
 	const uint64_t *trace_lo;
@@ -133,7 +155,12 @@ struct store_columns {
 	const uint32_t *heap_alloc_units;
 	const int32_t *heap_net_units;
 	const uint32_t
-	    *weight; /* in units of 1/STORE_WEIGHT_ONE; NULL also where every span of the batch stands for one */
+	    *weight;        /* in units of 1/STORE_WEIGHT_ONE; NULL also where every span of the batch stands for one */
+	uint32_t run_count; /* STORE_IN_SITE_ORDER: ascending sites, no empty run */
+	const struct store_run *runs;
+	const uint32_t *parent_row;
+	uint32_t away_count;
+	const uint64_t *away_parent_id; /* of the rows with STORE_PARENT_AWAY, in order of rows */
 	uint32_t attribute_count;
 	const struct store_attribute *attributes; /* key is an id of overview.names */
 	const uint32_t *attribute_row;            /* of its span; span_count: that is not in this batch */
@@ -146,6 +173,8 @@ struct store_columns {
 	const struct store_link *links;
 };
 
+#define STORE_SCAN_THREADS_MAX 16u
+
 struct store_scan {
 	uint32_t columns;         /* STORE_COLUMN_* */
 	uint64_t since_wall_ns;   /* skip batches that end before; 0: from the start. Rows are not filtered. */
@@ -154,6 +183,11 @@ struct store_scan {
 	bool has_trace;           /* skip batches whose bloom filter excludes this trace */
 	uint64_t trace_lo;
 	bool (*wants_segment)(void *context, const struct store_segment_view *segment); /* NULL: all */
+	/*
+	 * More than 1: on_batch is called by up to so many threads at the same time, batches in no order; on_progress by one at a time. 0 and 1: by
+	 * the caller's thread alone, in order.
+	 */
+	uint32_t threads;
 	int (*on_batch)(void *context, const struct store_columns *columns); /* not 0 stops the scan with that value */
 	void (*on_progress)(void *context, uint64_t batches_done, uint64_t batches_total); /* may be NULL */
 	void *context;

@@ -3,7 +3,7 @@
  * Rows of spans: batch by batch, only the columns asked for, each checked against the directory's checksum before
  * it is parsed. A batch that does not hold is named and left out; the others of its segment are read on.
  */
-#include "reader_state.h"
+#include "reader_walk.h"
 
 #include "base/checked.h"
 #include "base/cleanup.h"
@@ -18,19 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The statements of one segment's scan. Each column has its own: its blob stays valid while the others are read. */
-struct segment_walk {
-	struct store_reader *reader;
-	struct decoder *decoder;
-	struct reader_segment *segment;
-	const struct store_segment_view *view;
-	struct db *db;
-	struct db *opened; /* by us: the segment is sealed */
-	struct db_statement *batches;
-	struct db_statement *columns[FORMAT_COLUMNS];
-};
-
-static void segment_walk_close(struct segment_walk *walk) {
+void segment_walk_close(struct segment_walk *walk) {
 	db_finalize(walk->batches);
 	for (int i = 0; i < FORMAT_COLUMNS; i++)
 		db_finalize(walk->columns[i]);
@@ -82,7 +70,7 @@ int reader_reopen(struct store_reader *reader, struct reader_segment *segment, s
 	return ERR_DAMAGED;
 }
 
-static int segment_walk_open(struct segment_walk *walk) {
+int segment_walk_open(struct segment_walk *walk) {
 	int error = walk->segment->db ? 0 : reader_reopen(walk->reader, walk->segment, &walk->opened);
 	if (error)
 		return error;
@@ -103,9 +91,11 @@ static bool ids_inside(const uint32_t *ids, uint32_t count, uint32_t max) {
 }
 
 /* Check what refers to the catalog, and turn string ids into those of the overview. */
-static int resolve(const struct segment_walk *walk, struct store_columns *columns) {
+int segment_walk_resolve(const struct segment_walk *walk, struct store_columns *columns) {
 	const struct reader_segment *segment = walk->segment;
-	if (!ids_inside(columns->site, columns->span_count, walk->view->site_count) ||
+	uint32_t last_site = columns->run_count ? columns->runs[columns->run_count - 1].site : 0;
+	if (last_site > walk->view->site_count ||
+	    !ids_inside(columns->site, columns->span_count, walk->view->site_count) ||
 	    !ids_inside(columns->thread, columns->span_count, walk->view->thread_count))
 		return ERR_DAMAGED;
 	struct store_attribute *attributes = (struct store_attribute *)columns->attributes;
@@ -133,7 +123,7 @@ static int read_batch(const struct segment_walk *walk, uint32_t wanted, struct s
 	if (!error)
 		error = decode(walk->decoder, &batch->encoded, wanted, ret_columns);
 	if (!error)
-		error = resolve(walk, ret_columns);
+		error = segment_walk_resolve(walk, ret_columns);
 	ret_columns->segment = walk->view;
 	ret_columns->batch = batch->id;
 	return error;
@@ -154,7 +144,7 @@ static bool pruned(const struct store_scan *scan, const struct segment_walk *wal
 	       encoded->duration_ns_max < scan->duration_ns_min;
 }
 
-static void name_batch(const struct segment_walk *walk, uint64_t batch, int error) {
+void segment_walk_name(const struct segment_walk *walk, uint64_t batch, int error) {
 	if (error == ERR_NEWER)
 		add_damage(walk, error, "batch %" PRIu64 " has a coding of a newer Spanring: use a newer one", batch);
 	else
@@ -162,33 +152,41 @@ static void name_batch(const struct segment_walk *walk, uint64_t batch, int erro
 		           batch);
 }
 
-/* One batch row: what on_batch returned. *ret_lost: the list of batches cannot be followed any further. */
-static int scan_row(const struct store_scan *scan, const struct segment_walk *walk, uint64_t *before, bool *ret_lost) {
-	struct segment_batch batch;
-	struct store_columns columns;
-	int error = segment_get_batch(walk->batches, &batch);
-	if (batch.id <= *before || batch.id > SEGMENT_BATCHES_MAX) {
+/* The batch of the row at hand: 1 when it is wanted, 0 when not. *ret_lost: the list of batches cannot be followed any further. */
+int segment_walk_take(const struct store_scan *scan, const struct segment_walk *walk, uint64_t *before,
+                      struct segment_batch *batch, bool *ret_lost) {
+	int error = segment_get_batch(walk->batches, batch);
+	if (batch->id <= *before || batch->id > SEGMENT_BATCHES_MAX) {
 		add_damage(walk, ERR_DAMAGED,
 		           "its list of batches is damaged after %" PRIu64 ": restore it from a copy", *before);
 		*ret_lost = true;
 		return 0;
 	}
-	if (batch.id != *before + 1)
-		name_batch(walk, *before + 1, ERR_DAMAGED);
-	*before = batch.id;
-	if (!error && pruned(scan, walk, &batch.encoded))
+	if (batch->id != *before + 1)
+		segment_walk_name(walk, *before + 1, ERR_DAMAGED);
+	*before = batch->id;
+	if (error)
+		segment_walk_name(walk, batch->id, error);
+	return !error && !pruned(scan, walk, &batch->encoded);
+}
+
+/* One batch row: what on_batch returned. */
+static int scan_row(const struct store_scan *scan, const struct segment_walk *walk, uint64_t *before, bool *ret_lost) {
+	struct segment_batch batch;
+	struct store_columns columns;
+	if (!segment_walk_take(scan, walk, before, &batch, ret_lost))
 		return 0;
-	if (!error)
-		error = read_batch(walk, scan->columns, &batch, &columns);
+	int error = read_batch(walk, scan->columns, &batch, &columns);
 	if (error) {
-		name_batch(walk, batch.id, error);
+		segment_walk_name(walk, batch.id, error);
 		return 0;
 	}
+	columns.worker = 0;
 	return scan->on_batch(scan->context, &columns);
 }
 
 /* After the last batch row: were these all? */
-static void end_segment(const struct segment_walk *walk, int row, uint64_t before) {
+void segment_walk_end(const struct segment_walk *walk, int row, uint64_t before) {
 	if (row < 0)
 		add_damage(walk, row, "cannot be read after batch %" PRIu64 ": %s", before, db_words(walk->db));
 	else if (walk->segment->sealed && before != walk->segment->totals.batches)
@@ -207,33 +205,43 @@ static int scan_segment(const struct store_scan *scan, struct segment_walk *walk
 		if (scan->on_progress)
 			scan->on_progress(scan->context, done + before < total ? done + before : total, total);
 	}
-	end_segment(walk, row, before);
+	segment_walk_end(walk, row, before);
 	return 0;
 }
 
-static bool wants(const struct store_scan *scan, const struct store_segment_view *view) {
+bool segment_walk_wants(const struct store_scan *scan, const struct store_segment_view *view) {
 	if (scan->wants_segment && !scan->wants_segment(scan->context, view))
 		return false;
 	bool spans_only = view->spans && !view->attributes && !view->events && !view->links;
 	return !spans_only || !outside_time(scan, view->wall_offset_ns, view->start_ns_min, view->end_ns_max);
 }
 
-int store_reader_scan(struct store_reader *reader, const struct store_scan *scan) {
-	struct reader_segment *segments = reader->segments.items;
+uint64_t segment_walk_total(const struct store_reader *reader) {
 	const struct store_segment_view *views = reader->views.items;
 	uint64_t total = 0;
-	uint64_t done = 0;
-	int result = 0;
 	for (size_t i = 0; i < reader->segments.count; i++)
 		total += views[i].batches;
+	return total;
+}
+
+static int scan_alone(struct store_reader *reader, const struct store_scan *scan) {
+	struct reader_segment *segments = reader->segments.items;
+	const struct store_segment_view *views = reader->views.items;
+	uint64_t total = segment_walk_total(reader);
+	uint64_t done = 0;
+	int result = 0;
 	for (size_t i = 0; i < reader->segments.count && !result; i++) {
 		struct segment_walk walk CLEANUP(segment_walk_close) = {
 		    .reader = reader, .decoder = reader->decoder, .segment = &segments[i], .view = &views[i]};
-		if (wants(scan, &views[i]) && !segment_walk_open(&walk))
+		if (segment_walk_wants(scan, &views[i]) && !segment_walk_open(&walk))
 			result = scan_segment(scan, &walk, done, total);
 		done += views[i].batches;
 	}
 	return result;
+}
+
+int store_reader_scan(struct store_reader *reader, const struct store_scan *scan) {
+	return scan->threads > 1 ? reader_scan_together(reader, scan) : scan_alone(reader, scan);
 }
 
 struct store_walk {
@@ -283,7 +291,7 @@ static bool enter_segment(struct store_walk *walk) {
 		walk->segment.decoder = walk->decoder;
 		walk->segment.segment = (struct reader_segment *)reader->segments.items + i;
 		walk->segment.view = (const struct store_segment_view *)reader->views.items + i;
-		if (wants(&walk->scan, walk->segment.view) && !segment_walk_open(&walk->segment)) {
+		if (segment_walk_wants(&walk->scan, walk->segment.view) && !segment_walk_open(&walk->segment)) {
 			walk->inside = true;
 			return true;
 		}
@@ -305,7 +313,7 @@ int store_walk_next(struct store_walk *walk, struct store_columns *ret_columns) 
 		if (row == 1)
 			(void)scan_row(&scan, &walk->segment, &walk->before, &lost);
 		else
-			end_segment(&walk->segment, row, walk->before);
+			segment_walk_end(&walk->segment, row, walk->before);
 		if (row != 1 || lost)
 			leave_segment(walk);
 	}

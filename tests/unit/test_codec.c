@@ -220,6 +220,87 @@ static void columns_decode_alone(void **state) {
 	assert_true(sum_all == checksum64(some.duration_ns, 8000, checksum64(some.parent_id, 8000, 0)));
 }
 
+struct site_row {
+	uint32_t site;
+	uint32_t row;
+};
+
+static int by_site_and_row(const void *a, const void *b) {
+	const struct site_row *left = a;
+	const struct site_row *right = b;
+	if (left->site != right->site)
+		return left->site < right->site ? -1 : 1;
+	return left->row < right->row ? -1 : left->row > right->row;
+}
+
+/* What is asked for site by site is what stands in the rows, sorted by site; some of it, and all. */
+static void check_site_order(struct codec *codec, const struct format_batch *encoded, struct decoder *other,
+                             uint32_t some) {
+	struct store_columns rows;
+	struct store_columns sites;
+	uint32_t run = 0;
+	assert_int_equal(decode(codec->decoder, encoded, STORE_COLUMNS_ALL, &rows), 0);
+	assert_int_equal(decode(other, encoded, STORE_IN_SITE_ORDER | some, &sites), 0);
+	struct site_row *order = calloc(rows.span_count + 1, sizeof(*order));
+	assert_non_null(order);
+	for (uint32_t i = 0; i < rows.span_count; i++)
+		order[i] = (struct site_row){rows.site[i], i};
+	qsort(order, rows.span_count, sizeof(*order), by_site_and_row);
+	for (uint32_t i = 0; i < rows.span_count; i++) {
+		uint32_t row = order[i].row;
+		run += i == sites.runs[run].end;
+		assert_int_equal(sites.runs[run].site, order[i].site);
+		if (some & STORE_COLUMN_DURATION)
+			assert_true(sites.duration_ns[i] == rows.duration_ns[row]);
+		if (some & STORE_COLUMN_STATUS)
+			assert_int_equal(sites.status[i], rows.status[row]);
+		if (some & STORE_COLUMN_FLAGS)
+			assert_int_equal(sites.flags[i], rows.flags[row]);
+		if (some & STORE_COLUMN_HEAP)
+			assert_true(sites.heap_alloc_units[i] == rows.heap_alloc_units[row] &&
+			            sites.heap_net_units[i] == rows.heap_net_units[row]);
+	}
+	assert_int_equal(sites.run_count, rows.span_count ? run + 1 : 0);
+	free(order);
+}
+
+static void check_parent_rows(struct codec *codec, const struct format_batch *encoded, struct decoder *other) {
+	struct store_columns ids;
+	struct store_columns rows;
+	uint32_t away = 0;
+	assert_int_equal(decode(codec->decoder, encoded, STORE_COLUMNS_ALL, &ids), 0);
+	assert_int_equal(decode(other, encoded, STORE_COLUMN_PARENT_ROW, &rows), 0);
+	for (uint32_t i = 0; i < ids.span_count; i++) {
+		uint32_t parent = rows.parent_row[i];
+		if (parent == STORE_PARENT_NONE)
+			assert_true(ids.parent_id[i] == 0);
+		else if (parent == STORE_PARENT_AWAY)
+			assert_true(rows.away_parent_id[away++] == ids.parent_id[i]);
+		else
+			assert_true(parent < ids.span_count && ids.span_id[parent] == ids.parent_id[i] &&
+			            ids.trace_lo[parent] == ids.trace_lo[i]);
+	}
+	assert_int_equal(away, rows.away_count);
+}
+
+static void other_orders_hold_the_same(void **state) {
+	struct codec *codec = *state;
+	struct seed seed = seed_start("codec orders");
+	struct decoder *other = NULL;
+	assert_int_equal(decoder_new(&other), 0);
+	for (unsigned round = 0; round < 2 * STORE_SHAPES; round++) {
+		struct format_batch encoded;
+		uint32_t spans = (uint32_t)seed_below(&seed, round < STORE_SHAPES ? 40 : 3000);
+		store_rows_fill(codec->batch, &seed, (enum store_shape)(round % STORE_SHAPES), spans,
+		                round % 3 ? 200 : 0);
+		encode(codec->encoder, codec->batch, &encoded);
+		check_site_order(codec, &encoded, other, STORE_COLUMN_DURATION);
+		check_site_order(codec, &encoded, other, STORE_IN_SITE_ORDER_COLUMNS);
+		check_parent_rows(codec, &encoded, other);
+	}
+	decoder_free(other);
+}
+
 /* The checksums are no help here: they are checked by the reader, the decoder must stand alone. */
 static void damaged_bytes_do_no_harm(void **state) {
 	struct codec *codec = *state;
@@ -367,6 +448,7 @@ int main(void) {
 	    cmocka_unit_test(a_full_batch_comes_back),
 	    cmocka_unit_test(each_column_alone_is_that_of_all),
 	    cmocka_unit_test(columns_decode_alone),
+	    cmocka_unit_test(other_orders_hold_the_same),
 	    cmocka_unit_test(damaged_bytes_do_no_harm),
 	    cmocka_unit_test(weights_cost_nothing_where_all_are_one),
 	    cmocka_unit_test(an_unknown_transform_is_newer),
