@@ -54,6 +54,7 @@ static const char help[] = "  spanring-analyze latency STORE\n"
                            "                   p95, p99, p999, max, self or name; figures fall, names\n"
                            "                   rise\n"
                            "  -n, --limit N    only the first N (default: all); --top N is the same\n"
+                           "  --threads N      read records with N threads (default: one for each core)\n"
                            "  --where EXPR     only spans of which it is true, like 'status = error and\n"
                            "                   attr.http.route = \"/x\"': see help where\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
@@ -408,6 +409,6 @@ const struct command command_latency = {
     .summary = "count, errors, mean and percentiles per span name",
     .help = help,
     .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT | OPTION_SORT |
-               OPTION_EXACT | OPTION_GROUPS,
+               OPTION_EXACT | OPTION_THREADS | OPTION_GROUPS,
     .run = run,
 };

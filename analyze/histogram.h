@@ -12,6 +12,7 @@
 #define SPANRING_ANALYZE_HISTOGRAM_H
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define HISTOGRAM_GROUP_BINS 64u
@@ -28,11 +29,10 @@ void histogram_clear(struct histogram *histogram);
 /* Make a group; 0 or -ENOMEM. */
 int histogram_grow(struct histogram *histogram, uint32_t group);
 
+/* Without a branch: group 0 is the lower half of what group 1 would be with the same width. */
 static inline uint32_t histogram_bin(uint64_t value) {
-	if (value < HISTOGRAM_GROUP_BINS)
-		return (uint32_t)value;
-	uint32_t octave = 63u - (uint32_t)__builtin_clzll(value);
-	return (octave - 5u) * HISTOGRAM_GROUP_BINS + (uint32_t)(value >> (octave - 6u) & 63u);
+	uint32_t shift = 57u - (uint32_t)__builtin_clzll(value | HISTOGRAM_GROUP_BINS);
+	return shift * HISTOGRAM_GROUP_BINS + (uint32_t)(value >> shift);
 }
 
 static inline uint64_t histogram_bin_low(uint32_t bin) {
@@ -59,6 +59,12 @@ static inline int histogram_add_weight(struct histogram *histogram, uint64_t val
 static inline int histogram_add(struct histogram *histogram, uint64_t value) {
 	return histogram_add_weight(histogram, value, 1);
 }
+
+/* Many values at once, the smallest and largest of which are known. 0 or -ENOMEM, and then nothing was added. */
+int histogram_add_run(struct histogram *histogram, const uint64_t *values, size_t count, uint64_t min, uint64_t max);
+
+/* What `from` counted, too. 0 or -ENOMEM. */
+int histogram_merge(struct histogram *histogram, const struct histogram *from);
 
 /* Where the value of a rank (1 is the smallest) lies. */
 struct histogram_place {

@@ -5,11 +5,13 @@
  *     latency_rollup.c    from rollups: all spans that ended, percentiles within SKETCH_ERROR
  *     latency_records.c   from the records: exact, the spans that are stored; or, where tail keep left some out, estimated with
  *                         the weights of those that are stored
+ *     latency_runs.c      the same, where every stored span counts and none has to be looked at alone
  *     latency_self.c      self times, from the records too
  */
 #ifndef SPANRING_ANALYZE_LATENCY_H
 #define SPANRING_ANALYZE_LATENCY_H
 
+#include "moments.h"
 #include "quantile.h"
 #include "query.h"
 
@@ -55,6 +57,10 @@ bool latency_has_rollups(const struct latency *latency);
 int latency_from_rollups(struct latency *latency);
 /* 0 or a negative errno. */
 int latency_from_records(struct latency *latency);
+/* Can the records be read in order of sites? Not where rows are told apart, or stand for more than themselves. */
+bool latency_reads_runs(const struct latency *latency);
+/* All passes over the records: what they say goes into moments and quantiles, by name id, and into the errors of the lines. */
+int latency_collect_runs(struct latency *latency, struct moments *moments, struct quantiles *quantiles);
 /* The self times alone, before any other scan of the query. 0 or a negative errno. */
 int latency_self_from_records(struct latency *latency);
 

@@ -105,11 +105,7 @@ static int collect(struct reading *reading) {
 	scan.columns |= open_column | weight_column | (reading->estimates ? STORE_COLUMN_TRACE : 0);
 	if (latency->filtered)
 		scan.columns |= STORE_COLUMN_START;
-	latency->start_wall_ns = UINT64_MAX;
-	latency->end_wall_ns = 0;
 	int rc = query_scan(&latency->query, &scan);
-	if (!latency->filtered)
-		range_of_store(latency);
 	scan.on_batch = later_pass;
 	scan.columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | open_column | weight_column;
 	while (rc == 0 && (rc = quantiles_next_pass(reading->quantiles)) > 0)
@@ -182,7 +178,13 @@ int latency_from_records(struct latency *latency) {
 	                                              : -ENOMEM;
 	if (rc == 0 && latency->wants_self)
 		rc = latency_self_from_records(latency);
-	if (rc == 0)
+	latency->start_wall_ns = UINT64_MAX;
+	latency->end_wall_ns = 0;
+	if (!latency->filtered)
+		range_of_store(latency);
+	if (rc == 0 && latency_reads_runs(latency))
+		rc = latency_collect_runs(latency, reading.moments, reading.quantiles);
+	else if (rc == 0)
 		rc = collect(&reading);
 	if (rc == 0)
 		fill_lines(&reading);

@@ -47,6 +47,13 @@ static inline void moments_add(struct moments *moments, uint64_t value) {
 		moments->max = value;
 }
 
+/* The same as one after the other; at most MOMENTS_RUN_MAX values. */
+#define MOMENTS_RUN_MAX 65536u
+void moments_add_run(struct moments *moments, const uint64_t *values, uint32_t count);
+
+/* What `from` has, too: as if all its values had been added here. */
+void moments_merge(struct moments *moments, const struct moments *from);
+
 /* Exact; UINT64_MAX when it does not fit. */
 uint64_t moments_total(const struct moments *moments);
 /* 0 when there are no values. */

@@ -41,6 +41,7 @@ enum option_id {
 	ID_TOP,
 	ID_GROUP_BY,
 	ID_INTERVAL,
+	ID_THREADS,
 	ID_HELP
 };
 
@@ -75,6 +76,7 @@ static const struct option_word words[] = {
     [ID_TOP] = {"--top", 0, true, OPTION_GROUPS},
     [ID_GROUP_BY] = {"--group-by", 0, true, OPTION_GROUPS},
     [ID_INTERVAL] = {"--interval", 0, true, OPTION_GROUPS},
+    [ID_THREADS] = {"--threads", 0, true, OPTION_THREADS},
     [ID_HELP] = {"--help", 'h', false, 0},
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
@@ -128,6 +130,15 @@ static int take_interval(struct parser *parser, const char *value) {
 	if (units_parse_duration(value, &parser->options->interval_ns) == 0 && parser->options->interval_ns > 0)
 		return 0;
 	return refuse(parser, "--interval '%s': give a duration, like 10s or 5m", value);
+}
+
+static int take_threads(struct parser *parser, const char *value) {
+	char *end = NULL;
+	unsigned long threads = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end != 0 || threads < 1 || threads > OPTIONS_THREADS_MAX)
+		return refuse(parser, "--threads '%s': give a number from 1 to %u", value, OPTIONS_THREADS_MAX);
+	parser->options->threads = threads;
+	return 0;
 }
 
 static int take_color(struct parser *parser, const char *value) {
@@ -209,6 +220,8 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 	case ID_KEEP_GOING:
 		options->keep_going = true;
 		return 0;
+	case ID_THREADS:
+		return take_threads(parser, value);
 	case ID_HELP:
 		options->help = true;
 		return 0;

@@ -27,12 +27,14 @@
 #define OPTION_IMPORT (1u << 24)          /* --from, --into, --keep-going; the plain words are files */
 #define OPTION_NAME_WORD (1u << 22)       /* one of the plain words is a glob of names, and comes first */
 #define OPTION_GROUPS (1u << 21)          /* --group-by, --interval, --csv */
+#define OPTION_THREADS (1u << 27)         /* --threads */
 
 #define OPTION_SQL (1u << 28) /* the last plain word is a statement; --csv, --deadline, --memory */
 
 #define OPTIONS_COMMON (OPTION_JSON | OPTION_COLOR | OPTION_QUIET)
 #define OPTIONS_TEXT_BYTES 256u
 #define OPTIONS_LAST_MAX 10000u
+#define OPTIONS_THREADS_MAX 16u
 
 struct options {
 	const char *store; /* of `rings`: the ring directory, NULL when none was given */
@@ -51,7 +53,8 @@ struct options {
 	uint64_t since_wall_ns; /* 0: none */
 	uint64_t until_wall_ns;
 	uint64_t limit;
-	uint64_t last; /* of --last; has_last */
+	uint64_t last;    /* of --last; has_last */
+	uint64_t threads; /* 0: one for each core */
 	bool has_limit;
 	bool has_last;
 	uint64_t deadline_ns; /* of --deadline and --memory; 0: not given */

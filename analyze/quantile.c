@@ -37,6 +37,7 @@ struct series {
 	uint32_t window_count;
 	struct window windows[QUANTILE_COUNT]; /* disjoint, ascending */
 	struct target targets[QUANTILE_COUNT];
+	uint64_t marks[HISTOGRAM_GROUPS]; /* bins of the histogram that this pass wants values of: bit per bin */
 };
 
 struct quantiles {
@@ -90,16 +91,18 @@ void quantiles_free(struct quantiles *quantiles) {
 	free(quantiles);
 }
 
-static inline int observe(struct quantiles *quantiles, size_t index, uint64_t value, uint64_t weight) {
+static struct series *series_of(struct quantiles *quantiles, size_t index) {
 	assert(index < quantiles->series_count);
 	assert(!quantiles->narrowing);
-	struct series *series = quantiles->series[index];
-	if (__builtin_expect(!series, 0)) {
-		series = calloc(1, sizeof(*series));
-		if (!series)
-			return -ENOMEM;
-		quantiles->series[index] = series;
-	}
+	if (__builtin_expect(!quantiles->series[index], 0))
+		quantiles->series[index] = calloc(1, sizeof(struct series));
+	return quantiles->series[index];
+}
+
+static inline int observe(struct quantiles *quantiles, size_t index, uint64_t value, uint64_t weight) {
+	struct series *series = series_of(quantiles, index);
+	if (!series)
+		return -ENOMEM;
 	series->count += weight;
 	return histogram_add_weight(&series->histogram, value, weight);
 }
@@ -111,6 +114,52 @@ int quantiles_observe(struct quantiles *quantiles, size_t index, uint64_t value)
 int quantiles_observe_weighted(struct quantiles *quantiles, size_t index, uint64_t value, uint32_t weight) {
 	quantiles->weighted = true;
 	return observe(quantiles, index, value, weight);
+}
+
+int quantiles_observe_run(struct quantiles *quantiles, size_t index, const uint64_t *values, size_t count) {
+	uint64_t min = UINT64_MAX;
+	uint64_t max = 0;
+	if (count == 0)
+		return 0;
+	struct series *series = series_of(quantiles, index);
+	if (!series)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		min = values[i] < min ? values[i] : min;
+		max = values[i] > max ? values[i] : max;
+	}
+	series->count += count;
+	return histogram_add_run(&series->histogram, values, count, min, max);
+}
+
+int quantiles_merge(struct quantiles *quantiles, const struct quantiles *from) {
+	assert(!from->narrowing && from->series_count == quantiles->series_count);
+	int error = 0;
+	for (size_t i = 0; i < from->series_count && !error; i++) {
+		if (!from->series[i])
+			continue;
+		struct series *series = series_of(quantiles, i);
+		if (!series)
+			return -ENOMEM;
+		series->count += from->series[i]->count;
+		error = histogram_merge(&series->histogram, &from->series[i]->histogram);
+	}
+	return error;
+}
+
+size_t quantiles_pick(const struct quantiles *quantiles, size_t index, const uint64_t *values, size_t count,
+                      uint64_t *ret_picked) {
+	assert(index < quantiles->series_count);
+	const struct series *series = quantiles->series[index];
+	size_t picked = 0;
+	if (!series || series->window_count == 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t bin = histogram_bin(values[i]);
+		ret_picked[picked] = values[i];
+		picked += series->marks[bin / HISTOGRAM_GROUP_BINS] >> (bin % HISTOGRAM_GROUP_BINS) & 1;
+	}
+	return picked;
 }
 
 static inline void refine(struct quantiles *quantiles, size_t index, uint64_t value, uint64_t weight) {
@@ -247,6 +296,16 @@ static int plan(struct window *window, uint64_t collect_max, size_t *budget_byte
 	return window->cells ? 0 : -ENOMEM;
 }
 
+/* A window is never wider than a bin. */
+static void mark(struct series *series) {
+	memset(series->marks, 0, sizeof(series->marks));
+	for (uint32_t i = 0; i < series->window_count; i++) {
+		uint32_t bin = histogram_bin(series->windows[i].low);
+		if (series->windows[i].mode != WINDOW_WAIT)
+			series->marks[bin / HISTOGRAM_GROUP_BINS] |= UINT64_C(1) << (bin % HISTOGRAM_GROUP_BINS);
+	}
+}
+
 static int plan_all(struct quantiles *quantiles) {
 	uint64_t windows = 0;
 	uint64_t values = 0;
@@ -272,6 +331,8 @@ static int plan_all(struct quantiles *quantiles) {
 			if (rc != 0)
 				return rc;
 		}
+		if (series)
+			mark(series);
 	}
 	return 1;
 }

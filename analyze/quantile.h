@@ -56,6 +56,18 @@ void quantiles_refine_weighted(struct quantiles *quantiles, size_t series, uint6
 /* Later passes. */
 void quantiles_refine(struct quantiles *quantiles, size_t series, uint64_t value);
 
+/*
+ * RUNS. Many values of one series at once do what the same values do one after the other. In later passes most values are of no interest:
+ * quantiles_pick copies those that may be, in order and without a branch, and only reads, so that any number of threads may call it while none
+ * refines; quantiles_refine takes what was picked. ret_picked has room for all.
+ */
+int quantiles_observe_run(struct quantiles *quantiles, size_t series, const uint64_t *values, size_t count);
+size_t quantiles_pick(const struct quantiles *quantiles, size_t series, const uint64_t *values, size_t count,
+                      uint64_t *ret_picked);
+
+/* Before the first pass of either ends: what `from` observed, too. 0 or -ENOMEM. */
+int quantiles_merge(struct quantiles *quantiles, const struct quantiles *from);
+
 /* After the last pass; 0 for a series without values. */
 uint64_t quantiles_value(const struct quantiles *quantiles, size_t series, enum quantile which);
 

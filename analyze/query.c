@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <fnmatch.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,13 +184,29 @@ static void show_progress(void *context, uint64_t done, uint64_t total) {
 	progress_update(&state->progress, done, total);
 }
 
+/* Several threads may have batches of one segment, in any order; what they raised is read after they ended. */
+static void raise_end(uint64_t *end, uint64_t to) {
+	uint64_t before = __atomic_load_n(end, __ATOMIC_RELAXED);
+	while (before < to && !__atomic_compare_exchange_n(end, &before, to, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+uint32_t query_threads(const struct query *query) {
+	uint64_t threads = query->context->options->threads;
+	if (threads == 0) {
+		cpu_set_t cores;
+		threads = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? (uint64_t)CPU_COUNT(&cores) : 1;
+	}
+	return threads < STORE_SCAN_THREADS_MAX ? (uint32_t)threads : STORE_SCAN_THREADS_MAX;
+}
+
 static int take_batch(void *context, const struct store_columns *columns) {
 	const struct scan_state *state = context;
 	struct query *query = state->query;
 	size_t segment = (size_t)(columns->segment - query->overview->segments);
 	assert(segment < query->overview->segment_count);
 	if (!query->scanned)
-		query->batch_end[segment] = columns->batch + 1;
+		raise_end(&query->batch_end[segment], columns->batch + 1);
 	else if (columns->batch >= query->batch_end[segment])
 		return 0;
 	if (interrupt_wanted())
@@ -199,14 +216,16 @@ static int take_batch(void *context, const struct store_columns *columns) {
 }
 
 int query_scan(struct query *query, const struct query_scan *scan) {
+	bool in_site_order = scan->columns & STORE_IN_SITE_ORDER; /* then there is no filter */
 	struct scan_state state = {query, scan, progress_begin("reading", query->context->options->quiet)};
 	struct store_scan request = {
-	    .columns = scan->columns | (scan->without_where ? 0 : query_columns(query)),
+	    .columns = scan->columns | (in_site_order || scan->without_where ? 0 : query_columns(query)),
 	    .since_wall_ns = scan->whole_time ? 0 : query->since_wall_ns,
 	    .until_wall_ns = scan->whole_time || query->until_wall_ns == UINT64_MAX ? 0 : query->until_wall_ns,
 	    .duration_ns_min = scan->duration_ns_min,
 	    .has_trace = scan->has_trace,
 	    .trace_lo = scan->trace_lo,
+	    .threads = scan->threads,
 	    .on_batch = take_batch,
 	    .on_progress = show_progress,
 	    .context = &state,

@@ -93,9 +93,13 @@ struct query_scan {
 	bool without_where;       /* query_accepts is not asked, or not about --where */
 	bool has_trace;
 	uint64_t trace_lo;
+	uint32_t threads; /* more than 1: on_batch is called by up to so many at the same time */
 	int (*on_batch)(void *context, const struct store_columns *columns);
 	void *context;
 };
+
+/* Of --threads: at least 1, at most STORE_SCAN_THREADS_MAX; one for each core when it was not given. */
+uint32_t query_threads(const struct query *query);
 
 /* 0, what on_batch returned, or a negative errno. */
 int query_scan(struct query *query, const struct query_scan *scan);

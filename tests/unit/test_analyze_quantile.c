@@ -260,6 +260,77 @@ static void moments_at_the_edges(void **state) {
 	near(moments_stddev(&outlier), sqrtl(square / 1001));
 }
 
+/* Runs, in sets that are put together, and what is picked out of runs: the numbers of one value after the other. */
+static void check_runs(struct seed *seed, unsigned shape, size_t count, size_t budget) {
+	struct quantiles *sets[3];
+	struct moments moments[3];
+	static struct sample samples[3000];
+	static uint64_t values[3000];
+	static uint64_t picked[3000];
+	long double mean;
+	long double stddev;
+	memset(moments, 0, sizeof(moments));
+	for (size_t i = 0; i < count; i++)
+		samples[i] = (struct sample){0, values[i] = random_value(seed, shape)};
+	size_t first = seed_below(seed, count + 1);
+	size_t ends[3] = {first, first + seed_below(seed, count - first + 1), count};
+	for (size_t i = 0, at = 0; i < 3; at = ends[i++]) {
+		assert_int_equal(quantiles_new(1, budget, &sets[i]), 0);
+		assert_int_equal(quantiles_observe_run(sets[i], 0, values + at, ends[i] - at), 0);
+		moments_add_run(&moments[i], values + at, (uint32_t)(ends[i] - at));
+	}
+	moments_merge(&moments[1], &moments[2]); /* (0 + (1 + 2)); the other way is ((0 + 1) + 2) */
+	moments_merge(&moments[0], &moments[1]);
+	for (size_t i = 1; i < 3; i++)
+		assert_int_equal(quantiles_merge(sets[0], sets[i]), 0);
+	int rc = 0;
+	while ((rc = quantiles_next_pass(sets[0])) > 0) {
+		size_t kept = quantiles_pick(sets[0], 0, values, count, picked);
+		for (size_t i = 0; i < kept; i++)
+			quantiles_refine(sets[0], 0, picked[i]);
+	}
+	assert_int_equal(rc, 0);
+	qsort(samples, count, sizeof(samples[0]), by_sample);
+	if (count) {
+		check_series(sets[0], samples, count);
+		naive_moments(values, count, &mean, &stddev);
+		near(moments_mean(&moments[0]), mean);
+		near(moments_stddev(&moments[0]), stddev);
+		assert_true(moments[0].min == samples[0].value && moments[0].max == samples[count - 1].value);
+	}
+	assert_true(moments[0].count == count);
+	for (size_t i = 0; i < 3; i++)
+		quantiles_free(sets[i]);
+}
+
+static void runs_are_their_values(void **state) {
+	(void)state;
+	struct seed seed = seed_start("runs");
+	static const size_t sizes[] = {0, 1, 2, 15, 16, 17, 500, 3000};
+	for (unsigned round = 0; round < seed_rounds(5); round++)
+		for (unsigned shape = 0; shape < 5; shape++)
+			for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+				check_runs(&seed, shape, sizes[i], round % 2 ? SMALLEST_BUDGET : QUANTILE_BUDGET_BYTES);
+}
+
+/* Sums are exact whoever counted what, also at both ends of the range. */
+static void merged_moments_are_exact(void **state) {
+	(void)state;
+	static const uint64_t edges[] = {0, 1, INT64_MAX, UINT64_MAX, UINT64_C(1) << 55, 77};
+	for (unsigned mask = 0; mask < 64; mask++) {
+		struct moments alone = {.count = 0};
+		struct moments parts[2] = {{.count = 0}, {.count = 0}};
+		for (unsigned i = 0; i < 6; i++) {
+			moments_add(&alone, edges[i]);
+			moments_add_run(&parts[mask >> i & 1], &edges[i], 1);
+		}
+		moments_merge(&parts[0], &parts[1]);
+		assert_true(parts[0].count == 6 && moments_total(&parts[0]) == moments_total(&alone));
+		assert_true(parts[0].min == 0 && parts[0].max == UINT64_MAX);
+		near(moments_stddev(&parts[0]), moments_stddev(&alone));
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(equal_to_sorted),
@@ -270,6 +341,8 @@ int main(void) {
 	    cmocka_unit_test(ranks_are_nearest),
 	    cmocka_unit_test(moments_are_the_naive_ones),
 	    cmocka_unit_test(moments_at_the_edges),
+	    cmocka_unit_test(runs_are_their_values),
+	    cmocka_unit_test(merged_moments_are_exact),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,6 +213,7 @@ static void statistics_answer_for_all_spans(void **state) {
 	expect_method("latency STORE --json --name index*", "sketch", "\"all\"", all);
 	expect_method("latency STORE --json --service index*", "sketch", "\"all\"", all);
 	expect_method("latency STORE --json --exact", "\"exact\"", "\"stored\"", CLI_INDEX_SPANS);
+	expect_method("latency STORE --json --exact --threads 5", "\"exact\"", "\"stored\"", CLI_INDEX_SPANS);
 	expect_method("latency STORE --json --since 2026-11-20", "\"exact\"", "\"stored\"", CLI_INDEX_SPANS);
 	expect_count("latency STORE --json --service nobody", 0);
 	scratch_remove(&scratch);
