@@ -49,9 +49,11 @@ static int take_batch(void *context, const struct store_columns *columns) {
 	struct self_time_rows rows = {.count = columns->span_count,
 	                              .trace_lo = columns->trace_lo,
 	                              .span_id = columns->span_id,
-	                              .parent_id = columns->parent_id,
 	                              .start_ns = columns->start_ns,
-	                              .duration_ns = columns->duration_ns};
+	                              .duration_ns = columns->duration_ns,
+	                              .parent_row = columns->parent_row,
+	                              .away_count = columns->away_count,
+	                              .away_parent_id = columns->away_parent_id};
 	if (rows.count > reading->room) {
 		free(reading->covered);
 		reading->covered = malloc(rows.count * sizeof(*reading->covered));
@@ -68,15 +70,16 @@ static int take_batch(void *context, const struct store_columns *columns) {
 
 static int read_all(struct self_reading *reading) {
 	struct query *query = &reading->latency->query;
-	struct query_scan scan = {.columns = STORE_COLUMN_TRACE | STORE_COLUMN_SPAN_ID | STORE_COLUMN_PARENT_ID |
-	                                     STORE_COLUMN_START | STORE_COLUMN_DURATION | STORE_COLUMN_SITE |
-	                                     query_open_column(query) |
+	struct query_scan scan = {.columns = STORE_COLUMN_TRACE | STORE_COLUMN_PARENT_ROW | STORE_COLUMN_START |
+	                                     STORE_COLUMN_DURATION | STORE_COLUMN_SITE | query_open_column(query) |
 	                                     (reading->latency->estimated ? STORE_COLUMN_WEIGHT : 0),
 	                          .whole_time = true,
 	                          .on_batch = take_batch,
 	                          .context = reading};
+	uint32_t columns = scan.columns;
 	int rc = 0;
 	do {
+		scan.columns = columns | (self_time_wants_ids(reading->self) ? STORE_COLUMN_SPAN_ID : 0);
 		rc = query_scan(query, &scan);
 		reading->is_first = false;
 	} while (rc == 0 && (rc = self_time_next_pass(reading->self)) > 0);

@@ -4,6 +4,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/errs.h"
+#include "libstore/reader.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #define NONE UINT32_MAX
 #define FEW_ROWS 64u
+#define TRACE_BITS (1u << 23) /* of the filter of traces that have strays */
 
 struct interval {
 	uint64_t start;
@@ -47,10 +49,12 @@ struct self_time {
 	size_t room_max;
 	uint32_t *stray_slots; /* first stray of its span + 1, by hash; while they are resolved */
 	uint64_t stray_mask;
+	uint64_t *trace_filter;
 	/* Of one batch. */
 	uint32_t *slots;   /* row + 1, by hash of its own id */
 	uint32_t *parents; /* row, or NONE */
 	uint64_t *until;
+	uint64_t *last_start;
 	uint32_t *order;
 	uint32_t row_room;
 	struct child *children;
@@ -68,6 +72,11 @@ int self_time_new(size_t budget_bytes, struct self_time **ret_self) {
 		self->seed = (uint64_t)(uintptr_t)self;
 	self->is_first = true;
 	self->high = UINT64_MAX;
+	self->trace_filter = calloc(TRACE_BITS / 64, sizeof(*self->trace_filter));
+	if (!self->trace_filter) {
+		free(self);
+		return -ENOMEM;
+	}
 	self->room_max = budget_bytes / sizeof(struct stray);
 	if (self->room_max > UINT32_MAX / 4)
 		self->room_max = UINT32_MAX / 4;
@@ -80,9 +89,11 @@ void self_time_free(struct self_time *self) {
 		return;
 	free(self->strays);
 	free(self->stray_slots);
+	free(self->trace_filter);
 	free(self->slots);
 	free(self->parents);
 	free(self->until);
+	free(self->last_start);
 	free(self->order);
 	free(self->children);
 	free(self->intervals);
@@ -119,13 +130,15 @@ static int make_row_room(struct self_time *self, uint32_t count) {
 	free(self->slots);
 	free(self->parents);
 	free(self->until);
+	free(self->last_start);
 	free(self->order);
 	self->row_room = 0;
 	self->slots = malloc(slots * sizeof(*self->slots));
 	self->parents = malloc(count * sizeof(*self->parents));
 	self->until = malloc(count * sizeof(*self->until));
+	self->last_start = malloc(count * sizeof(*self->last_start));
 	self->order = malloc(count * sizeof(*self->order));
-	if (!self->slots || !self->parents || !self->until || !self->order)
+	if (!self->slots || !self->parents || !self->until || !self->last_start || !self->order)
 		return -ENOMEM;
 	self->row_room = count;
 	return 0;
@@ -175,6 +188,18 @@ static void find_in_many(struct self_time *self, const struct self_time_rows *ro
 		while (!none && self->slots[at] && rows->span_id[self->slots[at] - 1] != parent)
 			at = (at + 1) & mask;
 		self->parents[row] = none || !self->slots[at] ? NONE : self->slots[at] - 1;
+	}
+}
+
+static uint32_t trace_bit(const struct self_time *self, uint64_t trace_lo) {
+	return (uint32_t)hash_of(self, trace_lo, 0) % TRACE_BITS;
+}
+
+/* As the store has them; a row that is its own parent has none. */
+static void take_parents(struct self_time *self, const struct self_time_rows *rows) {
+	for (uint32_t row = 0; row < rows->count; row++) {
+		uint32_t parent = rows->parent_row[row];
+		self->parents[row] = parent < rows->count && parent != row ? parent : NONE;
 	}
 }
 
@@ -234,20 +259,7 @@ static int by_place(const void *a, const void *b) {
 	return first->row < second->row ? -1 : first->row > second->row;
 }
 
-/* Rows in order of start, at least among those of one trace that stand together. */
 static int order_rows(struct self_time *self, const struct self_time_rows *rows) {
-	bool ordered = true;
-	for (uint32_t row = 0; row < rows->count; row++) {
-		self->order[row] = row;
-		uint32_t parent = self->parents[row];
-		/* until: the start of the last child so far, just for this */
-		if (parent == NONE)
-			continue;
-		ordered &= rows->start_ns[row] >= self->until[parent];
-		self->until[parent] = rows->start_ns[row];
-	}
-	if (ordered)
-		return 0;
 	struct place *places CLEANUP_FREE = malloc(rows->count * sizeof(*places));
 	if (!places)
 		return -ENOMEM;
@@ -259,8 +271,28 @@ static int order_rows(struct self_time *self, const struct self_time_rows *rows)
 	return 0;
 }
 
+/* False, and nothing was done: the children of some row do not stand in order of start. */
+static bool cover_ordered(struct self_time *self, const struct self_time_rows *rows, uint64_t *covered) {
+	bool ordered = true;
+	memcpy(self->until, rows->start_ns, rows->count * sizeof(*self->until));
+	memset(self->last_start, 0, rows->count * sizeof(*self->last_start));
+	for (uint32_t row = 0; row < rows->count; row++) {
+		uint32_t parent = self->parents[row];
+		if (parent == NONE)
+			continue;
+		ordered &= rows->start_ns[row] >= self->last_start[parent];
+		self->last_start[parent] = rows->start_ns[row];
+		covered[parent] +=
+		    add_interval(interval_of(rows, parent), interval_of(rows, row), &self->until[parent]);
+	}
+	if (!ordered)
+		memset(covered, 0, rows->count * sizeof(*covered));
+	return ordered;
+}
+
 static int cover_in_batch(struct self_time *self, const struct self_time_rows *rows, uint64_t *covered) {
-	memset(self->until, 0, rows->count * sizeof(*self->until));
+	if (cover_ordered(self, rows, covered))
+		return 0;
 	int error = order_rows(self, rows);
 	if (error)
 		return error;
@@ -310,13 +342,29 @@ static int keep_stray(struct self_time *self, const struct stray *stray) {
 	return error;
 }
 
+/* The id of the parent of a row that has none in the batch; 0: it has none at all. */
+static uint64_t parent_away(const struct self_time *self, const struct self_time_rows *rows, uint32_t row,
+                            uint32_t *away) {
+	if (rows->parent_row) {
+		bool is_away = rows->parent_row[row] == STORE_PARENT_AWAY && *away < rows->away_count;
+		return is_away ? rows->away_parent_id[(*away)++] : 0;
+	}
+	uint64_t parent = rows->parent_id[row];
+	return self->parents[row] != NONE || parent == rows->span_id[row] ? 0 : parent;
+}
+
 static int collect_strays(struct self_time *self, const struct self_time_rows *rows) {
+	uint32_t away = 0;
 	int error = 0;
+	if (rows->parent_row && rows->away_count == 0)
+		return 0;
 	for (uint32_t row = 0; row < rows->count && !error; row++) {
-		uint64_t parent = rows->parent_id[row];
-		if (self->parents[row] != NONE || parent == 0 || parent == rows->span_id[row])
+		uint64_t parent = parent_away(self, rows, row, &away);
+		if (parent == 0)
 			continue;
 		struct stray stray = {hash_of(self, rows->trace_lo[row], parent), parent, interval_of(rows, row)};
+		uint32_t bit = trace_bit(self, rows->trace_lo[row]);
+		self->trace_filter[bit / 64] |= UINT64_C(1) << (bit % 64);
 		if (stray.hash >= self->low && stray.hash <= self->high)
 			error = keep_stray(self, &stray);
 	}
@@ -375,8 +423,13 @@ static int by_parent(const void *a, const void *b) {
 static int gather_children(struct self_time *self, const struct self_time_rows *rows) {
 	int error = 0;
 	self->child_count = 0;
+	bool may_have = false;
 	for (uint32_t row = 0; row < rows->count; row++) {
-		size_t first = strays_of(self, rows->trace_lo[row], rows->span_id[row]);
+		if (row == 0 || rows->trace_lo[row] != rows->trace_lo[row - 1]) {
+			uint32_t bit = trace_bit(self, rows->trace_lo[row]);
+			may_have = self->trace_filter[bit / 64] >> (bit % 64) & 1;
+		}
+		size_t first = may_have ? strays_of(self, rows->trace_lo[row], rows->span_id[row]) : self->count;
 		self->until[row] = first < self->count ? first + 1 : 0;
 	}
 	for (uint32_t row = 0; row < rows->count && !error; row++) {
@@ -437,12 +490,19 @@ int self_time_take(struct self_time *self, const struct self_time_rows *rows, ui
 	if (error || rows->count == 0)
 		return error;
 	memset(ret_covered, 0, rows->count * sizeof(*ret_covered));
-	find_parents(self, rows);
+	if (rows->parent_row)
+		take_parents(self, rows);
+	else
+		find_parents(self, rows);
 	if (self->phase == PHASE_RESOLVE)
 		return resolve_strays(self, rows, ret_covered);
 	if (self->is_first)
 		error = cover_in_batch(self, rows, ret_covered);
 	return error ? error : collect_strays(self, rows);
+}
+
+bool self_time_wants_ids(const struct self_time *self) {
+	return self->phase == PHASE_RESOLVE;
 }
 
 int self_time_next_pass(struct self_time *self) {

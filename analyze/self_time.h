@@ -8,6 +8,8 @@
  * that stand together, and a union grows child by child, in order of start. A child whose parent is not there is a stray: strays are kept, and the next pass looks for their
  * parents; where it finds one, it takes the union anew, of all its children, and gives what is covered beyond the union of those in the batch.
  *
+ * A store knows which row of a batch is whose parent. Then the first pass needs no ids, and the next one only looks at traces that have strays.
+ *
  * MEMORY is bounded by a budget for strays. When it is spent, those of the upper half of the hashes are given up, and get passes of their
  * own later; nothing is estimated. Only the strays of a single span must fit the budget, else ERR_LIMIT.
  *
@@ -17,6 +19,7 @@
 #ifndef SPANRING_ANALYZE_SELF_TIME_H
 #define SPANRING_ANALYZE_SELF_TIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +35,13 @@ struct self_time_rows {
 	const uint64_t *parent_id; /* 0: root */
 	const uint64_t *start_ns;
 	const uint64_t *duration_ns;
+	/*
+	 * Where it is known which row is whose parent, instead of parent_id: STORE_PARENT_NONE, STORE_PARENT_AWAY or a row of the trace; and the ids of
+	 * those away, in order of rows. span_id may be NULL then while self_time_wants_ids says no. In all passes, or in none.
+	 */
+	const uint32_t *parent_row;
+	uint32_t away_count;
+	const uint64_t *away_parent_id;
 };
 
 struct self_time;
@@ -45,6 +55,9 @@ void self_time_free(struct self_time *self);
  * passes found. 0, -ENOMEM or ERR_LIMIT.
  */
 int self_time_take(struct self_time *self, const struct self_time_rows *rows, uint64_t *ret_covered);
+
+/* Does the pass at hand need the ids of the spans? */
+bool self_time_wants_ids(const struct self_time *self);
 
 /* Ends a pass: 1 when all batches are wanted once more, 0 when all is known, or -ENOMEM. */
 int self_time_next_pass(struct self_time *self);

@@ -5,6 +5,7 @@
 
 #include "analyze/self_time.h"
 #include "base/errs.h"
+#include "libstore/reader.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -52,9 +53,28 @@ static uint64_t brute_force(const struct forest *forest, uint32_t row) {
 	return self;
 }
 
+/* As a store says it: the row of the parent in the batch, else that it is away, and its id. */
+static void find_rows(const struct forest *forest, uint32_t first, uint32_t end, uint32_t *parent_row, uint64_t *away,
+                      uint32_t *ret_away_count) {
+	*ret_away_count = 0;
+	for (uint32_t row = first; row < end; row++) {
+		uint32_t parent = first;
+		while (parent < end && (forest->trace_lo[parent] != forest->trace_lo[row] ||
+		                        forest->span_id[parent] != forest->parent_id[row]))
+			parent++;
+		parent_row[row - first] = parent < end ? parent - first : STORE_PARENT_NONE;
+		if (parent < end || forest->parent_id[row] == 0)
+			continue;
+		parent_row[row - first] = STORE_PARENT_AWAY;
+		away[(*ret_away_count)++] = forest->parent_id[row];
+	}
+}
+
 /* One pass over all batches; what is covered goes off self. */
-static int pass(struct self_time *self_time, const struct forest *forest, uint64_t *self) {
+static int pass(struct self_time *self_time, const struct forest *forest, bool by_row, uint64_t *self) {
 	uint32_t first = 0;
+	uint32_t parent_row[SPANS_MAX];
+	uint64_t away[SPANS_MAX];
 	for (uint32_t batch = 0; batch < forest->batch_count; batch++) {
 		uint64_t covered[SPANS_MAX];
 		struct self_time_rows rows = {.count = forest->batch_end[batch] - first,
@@ -63,6 +83,13 @@ static int pass(struct self_time *self_time, const struct forest *forest, uint64
 		                              .parent_id = forest->parent_id + first,
 		                              .start_ns = forest->start_ns + first,
 		                              .duration_ns = forest->duration_ns + first};
+		if (by_row) {
+			find_rows(forest, first, forest->batch_end[batch], parent_row, away, &rows.away_count);
+			rows.parent_id = NULL;
+			rows.span_id = self_time_wants_ids(self_time) ? rows.span_id : NULL;
+			rows.parent_row = parent_row;
+			rows.away_parent_id = away;
+		}
 		int rc = self_time_take(self_time, &rows, covered);
 		if (rc < 0)
 			return rc;
@@ -73,14 +100,15 @@ static int pass(struct self_time *self_time, const struct forest *forest, uint64
 	return 0;
 }
 
-static int compute(const struct forest *forest, size_t budget_bytes, uint64_t *self, unsigned *ret_passes) {
+static int compute(const struct forest *forest, size_t budget_bytes, bool by_row, uint64_t *self,
+                   unsigned *ret_passes) {
 	struct self_time *self_time = NULL;
 	unsigned passes = 0;
 	int rc = 0;
 	assert_int_equal(self_time_new(budget_bytes, &self_time), 0);
 	memcpy(self, forest->duration_ns, forest->count * sizeof(*self));
 	do {
-		rc = pass(self_time, forest, self);
+		rc = pass(self_time, forest, by_row, self);
 		assert_true(++passes < PASSES_MAX);
 	} while (rc == 0 && (rc = self_time_next_pass(self_time)) > 0);
 	self_time_free(self_time);
@@ -91,11 +119,14 @@ static int compute(const struct forest *forest, size_t budget_bytes, uint64_t *s
 static unsigned check(const struct forest *forest, size_t budget_bytes) {
 	uint64_t self[SPANS_MAX];
 	unsigned passes = 0;
-	assert_int_equal(compute(forest, budget_bytes, self, &passes), 0);
-	for (uint32_t row = 0; row < forest->count; row++)
-		if (self[row] != brute_force(forest, row))
-			fail_msg("span %u of %u: %lu, not %lu", row, forest->count, (unsigned long)self[row],
-			         (unsigned long)brute_force(forest, row));
+	for (int by_row = 0; by_row < 2; by_row++) {
+		assert_int_equal(compute(forest, budget_bytes, by_row, self, &passes), 0);
+		for (uint32_t row = 0; row < forest->count; row++)
+			if (self[row] != brute_force(forest, row))
+				fail_msg("span %u of %u, parents by %s: %lu, not %lu", row, forest->count,
+				         by_row ? "row" : "id", (unsigned long)self[row],
+				         (unsigned long)brute_force(forest, row));
+	}
 	return passes;
 }
 
@@ -167,7 +198,7 @@ static void too_many_children_of_one(void **state) {
 	end_batch(&forest);
 	add(&forest, 1, 1, 0, 0, 200);
 	end_batch(&forest);
-	assert_int_equal(compute(&forest, 1024, self, &passes), ERR_LIMIT);
+	assert_int_equal(compute(&forest, 1024, false, self, &passes), ERR_LIMIT);
 	(void)check(&forest, SELF_TIME_BUDGET_BYTES);
 }
 
