@@ -37,6 +37,8 @@ int ingest_bench_run(const struct bench_options *options);
 int heap_bench_run(const struct bench_options *options);
 int off_bench_run(const struct bench_options *options);
 int quiet_bench_run(const struct bench_options *options);
+int codec_bench_run(const struct bench_options *options);
+int query_bench_run(const struct bench_options *options);
 int ring_bench_run(const struct bench_options *options);
 int sampled_bench_run(const struct bench_options *options);
 int attr_bench_run(const struct bench_options *options);

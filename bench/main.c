@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define SPANS_DEFAULT 2000000u
+#define SPANS_DEFAULT_QUERY 10000000u
 
 static const char usage_text[] =
     "usage: spanring-bench CASE   [--runs N] [--quick] [--json] [--agent PROGRAM]\n"
@@ -34,6 +35,8 @@ static const char usage_text[] =
     "  rate      the agent beside a program that records 10,000 spans a second: CPU, memory\n"
     "  wake      from the bell that a filling ring rings until all is taken\n"
     "  ingest    generated workload from rings to a sealed store: CPU, rate and bytes per span\n"
+    "  codec     encode and decode batches: spans per second, bytes per column\n"
+    "  query     the questions of the analyzer to a large store, beside SQL on a plain table\n"
     "  quiet     an hour at 1,000 spans a second in the store: bytes per span, sealed and merged\n"
     "  soak      programs that come and go for half an hour: does anything grow, is anything lost?\n"
     "  help      this text\n"
@@ -42,7 +45,7 @@ static const char usage_text[] =
     "\n"
     "      --runs N         5 to 101; default 5\n"
     "      --quick          few rounds, to see that it works; the figures mean little\n"
-    "      --spans N        spans of one run, 1000 to 50000000; default 2000000\n"
+    "      --spans N        ingest, codec, query: spans of one run, 1000 to 50000000; default 2000000, query 10000000\n"
     "      --seed N         of the workload; default 1\n"
     "      --keep STORE     let the last run write its store there, and keep it\n"
     "      --agent PROGRAM  default: spanring-agent beside this program\n"
@@ -77,6 +80,8 @@ static const struct command commands[] = {
     {"idle", idle_bench_run},
     {"wake", wake_bench_run},
     {"threads", threads_bench_run},
+    {"codec", codec_bench_run},
+    {"query", query_bench_run},
     {"soak", soak_bench_run},
     {"help", help},
     {SOAK_WORKER_COMMAND, soak_worker_run},
@@ -161,13 +166,14 @@ static int parse(int argc, char **argv, struct bench_options *options) {
 }
 
 int main(int argc, char **argv) {
-	struct bench_options options = {
-	    .log = {.program = "spanring-bench", .level = LOG_LEVEL_INFO}, .spans = SPANS_DEFAULT, .seed = 1};
+	struct bench_options options = {.log = {.program = "spanring-bench", .level = LOG_LEVEL_INFO}, .seed = 1};
 	int code = parse(argc, argv, &options);
 	if (code >= 0)
 		return code;
 	if (argc - optind != 1)
 		return usage(&options.log, "one case is needed", "");
+	if (!options.spans)
+		options.spans = strcmp(argv[optind], "query") == 0 ? SPANS_DEFAULT_QUERY : SPANS_DEFAULT;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[optind], commands[i].name) == 0)
 			return commands[i].run(&options);

@@ -26,7 +26,10 @@ struct counts {
 
 struct quiet_feed {
 	const struct workload *workload;
+	uint64_t base_ns;                 /* when the workload began */
+	uint64_t taken[WORKLOAD_STREAMS]; /* of its streams */
 	struct catalog *catalog;
+	struct catalog *catalog_before; /* busy */
 	struct batch *batch;
 	uint32_t sites[WORKLOAD_NAMES]; /* ids of the catalog */
 	uint32_t processes[WORKLOAD_PROCESSES];
@@ -73,7 +76,8 @@ static int add_processes(struct quiet_feed *feed) {
 		                              .start_ns = BASE_NS};
 		if (rc == 0)
 			rc = catalog_thread(feed->catalog, &thread, &feed->threads[i]);
-		feed->cursors[i] = (struct store_cursor){.ring_index = thread.ring_index, .state = STORE_RING_LIVE};
+		feed->cursors[i].ring_index = thread.ring_index;
+		feed->cursors[i].state = STORE_RING_LIVE;
 		memcpy(feed->cursors[i].instance, row.instance, sizeof(row.instance));
 		feed->accounts[process] = (struct store_process_account){.state = STORE_PROCESS_RUNNING,
 		                                                         .rings_made = WORKLOAD_THREADS,
@@ -102,7 +106,7 @@ static void add_span(struct quiet_feed *feed, uint32_t stream, const struct span
 	                          .trace_lo = record->trace_lo,
 	                          .span_id = record->span_id,
 	                          .parent_id = record->parent_id,
-	                          .start_ns = BASE_NS + record->start_ticks,
+	                          .start_ns = feed->base_ns + record->start_ticks,
 	                          .duration_ns = record->duration_ticks,
 	                          .site = feed->sites[record->tail.ref],
 	                          .thread = feed->threads[stream],
@@ -124,13 +128,14 @@ static bool take_spans(struct quiet_feed *feed, uint64_t until_ns) {
 	bool more = false;
 	for (uint32_t i = 0; i < WORKLOAD_STREAMS; i++) {
 		const struct workload_stream *stream = &feed->workload->streams[i];
-		uint64_t next = feed->cursors[i].position;
+		uint64_t next = feed->taken[i];
 		for (; next < stream->count && batch_has_room(feed->batch, 1, 0, 0, 0); next++) {
 			const struct spanring_span_record *record = &stream->records[next];
 			if (record->start_ticks + record->duration_ticks >= until_ns)
 				break;
 			add_span(feed, i, record);
 		}
+		feed->taken[i] = next;
 		more |= next < stream->count;
 	}
 	return more;
@@ -174,7 +179,7 @@ static uint32_t list_bins(const struct counts *counts, struct store_rollup_bin *
 	return listed;
 }
 
-static void give_rollup(struct quiet_feed *feed, uint32_t site, uint64_t now_ns) {
+static void give_rollup(struct quiet_feed *feed, uint32_t site, uint64_t since_ns, uint64_t now_ns) {
 	struct counts *step = &feed->step[site];
 	const struct counts *total = &feed->total[site];
 	struct store_rollup_bin *bins = feed->bins + (size_t)site * 2 * ROLLUP_BINS_MAX;
@@ -183,7 +188,7 @@ static void give_rollup(struct quiet_feed *feed, uint32_t site, uint64_t now_ns)
 	struct store_rollup_total *sum = &feed->totals[feed->rollup_count++];
 	*row = (struct store_rollup){.process = feed->processes[process],
 	                             .site = feed->sites[site % WORKLOAD_NAMES],
-	                             .since_ns = now_ns - STEP_COMMITS * NS_PER_S,
+	                             .since_ns = since_ns,
 	                             .until_ns = now_ns,
 	                             .ns_per_tick_q32 = NS_PER_TICK_Q32,
 	                             .count = step->count,
@@ -206,10 +211,10 @@ static void give_rollup(struct quiet_feed *feed, uint32_t site, uint64_t now_ns)
 	memset(step, 0, sizeof(*step));
 }
 
-static void give_rollups(struct quiet_feed *feed, uint64_t now_ns) {
+static void give_rollups(struct quiet_feed *feed, uint64_t since_ns, uint64_t now_ns) {
 	for (uint32_t site = 0; site < SITES; site++)
 		if (feed->step[site].count > 0)
-			give_rollup(feed, site, now_ns);
+			give_rollup(feed, site, since_ns, now_ns);
 }
 
 static int feed_second(struct quiet_feed *feed, struct store_writer *writer, uint64_t second, bool is_last,
@@ -217,7 +222,7 @@ static int feed_second(struct quiet_feed *feed, struct store_writer *writer, uin
 	feed->rollup_count = 0;
 	give_samples(feed, second);
 	if (is_last || second % STEP_COMMITS == 0)
-		give_rollups(feed, BASE_NS + second * NS_PER_S);
+		give_rollups(feed, BASE_NS + (second - STEP_COMMITS) * NS_PER_S, BASE_NS + second * NS_PER_S);
 	struct store_commit commit = {.catalog = feed->catalog,
 	                              .batch = feed->batch,
 	                              .cursors = feed->given,
@@ -254,6 +259,7 @@ int quiet_feed_run(struct store_writer *writer, const struct workload *workload,
 	if (!feed)
 		return -ENOMEM;
 	feed->workload = workload;
+	feed->base_ns = BASE_NS;
 	feed->catalog = catalog;
 	int rc = open_feed(feed);
 	bool more = true;
@@ -265,4 +271,94 @@ int quiet_feed_run(struct store_writer *writer, const struct workload *workload,
 	free(feed->bins);
 	*ret_result = result;
 	return rc;
+}
+
+/* --- busy -------------------------------------------------------------------------------------------------------- */
+
+static int fill_catalog(struct quiet_feed *feed) {
+	/* the writer tells catalogs apart by where they are: the one before stays until there is another */
+	catalog_free(feed->catalog_before);
+	feed->catalog_before = feed->catalog;
+	feed->catalog = NULL;
+	int rc = catalog_new(&feed->catalog);
+	if (rc == 0)
+		rc = add_sites(feed);
+	return rc < 0 ? rc : add_processes(feed);
+}
+
+/* The batch as it is, with rollups when the segment ends with it. */
+static int commit_busy(struct busy_feed *busy, bool ends_segment) {
+	struct quiet_feed *feed = busy->feed;
+	feed->rollup_count = 0;
+	if (ends_segment)
+		give_rollups(feed, busy->segment_ns, busy->now_ns);
+	struct store_commit commit = {.catalog = feed->catalog,
+	                              .batch = feed->batch,
+	                              .cursors = feed->given,
+	                              .cursor_count = give_cursors(feed),
+	                              .accounts = feed->accounts,
+	                              .account_count = busy->segment_spans == 0 ? WORKLOAD_PROCESSES : 0,
+	                              .rollups = feed->rollups,
+	                              .rollup_count = feed->rollup_count,
+	                              .rollup_totals = feed->totals,
+	                              .rollup_total_count = feed->rollup_count};
+	int rc = busy->on_batch ? busy->on_batch(busy->context, feed->batch)
+	                        : store_writer_commit(busy->writer, &commit, NULL);
+	busy->segment_spans += feed->batch->span_count;
+	busy->spans += feed->batch->span_count;
+	batch_clear(feed->batch);
+	if (rc == 0 && ends_segment) {
+		busy->segment_spans = 0;
+		busy->segment_ns = busy->now_ns;
+		rc = fill_catalog(feed);
+	}
+	return rc;
+}
+
+int busy_feed_open(struct store_writer *writer, int (*on_batch)(void *context, const struct batch *batch),
+                   void *context, struct busy_feed *ret_busy) {
+	struct busy_feed busy = {
+	    .writer = writer, .on_batch = on_batch, .context = context, .now_ns = BASE_NS, .segment_ns = BASE_NS};
+	busy.feed = calloc(1, sizeof(*busy.feed));
+	int rc = busy.feed ? catalog_new(&busy.feed->catalog) : -ENOMEM;
+	if (rc == 0)
+		rc = open_feed(busy.feed);
+	if (rc < 0)
+		busy_feed_close(&busy);
+	else
+		*ret_busy = busy;
+	return rc;
+}
+
+int busy_feed_take(struct busy_feed *busy, const struct workload *workload) {
+	struct quiet_feed *feed = busy->feed;
+	int rc = 0;
+	bool more = true;
+	feed->workload = workload;
+	feed->base_ns = busy->now_ns;
+	memset(feed->taken, 0, sizeof(feed->taken));
+	for (uint64_t until_ns = BUSY_FEED_DRAIN_NS; more && rc == 0;) {
+		more = take_spans(feed, until_ns);
+		busy->now_ns = feed->base_ns + until_ns;
+		if (batch_has_room(feed->batch, 1, 0, 0, 0))
+			until_ns += BUSY_FEED_DRAIN_NS;
+		else
+			rc = commit_busy(busy, busy->segment_spans + BATCH_SPANS_MAX >= STORE_SEGMENT_SPANS_MAX);
+	}
+	return rc;
+}
+
+int busy_feed_finish(struct busy_feed *busy) {
+	return commit_busy(busy, true);
+}
+
+void busy_feed_close(struct busy_feed *busy) {
+	if (!busy->feed)
+		return;
+	batch_free(busy->feed->batch);
+	catalog_free(busy->feed->catalog);
+	catalog_free(busy->feed->catalog_before);
+	free(busy->feed->bins);
+	free(busy->feed);
+	busy->feed = NULL;
 }

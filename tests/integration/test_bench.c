@@ -79,6 +79,8 @@ static void check_quick(const char *name) {
 static void every_small_case_runs(void **state) {
 	(void)state;
 	check_quick("off");
+	check_quick("codec");
+	check_quick("query");
 	check_quick("attr");
 	check_quick("async");
 	check_quick("context");
