@@ -257,7 +257,7 @@ static void an_open_segment_has_one_writer_and_readers_that_only_read(void **sta
 	session_start_agent(&session);
 	store_some(&session);
 	/* Stopped, so that whatever happens to the store is the analyzer's doing. */
-	child_signal(&session.agent, SIGSTOP);
+	child_stop(&session.agent);
 	assert_int_equal(writing_descriptors(session.agent.pid, &segments), 1);
 	assert_int_equal(segments, 1);
 	ask_all(session.scratch.store);

@@ -101,7 +101,7 @@ static void another_uid_and_pid_are_kept_as_claims(void **state) {
 	struct all_users all;
 	all_users_open(&all);
 	all_users_start_agent(&all, NULL);
-	child_signal(&all.session.agent, SIGSTOP);
+	child_stop(&all.session.agent);
 	struct child liar = start_flood(&all, LIAR);
 	struct child honest = start_flood(&all, VICTIM);
 	struct spanring_process_header *header = map_file(&all, LIAR, "process", sizeof(*header));
@@ -147,7 +147,7 @@ static void a_pid_of_nobody_is_noticed(void **state) {
 	struct all_users all;
 	all_users_open(&all);
 	all_users_start_agent(&all, NULL);
-	child_signal(&all.session.agent, SIGSTOP);
+	child_stop(&all.session.agent);
 	struct child liar = start_flood(&all, LIAR);
 	struct spanring_process_header *header = map_file(&all, LIAR, "process", sizeof(*header));
 	header->start_time++;
@@ -208,7 +208,7 @@ static void a_ring_cannot_write_what_is_the_agents(void **state) {
 	struct all_users all;
 	all_users_open(&all);
 	all_users_start_agent(&all, NULL);
-	child_signal(&all.session.agent, SIGSTOP);
+	child_stop(&all.session.agent);
 	struct child liar = start_flood(&all, LIAR);
 	const size_t bytes = SPANRING_RING_DATA_OFFSET + SPANRING_RING_BYTES_MIN;
 	struct spanring_ring_header *header = map_file(&all, LIAR, "ring-0000", bytes);

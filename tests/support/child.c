@@ -69,6 +69,12 @@ void child_signal(const struct child *child, int signal_number) {
 	assert_int_equal(kill(child->pid, signal_number), 0);
 }
 
+void child_stop(const struct child *child) {
+	siginfo_t info;
+	child_signal(child, SIGSTOP);
+	assert_int_equal(waitid(P_PID, (id_t)child->pid, &info, WSTOPPED | WNOWAIT), 0);
+}
+
 static int milliseconds_left(uint64_t deadline_ns) {
 	uint64_t now = clock_monotonic_ns();
 	return now >= deadline_ns ? 0 : (int)((deadline_ns - now) / NS_PER_MS) + 1;

@@ -30,6 +30,8 @@ struct child child_start(const char *const *argv, const char *const *environment
 /* Read its standard error up to and including the first line that contains text; fails the test at end of file or deadline. */
 void child_wait_for_line(struct child *child, const char *text);
 void child_signal(const struct child *child, int signal_number);
+/* SIGSTOP, and wait until all of its threads stand still: a thread inside a write finishes that first. */
+void child_stop(const struct child *child);
 /* Collect output and status. */
 struct child_result child_finish(struct child *child);
 void child_result_free(struct child_result *result);
