@@ -3,8 +3,8 @@
 #ifndef SPANRING_ANALYZE_COMMAND_H
 #define SPANRING_ANALYZE_COMMAND_H
 
+#include "analyze/terminal/terminal.h"
 #include "options.h"
-#include "terminal.h"
 
 #include "base/log.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spanring-analyze: find the command, read its words, run it, and make sure that the answer arrived. */
+#include "analyze/terminal/interrupt.h"
 #include "command.h"
 #include "help.h"
-#include "interrupt.h"
 
 #include "base/errs.h"
 #include "libstore/reader.h"

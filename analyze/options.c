@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
-#include "time_point.h"
-#include "trace_id.h"
+#include "analyze/kernels/time_point.h"
+#include "analyze/kernels/trace_id.h"
 
 #include "base/clock.h"
 #include "base/suggest.h"

@@ -3,7 +3,7 @@
 #ifndef SPANRING_ANALYZE_OPTIONS_H
 #define SPANRING_ANALYZE_OPTIONS_H
 
-#include "terminal.h"
+#include "analyze/terminal/terminal.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "query.h"
 
-#include "interrupt.h"
-#include "query_where.h"
+#include "analyze/terminal/interrupt.h"
+#include "analyze/where/query_where.h"
 
 #include "base/checked.h"
 #include "base/errs.h"

@@ -11,9 +11,9 @@
 #ifndef SPANRING_ANALYZE_QUERY_H
 #define SPANRING_ANALYZE_QUERY_H
 
+#include "analyze/terminal/progress.h"
+#include "analyze/where/where_eval.h"
 #include "command.h"
-#include "progress.h"
-#include "where_eval.h"
 
 #include "libstore/reader.h"
 

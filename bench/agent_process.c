@@ -3,7 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "topology.h"
+#include "bench/floors/topology.h"
 #include <spanring/ring_abi.h>
 
 #include <fcntl.h>

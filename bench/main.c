@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/errs.h"
 #include "base/units.h"
+#include "bench/feed/workload.h"
+#include "bench/soak/soak_options.h"
 #include "commands.h"
 #include "measure.h"
-#include "soak_options.h"
-#include "workload.h"
 #include <spanring/version.h>
 
 #include <getopt.h>

@@ -2,7 +2,7 @@
 #include "report.h"
 
 #include "base/cleanup.h"
-#include "topology.h"
+#include "bench/floors/topology.h"
 
 #include <errno.h>
 #include <math.h>

@@ -3,8 +3,8 @@
 
 #include "agent_process.h"
 #include "base/errs.h"
-#include "chunks.h"
-#include "topology.h"
+#include "bench/floors/topology.h"
+#include "bench/loops/chunks.h"
 
 #include <signal.h>
 #include <stdio.h>

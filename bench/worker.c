@@ -3,8 +3,8 @@
 
 #include "base/cleanup.h"
 #include "base/errs.h"
-#include "syscall_count.h"
-#include "topology.h"
+#include "bench/floors/topology.h"
+#include "bench/loops/syscall_count.h"
 
 #include <fcntl.h>
 #include <math.h>

@@ -180,7 +180,7 @@ static int read_sampling(const struct count *count, struct store_cursor *cursor)
 	return error;
 }
 
-/* A thread may stand between writing its last record and counting it (analyze/books.h): settled here, where it is one ring. */
+/* A thread may stand between writing its last record and counting it (analyze/kernels/books.h): settled here, where it is one ring. */
 static void settle_live(struct store_cursor *cursor) {
 	uint64_t known = saturating_add(cursor->stored_spans, cursor->dropped_full);
 	known = saturating_add(known, cursor->dropped_depth);

@@ -3,7 +3,7 @@
 #include "table.h"
 #include "value.h"
 
-#include "analyze/ending_text.h"
+#include "analyze/kernels/ending_text.h"
 
 #include "base/checked.h"
 

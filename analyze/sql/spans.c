@@ -3,7 +3,7 @@
 #include "table.h"
 #include "value.h"
 
-#include "analyze/trace_id.h"
+#include "analyze/kernels/trace_id.h"
 
 #include "base/checked.h"
 

@@ -3,7 +3,7 @@
  * Files to import against any bytes, in all three formats and both ways to take mistakes. A span that is given away is complete,
  * and all its texts lie within it; a mistake has a place in the input; the end is always reached.
  */
-#include "analyze/import_read.h"
+#include "analyze/import/import_read.h"
 
 #include <spanring/record.h>
 

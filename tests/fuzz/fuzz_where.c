@@ -4,7 +4,7 @@
  *
  *     input := text up to a zero byte or the end
  */
-#include "analyze/where_eval.h"
+#include "analyze/where/where_eval.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* The identity of the books: what balances, what is explained, and what is a gap with its reason. */
 #include "support/cmocka.h"
 
-#include "analyze/books.h"
+#include "analyze/kernels/books.h"
 
 #include <string.h>
 

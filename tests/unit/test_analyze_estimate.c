@@ -5,8 +5,8 @@
  * that their error allows. Some traces are kept for certain, the slow ones among them; in some populations the spans of a trace stand together.
  */
 #include "agent/tail/tail_choice.h"
-#include "analyze/estimate.h"
-#include "analyze/quantile.h"
+#include "analyze/kernels/estimate.h"
+#include "analyze/kernels/quantile.h"
 #include "libstore/span.h"
 #include "support/cmocka.h"
 #include "support/seed.h"

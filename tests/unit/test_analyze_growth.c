@@ -3,8 +3,8 @@
 #include "support/cmocka.h"
 #include "support/seed.h"
 
-#include "analyze/growth.h"
-#include "analyze/regression.h"
+#include "analyze/kernels/growth.h"
+#include "analyze/kernels/regression.h"
 #include "base/clock.h"
 
 #include <math.h>

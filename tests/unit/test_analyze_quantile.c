@@ -6,9 +6,9 @@
 #include "support/cmocka.h"
 #include "support/seed.h"
 
-#include "analyze/histogram.h"
-#include "analyze/moments.h"
-#include "analyze/quantile.h"
+#include "analyze/kernels/histogram.h"
+#include "analyze/kernels/moments.h"
+#include "analyze/kernels/quantile.h"
 #include "base/errs.h"
 
 #include <math.h>

@@ -3,7 +3,7 @@
 #include "support/cmocka.h"
 #include "support/seed.h"
 
-#include "analyze/self_time.h"
+#include "analyze/kernels/self_time.h"
 #include "base/errs.h"
 #include "libstore/reader.h"
 

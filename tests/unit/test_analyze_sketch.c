@@ -3,7 +3,7 @@
 #include "support/cmocka.h"
 #include "support/seed.h"
 
-#include "analyze/sketch.h"
+#include "analyze/kernels/sketch.h"
 #include "base/errs.h"
 
 #include <spanring/statistics_abi.h>

@@ -2,10 +2,10 @@
 /* Tables and cut texts must fit, times and ids must mean what was written, suggestions must be near. */
 #include "support/cmocka.h"
 
-#include "analyze/fit.h"
-#include "analyze/table.h"
-#include "analyze/time_point.h"
-#include "analyze/trace_id.h"
+#include "analyze/kernels/fit.h"
+#include "analyze/kernels/time_point.h"
+#include "analyze/kernels/trace_id.h"
+#include "analyze/terminal/table.h"
 #include "base/clock.h"
 #include "base/suggest.h"
 #include "base/text.h"

@@ -3,7 +3,7 @@
 #include "support/cmocka.h"
 #include "support/seed.h"
 
-#include "analyze/trace_tree.h"
+#include "analyze/kernels/trace_tree.h"
 #include "base/errs.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "support/cmocka.h"
 #include "support/seed.h"
 
-#include "analyze/where_eval.h"
+#include "analyze/where/where_eval.h"
 #include "base/errs.h"
 
 #include <spanring/record.h>

@@ -3,7 +3,7 @@
 #include "support/cmocka.h"
 #include "support/seed.h"
 
-#include "bench/soak_trend.h"
+#include "bench/soak/soak_trend.h"
 
 #include <math.h>
 

@@ -8,7 +8,7 @@
  */
 #include "support/cmocka.h"
 
-#include "analyze/time_point.h"
+#include "analyze/kernels/time_point.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "ring_view.h"
