@@ -153,80 +153,100 @@ static int take_color(struct parser *parser, const char *value) {
 	return refuse(parser, "--color '%s': give auto, always or never", value);
 }
 
-static int take(struct parser *parser, enum option_id id, const char *value) {
-	struct options *options = parser->options;
+static int take_deadline(struct parser *parser, const char *value) {
+	if (units_parse_duration(value, &parser->options->deadline_ns) == 0 && parser->options->deadline_ns > 0)
+		return 0;
+	return refuse(parser, "--deadline '%s': give a duration, like 30s", value);
+}
+
+static int take_memory(struct parser *parser, const char *value) {
+	if (units_parse_bytes(value, &parser->options->memory_bytes) == 0 && parser->options->memory_bytes > 0)
+		return 0;
+	return refuse(parser, "--memory '%s': give a size, like 256MiB", value);
+}
+
+/* Of an option without a value; NULL: it has one. */
+static bool *switch_of(struct options *options, enum option_id id) {
 	switch (id) {
 	case ID_JSON:
-		options->json = true;
-		return 0;
-	case ID_SINCE:
-		return take_time(parser, "--since", value, &options->since_wall_ns);
-	case ID_UNTIL:
-		return take_time(parser, "--until", value, &options->until_wall_ns);
+		return &options->json;
+	case ID_QUIET:
+		return &options->quiet;
+	case ID_NO_ATTRIBUTES:
+		return &options->no_attributes;
+	case ID_ATTRIBUTES:
+		return &options->attributes;
+	case ID_EXACT:
+		return &options->exact;
+	case ID_CSV:
+		return &options->csv;
+	case ID_KEEP_GOING:
+		return &options->keep_going;
+	case ID_HELP:
+		return &options->help;
+	default:
+		return NULL;
+	}
+}
+
+/* Of an option whose value is taken as it stands; NULL: it is not. */
+static const char **text_of(struct options *options, enum option_id id) {
+	switch (id) {
 	case ID_SERVICE:
-		options->service = value;
-		return 0;
+		return &options->service;
 	case ID_NAME:
-		options->name = value;
-		return 0;
+		return &options->name;
+	case ID_SORT:
+		return &options->sort;
+	case ID_GROUP_BY:
+		return &options->group_by;
+	case ID_WHERE:
+		return &options->where;
+	case ID_FROM:
+		return &options->from;
+	case ID_INTO:
+		return &options->store;
+	default:
+		return NULL;
+	}
+}
+
+static int take_parsed(struct parser *parser, enum option_id id, const char *value) {
+	switch (id) {
+	case ID_SINCE:
+		return take_time(parser, "--since", value, &parser->options->since_wall_ns);
+	case ID_UNTIL:
+		return take_time(parser, "--until", value, &parser->options->until_wall_ns);
 	case ID_COLOR:
 		return take_color(parser, value);
-	case ID_QUIET:
-		options->quiet = true;
-		return 0;
 	case ID_LIMIT:
-		return take_limit(parser, value);
-	case ID_SORT:
-		options->sort = value;
-		return 0;
-	case ID_NO_ATTRIBUTES:
-		options->no_attributes = true;
-		return 0;
-	case ID_ATTRIBUTES:
-		options->attributes = true;
-		return 0;
-	case ID_LAST:
-		return take_last(parser, value);
-	case ID_EXACT:
-		options->exact = true;
-		return 0;
 	case ID_TOP:
 		return take_limit(parser, value);
-	case ID_GROUP_BY:
-		options->group_by = value;
-		return 0;
+	case ID_LAST:
+		return take_last(parser, value);
 	case ID_INTERVAL:
 		return take_interval(parser, value);
-	case ID_CSV:
-		options->csv = true;
-		return 0;
-	case ID_WHERE:
-		options->where = value;
-		return 0;
 	case ID_DEADLINE:
-		if (units_parse_duration(value, &options->deadline_ns) == 0 && options->deadline_ns > 0)
-			return 0;
-		return refuse(parser, "--deadline '%s': give a duration, like 30s", value);
+		return take_deadline(parser, value);
 	case ID_MEMORY:
-		if (units_parse_bytes(value, &options->memory_bytes) == 0 && options->memory_bytes > 0)
-			return 0;
-		return refuse(parser, "--memory '%s': give a size, like 256MiB", value);
-	case ID_FROM:
-		options->from = value;
-		return 0;
-	case ID_INTO:
-		options->store = value;
-		return 0;
-	case ID_KEEP_GOING:
-		options->keep_going = true;
-		return 0;
+		return take_memory(parser, value);
 	case ID_THREADS:
 		return take_threads(parser, value);
-	case ID_HELP:
-		options->help = true;
-		return 0;
+	default:
+		return -EINVAL;
 	}
-	return -EINVAL;
+}
+
+static int take(struct parser *parser, enum option_id id, const char *value) {
+	bool *is_given = switch_of(parser->options, id);
+	const char **text = text_of(parser->options, id);
+	if (is_given)
+		*is_given = true;
+	else if (text)
+		*text = value;
+	else
+		return take_parsed(parser, id, value);
+	return 0;
 }
 
 static bool allows(const struct parser *parser, size_t id) {
