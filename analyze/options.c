@@ -341,7 +341,7 @@ static int place_plain(struct parser *parser, bool takes_trace) {
 		return 0;
 	}
 	if (takes_trace) {
-		if (count == 0)
+		if (count == 0 || (count == 1 && !is_trace(plain[0]) && access(plain[0], F_OK) == 0))
 			return refuse(parser, "which trace? Give its id and a store: spanring-analyze trace ID STORE");
 		/* either order; a word that is a file is the store */
 		bool swapped = count == 2 && !is_trace(plain[0]) && is_trace(plain[1]);
