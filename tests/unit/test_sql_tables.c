@@ -323,9 +323,10 @@ static void conditions_change_no_answer(void **state) {
 	struct seed seed = seed_start("sql_conditions");
 	make_layers(fixture, &seed);
 	sqlite3 *db = connect_to(fixture->scratch.store);
+	const unsigned rounds = seed_rounds(200);
 	uint64_t found = 0;
 	/* A column compared behind "+" has no affinity: the values above are of the column's own type, or of no column's. */
-	for (unsigned i = seed_rounds(200); i > 0; i--) {
+	for (unsigned i = 0; i < rounds; i++) {
 		char open[3][512];
 		char hidden[3][512];
 		const char *join = seed_below(&seed, 3) ? "AND" : "OR";
@@ -342,7 +343,7 @@ static void conditions_change_no_answer(void **state) {
 			fail_msg("%s %s %s AND %s: %" PRIu64 " rows, not %" PRIu64, open[0], join, open[1], open[2],
 			         pushed.rows, plain.rows);
 	}
-	assert_true(found > 0);
+	assert_true(found > 0 || rounds < 50); /* a few conditions may all be too narrow */
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
@@ -464,8 +465,10 @@ static void damage_is_an_error_with_the_file(void **state) {
 	sqlite3 *db = connect_to(path);
 	for (unsigned k = 0; k < QUESTIONS; k++)
 		sound[k] = ask(db, "%s", questions[k]);
-	for (unsigned i = seed_rounds(400); i > 0; i--) {
-		uint64_t bit = seed_below(&seed, (uint64_t)status.st_size * 8);
+	const unsigned rounds = seed_rounds(400);
+	for (unsigned i = 0; i < rounds; i++) {
+		/* The first is in the word that makes it a database: few rounds may all hit what nobody reads. */
+		uint64_t bit = i == 0 ? 0 : seed_below(&seed, (uint64_t)status.st_size * 8);
 		unsigned k = (unsigned)seed_below(&seed, QUESTIONS);
 		flip_bit(path, bit);
 		struct answer answer = run(db, questions[k]);
