@@ -23,8 +23,8 @@ enum exit_code {
 	EXIT_CODE_USAGE = 2,  /* wrong words on the command line */
 	EXIT_CODE_INPUT = 3,  /* bad or unreadable input */
 	EXIT_CODE_NO_BASELINE = 4,
-	EXIT_CODE_HELD = 5,  /* another agent holds the ring directory or the store */
-	EXIT_CODE_OUTPUT = 6, /* output cannot be written: store or ring directory */
+	EXIT_CODE_HELD = 5,         /* another agent holds the ring directory or the store */
+	EXIT_CODE_OUTPUT = 6,       /* output cannot be written: store or ring directory */
 	EXIT_CODE_INTERRUPTED = 130 /* by SIGINT, as a shell counts it */
 };
 

@@ -42,8 +42,8 @@ __attribute__((format(printf, 5, 0))) static void write_message(const struct log
 		return;
 	if (log->hear)
 		log->hear(log->context, level, message);
-	else if (!log->limit ||
-	    log_limit_take(log->limit, event ? event : format, level, message, clock_monotonic_ns(), &line.left_out))
+	else if (!log->limit || log_limit_take(log->limit, event ? event : format, level, message, clock_monotonic_ns(),
+	                                       &line.left_out))
 		write_line(log, &line);
 }
 

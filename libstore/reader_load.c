@@ -566,7 +566,7 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	static const enum schema_table tables[] = {SCHEMA_STRING, SCHEMA_SITE,     SCHEMA_PROCESS,    SCHEMA_THREAD,
 	                                           SCHEMA_CURSOR, SCHEMA_ACCOUNT,  SCHEMA_SCOPE,      SCHEMA_RESOURCE,
 	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS, SCHEMA_DROPS,
-	                                           SCHEMA_ENDING, SCHEMA_CLAIM, SCHEMA_THINNED};
+	                                           SCHEMA_ENDING, SCHEMA_CLAIM,    SCHEMA_THINNED};
 	*ret_what = "it cannot be read";
 	int error = db_execute(segment->db, "PRAGMA cache_size=-1024");
 	if (!error)
