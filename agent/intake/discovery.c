@@ -29,6 +29,15 @@ static void close_directory(DIR **directory) {
 		(void)closedir(*directory);
 }
 
+/* What stands in it, with a position of its own; NULL: there is no such directory. */
+static DIR *list(int at_fd, const char *name) {
+	int fd = openat(at_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	if (!directory && fd >= 0)
+		(void)close(fd);
+	return directory;
+}
+
 int discovery_open_rings(const char *path, bool make, const struct log *log, int *ret_fd) {
 	if (make && mkdir(path, 0700) < 0 && errno != EEXIST) {
 		int rc = -errno;
@@ -177,13 +186,9 @@ static void take_ring(struct discovery *discovery, struct producer *producer, co
 }
 
 void discovery_rescan_producer(struct discovery *discovery, struct producer *producer) {
-	int fd = openat(producer->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	if (!directory) {
-		if (fd >= 0)
-			(void)close(fd);
+	CLEANUP(close_directory) DIR *directory = list(producer->directory_fd, ".");
+	if (!directory)
 		return;
-	}
 	const struct dirent *entry;
 	for (uint32_t i = 0; i < NAMES_MAX && (entry = readdir(directory)); i++)
 		take_ring(discovery, producer, entry->d_name);
@@ -285,13 +290,9 @@ static void sweep_unfinished(const struct user *user, const char *name) {
 	    fstatat(user->directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode) ||
 	    status.st_mtime + UNFINISHED_AGE_S > (time_t)(clock_wall_ns() / NS_PER_S))
 		return;
-	int fd = openat(user->directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	CLEANUP(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	if (!directory) {
-		if (fd >= 0)
-			(void)close(fd);
+	CLEANUP(close_directory) DIR *directory = list(user->directory_fd, name);
+	if (!directory)
 		return;
-	}
 	const struct dirent *entry;
 	for (uint32_t i = 0; i < 2 * SPANRING_RINGS_MAX + 8 && (entry = readdir(directory)); i++)
 		if (entry->d_name[0] != '.' && is_abandoned(dirfd(directory), entry->d_name))
@@ -321,13 +322,9 @@ static void take_user(struct discovery *discovery, const char *name) {
 }
 
 static void rescan_users(struct discovery *discovery) {
-	int fd = openat(discovery->rings_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	if (!directory) {
-		if (fd >= 0)
-			(void)close(fd);
+	CLEANUP(close_directory) DIR *directory = list(discovery->rings_fd, ".");
+	if (!directory)
 		return;
-	}
 	const struct dirent *entry;
 	for (uint32_t i = 0; i < NAMES_MAX && (entry = readdir(directory)); i++)
 		take_user(discovery, entry->d_name);
@@ -365,13 +362,9 @@ int discovery_open(int rings_fd, bool of_system, struct roster *roster, const st
 }
 
 static void rescan_user(struct discovery *discovery, struct user *user) {
-	int fd = openat(user->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	if (!directory) {
-		if (fd >= 0)
-			(void)close(fd);
+	CLEANUP(close_directory) DIR *directory = list(user->directory_fd, ".");
+	if (!directory)
 		return;
-	}
 	const struct dirent *entry;
 	user->programs_waiting = 0;
 	user->rings_waiting = 0;
@@ -444,8 +437,7 @@ bool discovery_remove_files(const struct discovery *discovery, const struct prod
 	 * Rings and their like, then the process file, then the directory: killed in between, the next agent still understands the
 	 * rest.
 	 */
-	int fd = openat(producer->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(close_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	CLEANUP(close_directory) DIR *directory = list(producer->directory_fd, ".");
 	const struct dirent *entry;
 	/* By prefix: also a ring that its thread did not live to finish. */
 	for (uint32_t i = 0; directory && i < NAMES_MAX && (entry = readdir(directory)); i++)
