@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sql: one SELECT over the tables of a store (docs/sql.md), as table, CSV or JSON. Rows are printed as they come. */
 #include "analyze/command.h"
+#include "analyze/terminal/csv.h"
 #include "analyze/terminal/interrupt.h"
 #include "analyze/terminal/table.h"
 
@@ -83,26 +84,8 @@ static const char *number_of(const struct session_cell *cell, char text[CELL_BYT
 	return text;
 }
 
-static void print_csv_text(const char *text, size_t bytes) {
-	/* A spreadsheet would run it. */
-	bool formula = bytes > 0 && memchr("=+-@\t\r", text[0], 6);
-	bool quoted = formula;
-	for (size_t i = 0; i < bytes && !quoted; i++)
-		quoted = memchr(",\"\r\n", text[i], 4) != NULL;
-	if (!quoted) {
-		(void)fwrite(text, 1, bytes, stdout);
-		return;
-	}
-	(void)fputs(formula ? "\"'" : "\"", stdout);
-	for (size_t i = 0; i < bytes; i++) {
-		if (text[i] == '"')
-			(void)putchar('"');
-		(void)putchar(text[i]);
-	}
-	(void)putchar('"');
-}
-
 static int print_csv_row(const struct answer *answer) {
+	struct csv csv = {.out = stdout};
 	for (unsigned i = 0; i < answer->columns; i++) {
 		struct session_cell cell;
 		char number[CELL_BYTES];
@@ -111,11 +94,13 @@ static int print_csv_row(const struct answer *answer) {
 		if (cell.type == SESSION_BLOB && !hex)
 			return -ENOMEM;
 		if (cell.type == SESSION_TEXT)
-			print_csv_text(cell.text, cell.bytes);
-		else if (cell.type != SESSION_NULL)
-			(void)fputs(hex ? hex : number_of(&cell, number), stdout);
-		(void)fputs(i + 1 < answer->columns ? "," : "\r\n", stdout);
+			csv_text(&csv, cell.text, cell.bytes);
+		else if (cell.type == SESSION_NULL)
+			csv_number(&csv, "");
+		else
+			csv_number(&csv, hex ? hex : number_of(&cell, number));
 	}
+	csv_end(&csv);
 	return 0;
 }
 
@@ -192,11 +177,12 @@ static void begin_output(struct answer *answer) {
 		json_close(&answer->json);
 		json_open(&answer->json, "rows", '[');
 	} else if (options->csv) {
+		struct csv csv = {.out = stdout};
 		for (unsigned i = 0; i < answer->columns; i++) {
 			const char *title = session_title(answer->session, i);
-			print_csv_text(title, strlen(title));
-			(void)fputs(i + 1 < answer->columns ? "," : "\r\n", stdout);
+			csv_text(&csv, title, strlen(title));
 		}
+		csv_end(&csv);
 	}
 }
 
