@@ -86,7 +86,7 @@ static void write_store(const char *store, struct batch *batch) {
 static void write_seed(const char *corpus, unsigned number, const struct format_batch *encoded) {
 	char path[512];
 	uint32_t head[4 + FORMAT_COLUMNS - 1] = {encoded->span_count, encoded->attribute_count, encoded->event_count,
-	                                     encoded->text_bytes};
+	                                         encoded->text_bytes};
 	(void)snprintf(path, sizeof(path), "%s/golden-%u", corpus, number);
 	FILE *file = fopen(path, "wb");
 	check(file ? 0 : -errno, path);

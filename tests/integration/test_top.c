@@ -264,8 +264,7 @@ static void status_says_how_each_ring_is(void **state) {
 	struct child program = start_program(&session, "shop");
 	wait_for_status(&session, "\"open\": 3");
 	wait_for_status(&session, "\"stored\": 1000");
-	must_say(&session, "status", NULL,
-	         (const char *const[]){"shop", "running", " rings; 0 have ended", NULL});
+	must_say(&session, "status", NULL, (const char *const[]){"shop", "running", " rings; 0 have ended", NULL});
 	must_say(&session, "status", "--each-ring", (const char *const[]){"  ring 0", "live", NULL});
 	must_say(&session, "top", "--each-ring", (const char *const[]){"  ring 0", "health  all is well", NULL});
 	must_say(&session, "top", "--once", (const char *const[]){"shop", "PID", NULL});
