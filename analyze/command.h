@@ -3,8 +3,8 @@
 #ifndef SPANRING_ANALYZE_COMMAND_H
 #define SPANRING_ANALYZE_COMMAND_H
 
+#include "analyze/options/options.h"
 #include "analyze/terminal/terminal.h"
-#include "options.h"
 
 #include "base/log.h"
 
@@ -22,8 +22,7 @@ struct command {
 	const char *name;
 	const char *summary; /* one line of the overview */
 	const char *help;    /* examples first */
-	uint32_t allowed;    /* OPTION_* */
-	bool takes_trace;
+	struct options_wanted takes;
 	int (*run)(const struct context *context); /* an exit code */
 };
 

@@ -9,11 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct command *const help_commands[] = {&command_info,  &command_latency,    &command_memory, &command_slowest,
-                                               &command_trace, &command_unfinished, &command_errors, &command_histogram,
-                                               &command_audit, &command_verify,     &command_rings,  &command_sql,
-                                               &command_import};
-const size_t help_command_count = sizeof(help_commands) / sizeof(help_commands[0]);
+#define GROUP_COMMANDS_MAX 16u
+
+/* The overview, as people ask. */
+static const struct group {
+	const char *title;
+	const struct command *commands[GROUP_COMMANDS_MAX];
+} groups[] = {
+    {"Where time goes",
+     {&command_latency, &command_histogram, &command_slowest, &command_trace, &command_errors, &command_unfinished}},
+    {"Where memory goes", {&command_memory}},
+    {"What is stored, and is it whole", {&command_info, &command_audit, &command_verify, &command_rings}},
+    {"In and out", {&command_sql, &command_import}},
+};
+#define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
+#define COMMANDS_MAX (GROUP_COUNT * GROUP_COMMANDS_MAX)
 
 struct topic {
 	const char *name;
@@ -69,11 +79,31 @@ static const struct topic topics[] = {
 };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
-const struct command *help_find_command(const char *name) {
-	for (size_t i = 0; i < help_command_count; i++)
-		if (strcmp(help_commands[i]->name, name) == 0)
-			return help_commands[i];
+/* NULL behind the last. */
+static const struct command *command_at(size_t index) {
+	for (size_t group = 0; group < GROUP_COUNT; group++) {
+		const struct command *const *commands = groups[group].commands;
+		for (size_t i = 0; i < GROUP_COMMANDS_MAX && commands[i]; i++)
+			if (index-- == 0)
+				return commands[i];
+	}
 	return NULL;
+}
+
+const struct command *help_find_command(const char *name) {
+	const struct command *command;
+	for (size_t i = 0; (command = command_at(i)); i++)
+		if (strcmp(command->name, name) == 0)
+			return command;
+	return NULL;
+}
+
+static void print_groups(void) {
+	for (size_t group = 0; group < GROUP_COUNT; group++) {
+		printf("\n%s\n", groups[group].title);
+		for (size_t i = 0; i < GROUP_COMMANDS_MAX && groups[group].commands[i]; i++)
+			printf("  %-11s %s\n", groups[group].commands[i]->name, groups[group].commands[i]->summary);
+	}
 }
 
 void help_overview(void) {
@@ -82,13 +112,9 @@ void help_overview(void) {
 	       "  spanring-analyze latency STORE           percentiles per span name\n"
 	       "  spanring-analyze slowest STORE -n 3      the longest spans and their traces\n"
 	       "  spanring-analyze trace 4bf92f STORE      one of those traces as a tree\n"
-	       "  spanring-analyze memory STORE --json     memory of each process, as JSON\n"
-	       "\n"
-	       "Commands\n");
-	for (size_t i = 0; i < help_command_count; i++)
-		printf("  %-11s %s\n", help_commands[i]->name, help_commands[i]->summary);
-	printf("  %-11s %s\n", "help", "this text; help COMMAND, help TOPIC");
-	printf("\nTopics\n");
+	       "  spanring-analyze memory STORE --json     memory of each process, as JSON\n");
+	print_groups();
+	printf("\nTopics of help TOPIC; help COMMAND tells more of a command\n");
 	for (size_t i = 0; i < TOPIC_COUNT; i++)
 		printf("  %-11s %s\n", topics[i].name, topics[i].summary);
 	printf("\nOptions of every command\n"
@@ -101,8 +127,9 @@ void help_overview(void) {
 
 void help_command(const struct command *command) {
 	printf("%s: %s\n\n%s\n%sAlso: --json, --color WHEN, -q.\n", command->name, command->summary, command->help,
-	       command->allowed & (OPTION_RINGS | OPTION_IMPORT) ? ""
-	                                                         : "STORE is a store directory or a segment file. ");
+	       command->takes.allowed & (OPTION_RINGS | OPTION_IMPORT | OPTION_NO_STORE)
+	           ? ""
+	           : "STORE is a store directory or a segment file. ");
 }
 
 int help_topic(const struct log *log, const char *topic) {
@@ -121,10 +148,11 @@ int help_topic(const struct log *log, const char *topic) {
 }
 
 int help_unknown(const struct log *log, const char *what, const char *typed) {
-	const char *words[sizeof(help_commands) / sizeof(help_commands[0]) + TOPIC_COUNT + 1];
+	const char *words[COMMANDS_MAX + TOPIC_COUNT + 1];
+	const struct command *command;
 	size_t count = 0;
-	for (size_t i = 0; i < help_command_count; i++)
-		words[count++] = help_commands[i]->name;
+	for (size_t i = 0; (command = command_at(i)); i++)
+		words[count++] = command->name;
 	words[count++] = "help";
 	for (size_t i = 0; i < TOPIC_COUNT && strcmp(what, "command") != 0; i++)
 		words[count++] = topics[i].name;

@@ -7,10 +7,6 @@
 
 #define PROGRAM_NAME "spanring-analyze"
 
-/* All commands, in the order of the overview. */
-extern const struct command *const help_commands[];
-extern const size_t help_command_count;
-
 /* NULL if there is none of that name. */
 const struct command *help_find_command(const char *name);
 

@@ -38,7 +38,7 @@ static int finish_output(const struct log *log, int code) {
 static int run_command(const struct command *command, int argc, char **argv, struct log *log) {
 	char text[OPTIONS_TEXT_BYTES];
 	struct options options;
-	if (options_parse(argc, argv, command->allowed, command->takes_trace, &options, text) != 0) {
+	if (options_parse(argc, argv, &command->takes, &options, text) != 0) {
 		log_error(log, "%s: %s", command->name, text);
 		return EXIT_CODE_USAGE;
 	}

@@ -504,6 +504,6 @@ const struct command command_audit = {
     .name = "audit",
     .summary = "is every span accounted for? exit 1 on a gap",
     .help = help,
-    .allowed = OPTIONS_COMMON,
+    .takes.allowed = OPTIONS_COMMON,
     .run = run,
 };

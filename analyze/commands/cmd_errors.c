@@ -241,6 +241,6 @@ const struct command command_errors = {
     .name = "errors",
     .summary = "failed spans per name, with their newest traces",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
+    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
     .run = run,
 };

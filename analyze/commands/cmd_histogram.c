@@ -250,6 +250,6 @@ const struct command command_histogram = {
     .name = "histogram",
     .summary = "how the durations of a name are spread, as bars",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_WHERE | OPTION_NAME_WORD,
+    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_WHERE | OPTION_NAME_WORD,
     .run = run,
 };

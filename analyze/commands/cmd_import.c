@@ -237,6 +237,6 @@ const struct command command_import = {
     .name = "import",
     .summary = "spans of other tools into a store",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_IMPORT,
+    .takes.allowed = OPTIONS_COMMON | OPTION_IMPORT,
     .run = run,
 };

@@ -431,6 +431,6 @@ const struct command command_info = {
     .name = "info",
     .summary = "what a store holds: segments, time range, processes",
     .help = help,
-    .allowed = OPTIONS_COMMON,
+    .takes.allowed = OPTIONS_COMMON,
     .run = run,
 };

@@ -408,7 +408,7 @@ const struct command command_latency = {
     .name = "latency",
     .summary = "count, errors, mean and percentiles per span name",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT | OPTION_SORT |
-               OPTION_EXACT | OPTION_THREADS | OPTION_GROUPS,
+    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT |
+                     OPTION_SORT | OPTION_EXACT | OPTION_THREADS | OPTION_GROUPS,
     .run = run,
 };

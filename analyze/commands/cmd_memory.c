@@ -450,6 +450,6 @@ const struct command command_memory = {
     .name = "memory",
     .summary = "baseline, peak, growth of each process; heap per span name",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
+    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
     .run = run,
 };

@@ -379,6 +379,6 @@ const struct command command_rings = {
     .name = "rings",
     .summary = "open and last spans of programs, from their rings",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_LAST | OPTION_RINGS,
+    .takes.allowed = OPTIONS_COMMON | OPTION_LAST | OPTION_RINGS,
     .run = run,
 };

@@ -292,6 +292,6 @@ const struct command command_slowest = {
     .name = "slowest",
     .summary = "the longest spans, with their trace ids",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
+    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
     .run = run,
 };

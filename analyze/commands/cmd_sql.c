@@ -301,6 +301,6 @@ const struct command command_sql = {
     .name = "sql",
     .summary = "one SELECT over the store: table, CSV or JSON",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_SQL,
+    .takes.allowed = OPTIONS_COMMON | OPTION_SQL,
     .run = run,
 };

@@ -254,7 +254,7 @@ const struct command command_trace = {
     .name = "trace",
     .summary = "one trace as a tree of spans with attributes and events",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_LIMIT | OPTION_ATTRIBUTES,
-    .takes_trace = true,
+    .takes.allowed = OPTIONS_COMMON | OPTION_LIMIT | OPTION_ATTRIBUTES,
+    .takes.takes_trace = true,
     .run = run,
 };

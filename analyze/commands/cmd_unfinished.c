@@ -370,7 +370,7 @@ const struct command command_unfinished = {
     .name = "unfinished",
     .summary = "spans that were open when their process ended",
     .help = help,
-    .allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT |
-               OPTION_WITH_ATTRIBUTES,
+    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT |
+                     OPTION_WITH_ATTRIBUTES,
     .run = run,
 };

@@ -145,6 +145,6 @@ const struct command command_verify = {
     .name = "verify",
     .summary = "check every checksum and every row of a store",
     .help = help,
-    .allowed = OPTIONS_COMMON,
+    .takes.allowed = OPTIONS_COMMON,
     .run = run,
 };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "options.h"
+#include "options_parser.h"
 
 #include "analyze/kernels/time_point.h"
-#include "analyze/kernels/trace_id.h"
 
 #include "base/clock.h"
 #include "base/suggest.h"
@@ -13,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LIMIT_MAX UINT64_C(1000000000)
 
@@ -67,7 +65,7 @@ static const struct option_word words[] = {
     [ID_LAST] = {"--last", 0, true, OPTION_LAST},
     [ID_EXACT] = {"--exact", 0, false, OPTION_EXACT},
     [ID_WHERE] = {"--where", 0, true, OPTION_WHERE},
-    [ID_CSV] = {"--csv", 0, false, OPTION_SQL | OPTION_GROUPS},
+    [ID_CSV] = {"--csv", 0, false, OPTION_SQL | OPTION_GROUPS | OPTION_CSV},
     [ID_DEADLINE] = {"--deadline", 0, true, OPTION_SQL},
     [ID_MEMORY] = {"--memory", 0, true, OPTION_SQL},
     [ID_FROM] = {"--from", 0, true, OPTION_IMPORT},
@@ -81,15 +79,7 @@ static const struct option_word words[] = {
 };
 #define WORD_COUNT (sizeof(words) / sizeof(words[0]))
 
-struct parser {
-	struct options *options;
-	uint32_t allowed;
-	const char *plain[3];
-	size_t plain_count;
-	char *text;
-};
-
-__attribute__((format(printf, 2, 3))) static int refuse(struct parser *parser, const char *format, ...) {
+int options_refuse(struct parser *parser, const char *format, ...) {
 	va_list arguments;
 	va_start(arguments, format);
 	(void)vsnprintf(parser->text, OPTIONS_TEXT_BYTES, format, arguments);
@@ -100,8 +90,8 @@ __attribute__((format(printf, 2, 3))) static int refuse(struct parser *parser, c
 static int take_time(struct parser *parser, const char *word, const char *value, uint64_t *ret_wall_ns) {
 	if (time_point_parse(value, clock_wall_ns(), ret_wall_ns) == 0)
 		return 0;
-	return refuse(parser, "%s '%s': give a time like 2026-11-20T18:43:30Z, or how long ago, like 10m or 2h", word,
-	              value);
+	return options_refuse(parser, "%s '%s': give a time like 2026-11-20T18:43:30Z, or how long ago, like 10m or 2h",
+	                      word, value);
 }
 
 static int take_limit(struct parser *parser, const char *value) {
@@ -109,7 +99,7 @@ static int take_limit(struct parser *parser, const char *value) {
 	errno = 0;
 	unsigned long long limit = strtoull(value, &end, 10);
 	if (*value < '0' || *value > '9' || *end != 0 || errno != 0 || limit > LIMIT_MAX)
-		return refuse(parser, "--limit '%s': give a number, 0 for no limit", value);
+		return options_refuse(parser, "--limit '%s': give a number, 0 for no limit", value);
 	parser->options->limit = limit;
 	parser->options->has_limit = true;
 	return 0;
@@ -120,7 +110,7 @@ static int take_last(struct parser *parser, const char *value) {
 	errno = 0;
 	unsigned long long last = strtoull(value, &end, 10);
 	if (*value < '0' || *value > '9' || *end != 0 || errno != 0 || last > OPTIONS_LAST_MAX)
-		return refuse(parser, "--last '%s': give a number from 0 to %u", value, OPTIONS_LAST_MAX);
+		return options_refuse(parser, "--last '%s': give a number from 0 to %u", value, OPTIONS_LAST_MAX);
 	parser->options->last = last;
 	parser->options->has_last = true;
 	return 0;
@@ -129,14 +119,14 @@ static int take_last(struct parser *parser, const char *value) {
 static int take_interval(struct parser *parser, const char *value) {
 	if (units_parse_duration(value, &parser->options->interval_ns) == 0 && parser->options->interval_ns > 0)
 		return 0;
-	return refuse(parser, "--interval '%s': give a duration, like 10s or 5m", value);
+	return options_refuse(parser, "--interval '%s': give a duration, like 10s or 5m", value);
 }
 
 static int take_threads(struct parser *parser, const char *value) {
 	char *end = NULL;
 	unsigned long threads = strtoul(value, &end, 10);
 	if (*value < '0' || *value > '9' || *end != 0 || threads < 1 || threads > OPTIONS_THREADS_MAX)
-		return refuse(parser, "--threads '%s': give a number from 1 to %u", value, OPTIONS_THREADS_MAX);
+		return options_refuse(parser, "--threads '%s': give a number from 1 to %u", value, OPTIONS_THREADS_MAX);
 	parser->options->threads = threads;
 	return 0;
 }
@@ -150,19 +140,19 @@ static int take_color(struct parser *parser, const char *value) {
 			return 0;
 		}
 	}
-	return refuse(parser, "--color '%s': give auto, always or never", value);
+	return options_refuse(parser, "--color '%s': give auto, always or never", value);
 }
 
 static int take_deadline(struct parser *parser, const char *value) {
 	if (units_parse_duration(value, &parser->options->deadline_ns) == 0 && parser->options->deadline_ns > 0)
 		return 0;
-	return refuse(parser, "--deadline '%s': give a duration, like 30s", value);
+	return options_refuse(parser, "--deadline '%s': give a duration, like 30s", value);
 }
 
 static int take_memory(struct parser *parser, const char *value) {
 	if (units_parse_bytes(value, &parser->options->memory_bytes) == 0 && parser->options->memory_bytes > 0)
 		return 0;
-	return refuse(parser, "--memory '%s': give a size, like 256MiB", value);
+	return options_refuse(parser, "--memory '%s': give a size, like 256MiB", value);
 }
 
 /* Of an option without a value; NULL: it has one. */
@@ -250,124 +240,87 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 }
 
 static bool allows(const struct parser *parser, size_t id) {
-	return words[id].allowed_by == 0 || (words[id].allowed_by & parser->allowed) != 0;
+	return words[id].allowed_by == 0 || (words[id].allowed_by & parser->wanted->allowed) != 0;
 }
 
 static int refuse_unknown(struct parser *parser, const char *word, size_t word_bytes) {
-	const char *known[WORD_COUNT];
+	const char *known[WORD_COUNT + OPTIONS_OWN_MAX];
 	size_t count = 0;
 	char typed[64];
 	(void)snprintf(typed, sizeof(typed), "%.*s", (int)(word_bytes < 63 ? word_bytes : 63), word);
 	for (size_t i = 0; i < WORD_COUNT; i++)
 		if (allows(parser, i))
 			known[count++] = words[i].word;
+	for (uint32_t i = 0; i < parser->wanted->own_count; i++)
+		known[count++] = parser->wanted->own[i].word;
 	const char *nearest = suggest_nearest(typed, known, count);
 	if (nearest)
-		return refuse(parser, "unknown option '%s': did you mean '%s'?", typed, nearest);
-	return refuse(parser, "unknown option '%s': --help lists them", typed);
+		return options_refuse(parser, "unknown option '%s': did you mean '%s'?", typed, nearest);
+	return options_refuse(parser, "unknown option '%s': --help lists them", typed);
+}
+
+/* An option as it is typed: --word, --word=value, -w. */
+struct typed {
+	const char *word;
+	size_t word_bytes;
+	const char *value; /* behind '=', or NULL */
+};
+
+static struct typed typed_of(const char *word) {
+	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
+	return (struct typed){word, equals ? (size_t)(equals - word) : strlen(word), equals ? equals + 1 : NULL};
+}
+
+static bool is_word(const struct typed *typed, const char *word, char letter) {
+	if (strlen(word) == typed->word_bytes && strncmp(word, typed->word, typed->word_bytes) == 0)
+		return true;
+	return letter && typed->word_bytes == 2 && typed->word[0] == '-' && typed->word[1] == letter;
+}
+
+/* The value of an option, moving *at past it when it is a word of its own; NULL of a switch. 0 or -EINVAL. */
+static int value_of(struct parser *parser, const struct typed *typed, const char *word, bool takes_value, int argc,
+                    char **argv, int *at, const char **ret_value) {
+	*ret_value = typed->value;
+	if (!takes_value)
+		return typed->value ? options_refuse(parser, "option '%s' takes no value", word) : 0;
+	if (typed->value)
+		return 0;
+	if (*at + 1 >= argc)
+		return options_refuse(parser, "option '%s' needs a value", word);
+	*ret_value = argv[++*at];
+	return 0;
 }
 
 /* One option at argv[*at]; moves *at past its value. */
 static int take_option(struct parser *parser, int argc, char **argv, int *at) {
-	const char *word = argv[*at];
-	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
-	size_t word_bytes = equals ? (size_t)(equals - word) : strlen(word);
+	const struct options_wanted *wanted = parser->wanted;
+	struct typed typed = typed_of(argv[*at]);
+	const char *value = NULL;
+	for (uint32_t i = 0; i < wanted->own_count; i++) {
+		if (!is_word(&typed, wanted->own[i].word, wanted->own[i].letter))
+			continue;
+		int rc = value_of(parser, &typed, wanted->own[i].word, wanted->own[i].value != OPTION_VALUE_NONE, argc,
+		                  argv, at, &value);
+		return rc ? rc : options_take_own(parser, i, value);
+	}
 	for (size_t i = 0; i < WORD_COUNT; i++) {
-		bool by_word = strlen(words[i].word) == word_bytes && strncmp(words[i].word, word, word_bytes) == 0;
-		bool by_letter = words[i].letter && word_bytes == 2 && word[0] == '-' && word[1] == words[i].letter;
-		if (!by_word && !by_letter)
+		if (!is_word(&typed, words[i].word, words[i].letter))
 			continue;
 		if (!allows(parser, i))
-			return refuse(parser, "option '%s' does not apply to this command: --help lists those that do",
-			              words[i].word);
-		if (!words[i].takes_value)
-			return equals ? refuse(parser, "option '%s' takes no value", words[i].word)
-			              : take(parser, (enum option_id)i, NULL);
-		if (!equals && *at + 1 >= argc)
-			return refuse(parser, "option '%s' needs a value", words[i].word);
-		return take(parser, (enum option_id)i, equals ? equals + 1 : argv[++*at]);
+			return options_refuse(parser,
+			                      "option '%s' does not apply to this command: --help lists those that do",
+			                      words[i].word);
+		int rc = value_of(parser, &typed, words[i].word, words[i].takes_value, argc, argv, at, &value);
+		return rc ? rc : take(parser, (enum option_id)i, value);
 	}
-	return refuse_unknown(parser, word, word_bytes);
+	return refuse_unknown(parser, typed.word, typed.word_bytes);
 }
 
-static bool is_trace(const char *word) {
-	struct trace_id_pattern pattern;
-	return trace_id_parse(word, &pattern) == 0;
-}
-
-/* STORE and a statement, or the statement alone; what is left is a store or nothing. */
-static int take_statement(struct parser *parser) {
-	if (parser->plain_count == 0)
-		return refuse(parser,
-		              "which statement? spanring-analyze sql STORE 'SELECT ...', or - for standard input");
-	if (parser->plain_count > 2)
-		return refuse(parser, "unexpected word '%.40s': put the statement in quotes", parser->plain[2]);
-	parser->options->sql = parser->plain[--parser->plain_count];
-	return 0;
-}
-
-static int place_files(struct parser *parser) {
-	struct options *options = parser->options;
-	if (options->file_count == 0)
-		return refuse(parser, "which file? Give one or more, or - for standard input");
-	if (!options->store)
-		options->store = getenv("SPANRING_STORE");
-	if (!options->store || !*options->store)
-		return refuse(parser, "into which store? Give --into STORE, or set SPANRING_STORE");
-	return 0;
-}
-
-/* NAME and STORE in this order, or NAME alone; what is left is a store or nothing. */
-static int take_name(struct parser *parser) {
-	if (parser->plain_count == 0)
-		return refuse(parser, "which spans? Give a name and a store: spanring-analyze histogram NAME STORE");
-	if (parser->plain_count > 2)
-		return refuse(parser, "unexpected word '%.40s': one name and one store", parser->plain[2]);
-	parser->options->name = parser->plain[0];
-	parser->plain[0] = parser->plain[1];
-	parser->plain_count--;
-	return 0;
-}
-
-static int place_plain(struct parser *parser, bool takes_trace) {
-	struct options *options = parser->options;
-	const char **plain = parser->plain;
-	size_t count = parser->plain_count;
-	if (count > (takes_trace ? 2u : 1u))
-		return refuse(parser, "unexpected word '%s': one %s at a time", plain[count - 1],
-		              parser->allowed & OPTION_RINGS ? "ring directory" : "store");
-	if (parser->allowed & OPTION_RINGS) {
-		options->store = count == 1 ? plain[0] : NULL;
-		return 0;
-	}
-	if (takes_trace) {
-		if (count == 0 || (count == 1 && !is_trace(plain[0]) && access(plain[0], F_OK) == 0))
-			return refuse(parser, "which trace? Give its id and a store: spanring-analyze trace ID STORE");
-		/* either order; a word that is a file is the store */
-		bool swapped = count == 2 && !is_trace(plain[0]) && is_trace(plain[1]);
-		if (count == 2 && access(plain[0], F_OK) == 0 && access(plain[1], F_OK) != 0)
-			swapped = true;
-		options->trace = plain[swapped ? 1 : 0];
-		options->store = count == 2 ? plain[swapped ? 0 : 1] : NULL;
-	} else {
-		options->store = count == 1 ? plain[0] : NULL;
-	}
-	if (!options->store)
-		options->store = getenv("SPANRING_STORE");
-	if (!options->store || !*options->store)
-		return refuse(parser, "which store? Give a store directory or a segment file, or set SPANRING_STORE");
-	if (options->json && options->csv)
-		return refuse(parser, "--json or --csv, not both");
-	if (options->since_wall_ns && options->until_wall_ns && options->since_wall_ns >= options->until_wall_ns)
-		return refuse(parser, "--since is not before --until: no span can match");
-	return 0;
-}
-
-int options_parse(int argc, char **argv, uint32_t allowed, bool takes_trace, struct options *ret_options,
+int options_parse(int argc, char **argv, const struct options_wanted *wanted, struct options *ret_options,
                   char ret_text[OPTIONS_TEXT_BYTES]) {
-	struct options options = {.color = COLOR_AUTO};
-	struct parser parser = {.options = &options, .allowed = allowed, .text = ret_text};
+	struct parser parser = {.options = ret_options, .wanted = wanted, .text = ret_text};
 	bool plain_only = false;
+	*ret_options = (struct options){.color = COLOR_AUTO};
 	for (int at = 0; at < argc; at++) {
 		if (!plain_only && strcmp(argv[at], "--") == 0) {
 			plain_only = true;
@@ -380,21 +333,11 @@ int options_parse(int argc, char **argv, uint32_t allowed, bool takes_trace, str
 			continue;
 		}
 		/* To the front, where all before it were: the files of import are that part of argv. */
-		if (allowed & OPTION_IMPORT)
-			argv[options.file_count++] = argv[at];
-		else if (parser.plain_count < sizeof(parser.plain) / sizeof(parser.plain[0]))
+		if (wanted->allowed & OPTION_IMPORT)
+			argv[ret_options->file_count++] = argv[at];
+		else if (parser.plain_count < PLAIN_WORDS_MAX)
 			parser.plain[parser.plain_count++] = argv[at];
 	}
-	options.files = (const char *const *)argv;
-	if (!options.help) {
-		int rc = allowed & OPTION_SQL ? take_statement(&parser) : 0;
-		if (allowed & OPTION_NAME_WORD)
-			rc = take_name(&parser);
-		if (rc == 0)
-			rc = allowed & OPTION_IMPORT ? place_files(&parser) : place_plain(&parser, takes_trace);
-		if (rc != 0)
-			return rc;
-	}
-	*ret_options = options;
-	return 0;
+	ret_options->files = (const char *const *)argv;
+	return ret_options->help ? 0 : options_place_plain(&parser);
 }
