@@ -54,6 +54,16 @@ static void check_memory(struct agent *agent) {
 	    agent->memory.rows < INTAKE_BUFFER_RECORDS ? agent->memory.rows : INTAKE_BUFFER_RECORDS;
 }
 
+/* Both batches are here when the store thread has none. */
+static void rest(struct agent *agent) {
+	struct batch *const batches[] = {agent->open_job->batch, agent->spare_job ? agent->spare_job->batch : NULL};
+	if (!memory_cap_may_rest(&agent->memory, agent->now_ns) || !batches[1] || !batch_empty(batches[0]) ||
+	    !batch_empty(batches[1]))
+		return;
+	flush_rest(agent->flush);
+	memory_cap_rest(&agent->memory, batches, 2);
+}
+
 /* Programs that came, and those that could not be told before. */
 static void give_ratio(struct agent *agent) {
 	if (!agent->roster.has_new && agent->now_ns < agent->life_at_ns)
@@ -66,6 +76,7 @@ static void give_ratio(struct agent *agent) {
 static void check_life(struct agent *agent) {
 	agent->life_at_ns = agent->now_ns + LIFE_CHECK_NS;
 	check_memory(agent);
+	rest(agent);
 	merger_tell(flush_merger(agent->flush), agent->log);
 	log_say_left_out(agent->log);
 	metrics_server_expire(agent->metrics, agent->now_ns);
@@ -139,6 +150,7 @@ static enum agent_handover handover_reason(const struct agent *agent) {
 static void hand_over(struct agent *agent, enum agent_handover reason) {
 	uint64_t sequence = agent->sequence;
 	agent->open_job->oldest_ns = agent->oldest_ns;
+	memory_cap_note(&agent->memory, agent->open_job->batch, agent->now_ns);
 	handover_send(agent);
 	agent->handed_ns = agent->now_ns;
 	agent->flush_at_ns = agent->now_ns + agent->config->flush_interval_ns;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "batch.h"
 
+#include "base/pages.h"
 #include "spanring/record.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 int batch_new(struct batch **ret_batch) {
 	struct batch *batch = calloc(1, sizeof(*batch));
@@ -48,15 +47,6 @@ void batch_clear(struct batch *batch) {
 	batch->text_bytes = 0;
 }
 
-/* The whole pages of an array from byte `from` on. What they held is lost. */
-static void release_pages(void *array, size_t from, size_t bytes) {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t begin = ((uintptr_t)array + from + page - 1) & ~(page - 1);
-	uintptr_t end = ((uintptr_t)array + bytes) & ~(page - 1);
-	if (begin < end)
-		(void)madvise((void *)begin, end - begin, MADV_DONTNEED);
-}
-
 void batch_set_room(struct batch *batch, uint32_t rows, uint32_t text_bytes, bool release) {
 	assert(batch_empty(batch));
 	batch->room_rows = rows < BATCH_SPANS_MAX ? rows : BATCH_SPANS_MAX;
@@ -64,12 +54,12 @@ void batch_set_room(struct batch *batch, uint32_t rows, uint32_t text_bytes, boo
 	if (!release)
 		return;
 	size_t room = batch->room_rows;
-	release_pages(batch->spans, sizeof(*batch->spans) * room, sizeof(*batch->spans) * BATCH_SPANS_MAX);
-	release_pages(batch->attributes, sizeof(*batch->attributes) * room,
+	pages_release(batch->spans, sizeof(*batch->spans) * room, sizeof(*batch->spans) * BATCH_SPANS_MAX);
+	pages_release(batch->attributes, sizeof(*batch->attributes) * room,
 	              sizeof(*batch->attributes) * BATCH_ATTRIBUTES_MAX);
-	release_pages(batch->events, sizeof(*batch->events) * room, sizeof(*batch->events) * BATCH_EVENTS_MAX);
-	release_pages(batch->links, sizeof(*batch->links) * room, sizeof(*batch->links) * BATCH_LINKS_MAX);
-	release_pages(batch->text, batch->room_text_bytes, BATCH_TEXT_BYTES_MAX);
+	pages_release(batch->events, sizeof(*batch->events) * room, sizeof(*batch->events) * BATCH_EVENTS_MAX);
+	pages_release(batch->links, sizeof(*batch->links) * room, sizeof(*batch->links) * BATCH_LINKS_MAX);
+	pages_release(batch->text, batch->room_text_bytes, BATCH_TEXT_BYTES_MAX);
 }
 
 bool batch_empty(const struct batch *batch) {

@@ -15,6 +15,7 @@
 
 #include "base/checked.h"
 #include "base/errs.h"
+#include "base/pages.h"
 #include "bloom.h"
 #include "encoder.h"
 
@@ -47,6 +48,10 @@ void encoder_free(struct encoder *encoder) {
 		return;
 	plane_writer_free(encoder->planes);
 	free(encoder);
+}
+
+void encoder_rest(struct encoder *encoder) {
+	pages_release(encoder, offsetof(struct encoder, order), sizeof(*encoder));
 }
 
 static void slots_put_traces(struct encoder *encoder, uint32_t size) {

@@ -9,6 +9,8 @@ struct encoder;
 
 int encoder_new(struct encoder **ret_encoder);
 void encoder_free(struct encoder *encoder);
+/* What a large batch left in its memory goes back to the system; the next one takes it again. */
+void encoder_rest(struct encoder *encoder);
 
 /* Any batch within the limits of batch.h encodes. The pointers in ret_encoded live until the next call. */
 void encode(struct encoder *encoder, const struct batch *batch, struct format_batch *ret_encoded);

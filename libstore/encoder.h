@@ -38,6 +38,7 @@ struct encoder_spans {
 struct encoder {
 	struct plane_writer *planes;
 	uint64_t seed[2]; /* of hashes: ids come from the traced programs */
+	/* From here on nothing is kept from one batch to the next (encoder_rest). */
 	struct order order;
 	struct encoder_slots slots; /* traces, then upper halves of trace ids, then rows by (trace_lo, span_id) */
 	bool has_index;             /* the rows are in slots */

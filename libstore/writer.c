@@ -429,6 +429,10 @@ void store_writer_set_wall_offset(struct store_writer *writer, uint64_t wall_off
 		segment_writer_set_wall_offset(writer->segment, wall_offset_ns);
 }
 
+void store_writer_rest(struct store_writer *writer) {
+	encoder_rest(writer->encoder);
+}
+
 const char *store_writer_error(const struct store_writer *writer) {
 	return writer->error;
 }

@@ -113,6 +113,9 @@ int store_writer_replace(struct store_writer *writer, const char *path, const ch
 
 void store_writer_set_wall_offset(struct store_writer *writer, uint64_t wall_offset_ns);
 
+/* Nothing large is expected soon: give memory back that the next large batch will take again. */
+void store_writer_rest(struct store_writer *writer);
+
 /* Text of the last failure: file, what, SQLite's or zstd's words. Valid until the next call. */
 const char *store_writer_error(const struct store_writer *writer);
 

@@ -291,6 +291,14 @@ bool flush_is_idle(const struct flush *flush) {
 	return flush->idle;
 }
 
+/* The lock alone says whose the writer is: without a job the thread waits. */
+void flush_rest(struct flush *flush) {
+	(void)pthread_mutex_lock(&flush->lock);
+	if (!flush->job || flush->done)
+		store_writer_rest(flush->writer);
+	(void)pthread_mutex_unlock(&flush->lock);
+}
+
 uint64_t flush_busy_since_ns(const struct flush *flush) {
 	return flush->idle ? 0 : flush->busy_since_ns;
 }

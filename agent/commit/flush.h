@@ -88,6 +88,9 @@ int flush_fd(const struct flush *flush);
 /* No job is under way. */
 bool flush_is_idle(const struct flush *flush);
 
+/* Give memory of the writer back, if no job is under way (store_writer_rest). */
+void flush_rest(struct flush *flush);
+
 /* Since when a job is under way; 0: none is. */
 uint64_t flush_busy_since_ns(const struct flush *flush);
 

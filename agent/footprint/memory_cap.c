@@ -71,3 +71,24 @@ void memory_cap_shape(const struct memory_cap *memory, struct batch *batch) {
 	if (batch->room_rows != memory->rows || memory->over)
 		batch_set_room(batch, memory->rows, text_bytes, memory->over);
 }
+
+void memory_cap_note(struct memory_cap *memory, const struct batch *batch, uint64_t now_ns) {
+	if (batch->span_count > MEMORY_CAP_ROWS_MIN || batch->attribute_count > MEMORY_CAP_ROWS_MIN ||
+	    batch->event_count > MEMORY_CAP_ROWS_MIN || batch->link_count > MEMORY_CAP_ROWS_MIN)
+		memory->large_ns = now_ns;
+}
+
+bool memory_cap_may_rest(const struct memory_cap *memory, uint64_t now_ns) {
+	return memory->large_ns != 0 && now_ns - memory->large_ns >= MEMORY_CAP_REST_NS;
+}
+
+void memory_cap_rest(struct memory_cap *memory, struct batch *const *batches, size_t count) {
+	for (size_t i = 0; i < count; i++) {
+		uint32_t rows = batches[i]->room_rows;
+		uint32_t text_bytes = batches[i]->room_text_bytes;
+		batch_set_room(batches[i], 0, 0, true);
+		batch_set_room(batches[i], rows, text_bytes, false);
+	}
+	(void)malloc_trim(0);
+	memory->large_ns = 0;
+}

@@ -4,7 +4,7 @@ target_include_directories(spanring_test_agent_files PUBLIC ${CMAKE_CURRENT_SOUR
 target_link_libraries(spanring_test_agent_files PUBLIC spanring::test_support spanring::headers)
 spanring_target(spanring_test_agent_files)
 
-foreach(test IN ITEMS shared_file ring_reader agent_clock_model agent_breaker agent_retention agent_sampler agent_drain agent_unfinished agent_async agent_ending agent_statistics agent_tail agent_tail_choice agent_users)
+foreach(test IN ITEMS shared_file ring_reader agent_clock_model agent_breaker agent_retention agent_sampler agent_drain agent_unfinished agent_async agent_ending agent_statistics agent_tail agent_tail_choice agent_users agent_memory_cap)
   add_executable(test_${test} unit/test_${test}.c)
   target_link_libraries(test_${test} PRIVATE spanring_test_agent_files spanring::agent_parts)
   spanring_target(test_${test})
