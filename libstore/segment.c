@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "checksum.h"
+#include "segment_wal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,7 +23,6 @@
 
 #define NAME_PREFIX "segment-"
 #define NAME_SUFFIX ".db"
-#define WAL_TRIES 3u                     /* of reading two pages that nobody is writing just then */
 #define TABLES_KNOWN (UINT64_C(1) << 63) /* the note of a connection holds the tables that are there, a bit each */
 #define REMEDY_FOREIGN "give a store directory or a segment-*.db file"
 #define REMEDY_DAMAGED "restore it from a copy, or leave it out"
@@ -180,42 +180,20 @@ static int check_schema(const char *path, struct db *db, uint64_t *ret_tables, c
 	return error;
 }
 
-/* 1: the file as it was when its WAL was last copied into it says that it is another segment; which may be the reading of a torn page. */
-static int contradicts(const char *path, const struct segment_identity *with_wal) {
-	struct segment_identity alone;
-	struct db *db = NULL;
-	if (db_open(path, DB_READ_FILE_ALONE, &db))
-		return 0;
-	int error = segment_read_identity(db, &alone);
-	db_close(db);
-	return !error && (alone.sequence != with_wal->sequence ||
-	                  memcmp(alone.segment_id, with_wal->segment_id, sizeof(alone.segment_id)) != 0);
-}
-
-/* SQLite takes any sound WAL of this name for that of the file. */
-static int check_wal(const char *path, struct db *db, char *text) {
-	struct segment_identity identity;
-	if (db_is_final(db) || segment_read_identity(db, &identity))
-		return 0; /* the latter is told by who needs it */
-	for (unsigned tries = 0; tries < WAL_TRIES; tries++)
-		if (!contradicts(path, &identity))
-			return 0;
-	say(text, "%.300s-wal: of another segment: put both files of one segment together", path);
-	return ERR_DAMAGED;
-}
-
 static int check_open(const char *path, struct db *db, enum db_mode mode, char *text) {
 	uint64_t tables = 0;
 	int error = check_version(path, db, text);
 	if (!error)
 		error = check_schema(path, db, &tables, text);
-	if (error || mode != DB_READ_ONLY)
+	if (error)
 		return error;
+	if (mode != DB_READ_ONLY)
+		return segment_check_wal(path, db, text);
 	error = db_bound(db);
 	if (error)
 		return say_unreadable(path, db, error, text);
 	db_set_note(db, tables | TABLES_KNOWN);
-	return check_wal(path, db, text);
+	return segment_check_wal(path, db, text);
 }
 
 int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *ret_text) {
@@ -234,7 +212,7 @@ int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *
 	}
 	error = check_open(path, db, mode, ret_text);
 	if (error) {
-		db_close(db);
+		db_abandon(db); /* a WAL of somebody else is not to be copied into it */
 		return error;
 	}
 	*ret_db = db;
@@ -290,23 +268,31 @@ int segment_read_identity(struct db *db, struct segment_identity *ret_identity) 
 	return error;
 }
 
-int segment_read_links(struct db *db, uint64_t *ret_links) {
-	static const char key[] = "links";
+/* A number that only some segments have; 0 in one without. */
+static int get_meta_number(struct db *db, const char *key, uint64_t *ret_number) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	*ret_links = 0;
+	*ret_number = 0;
 	int error = db_prepare(db, "SELECT value FROM meta WHERE key=?", &select);
 	if (error)
 		return error;
-	db_put_text(select, key, sizeof(key) - 1);
+	db_put_text(select, key, strlen(key));
 	int row = db_next(select);
 	if (row != 1)
 		return row;
 	size_t bytes = 0;
 	const uint8_t *value = db_get_blob(select, &bytes);
-	if (db_row_end(select) || bytes != sizeof(*ret_links))
+	if (db_row_end(select) || bytes != sizeof(*ret_number))
 		return ERR_DAMAGED;
-	memcpy(ret_links, value, sizeof(*ret_links));
+	memcpy(ret_number, value, sizeof(*ret_number));
 	return 0;
+}
+
+int segment_read_links(struct db *db, uint64_t *ret_links) {
+	return get_meta_number(db, "links", ret_links);
+}
+
+int segment_read_commits(struct db *db, uint64_t *ret_commits) {
+	return get_meta_number(db, SEGMENT_META_COMMITS, ret_commits);
 }
 
 static uint64_t seal_checksum(const struct segment_totals *totals) {

@@ -20,6 +20,7 @@
 #define SEGMENT_CURSORS_MAX (1u << 20)
 #define SEGMENT_BATCHES_MAX (1u << 24)
 #define SEGMENT_SAMPLES_MAX (1u << 26)
+#define SEGMENT_META_COMMITS "commits"
 
 struct segment_identity {
 	uint64_t sequence;
@@ -73,6 +74,8 @@ int segment_has_table(struct db *db, enum schema_table table);
 int segment_read_identity(struct db *db, struct segment_identity *ret_identity);
 /* Links of all batches, as meta has them; 0 in a segment without. */
 int segment_read_links(struct db *db, uint64_t *ret_links);
+/* Transactions of the writer, as meta has them; 0 in a segment without. */
+int segment_read_commits(struct db *db, uint64_t *ret_commits);
 /* 1: sealed, and ret_totals filled; 0: not sealed. */
 int segment_read_seal(struct db *db, struct segment_totals *ret_totals);
 int segment_write_seal(struct db *db, const struct segment_totals *totals);

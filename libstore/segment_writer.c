@@ -50,6 +50,7 @@ struct segment_writer {
 	struct segment_counts counts;
 	uint64_t spans;
 	uint64_t links;
+	uint64_t commits;
 	uint64_t created_ns; /* monotonic */
 	uint64_t wall_offset_ns;
 	bool wall_offset_changed;
@@ -430,7 +431,11 @@ static int put_rollups(struct segment_writer *segment, const struct store_commit
 
 static int put_all(struct segment_writer *segment, const struct store_commit *commit,
                    const struct format_batch *encoded, const struct catalog_counts *counts) {
+	uint64_t commits = segment->commits + 1;
 	int error = db_execute(segment->db, "BEGIN IMMEDIATE");
+	/* So that every WAL holds the page that says whose it is, and how old. */
+	if (!error)
+		error = put_meta(segment->inserts[SCHEMA_META], SEGMENT_META_COMMITS, &commits, sizeof(commits));
 	if (!error && segment->wall_offset_changed)
 		error = put_meta(segment->inserts[SCHEMA_META], "wall_offset_ns", &segment->wall_offset_ns,
 		                 sizeof(segment->wall_offset_ns));
@@ -468,6 +473,7 @@ int segment_writer_commit(struct segment_writer *segment, const struct store_com
 		return error;
 	}
 	segment->written = counts;
+	segment->commits++;
 	segment->counts.rollups += commit->rollup_count;
 	segment_counts_add_samples(&segment->counts, commit);
 	segment->wall_offset_changed = false;

@@ -291,6 +291,70 @@ static void an_open_segment_wants_its_own_wal(void **state) {
 	store_fixture_remove(&other);
 }
 
+/* All that is in the WAL goes into the file, so that the next commit begins another WAL. */
+static void checkpoint(const char *path) {
+	sqlite3 *db = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void expect_unharmed(const struct hostile *hostile, const char *words) {
+	struct store_writer_options options = {.agent_version = "test"};
+	struct store_writer *writer = NULL;
+	char store[SCRATCH_PATH_BYTES];
+	char text[1024] = "";
+	int holder = 0;
+	size_t size[2] = {0};
+	uint8_t *before = read_file(hostile->broken, &size[0]);
+	(void)snprintf(store, sizeof(store), "%s", hostile->broken);
+	*strrchr(store, '/') = 0;
+	assert_int_equal(store_writer_open(store, &options, &writer, &holder, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, words));
+	assert_int_equal(store_writer_close(writer), 0);
+	uint8_t *after = read_file(hostile->broken, &size[1]);
+	assert_int_equal(size[0], size[1]);
+	assert_memory_equal(before, after, size[0]);
+	free(before);
+	free(after);
+}
+
+/* WALs of one commit, which changes none of the pages with names: the count of commits tells. No writer copies them into the file. */
+static void every_wal_says_whose_it_is(void **state) {
+	struct hostile *hostile = *state;
+	struct store_fixture other;
+	struct seed seed = {.state = 9};
+	char path[SCRATCH_PATH_BYTES];
+	(void)snprintf(hostile->broken, sizeof(hostile->broken), "%.400s/segment-20200101T000000Z-000000.db",
+	               hostile->fixture.scratch.files);
+	store_fixture_make(&other);
+	store_fixture_open(&other);
+	for (uint64_t i = 1; i <= 2; i++) {
+		if (i == 1)
+			store_rows_fill(other.batch, &seed, STORE_SHAPE_TREES, 60, FIXTURE_IDS);
+		else
+			batch_clear(other.batch); /* no links, which are counted in a page with a name */
+		assert_int_equal(store_fixture_commit(&other, i), 0);
+		store_fixture_segment(&other, 0, path);
+		if (i == 1)
+			checkpoint(path);
+	}
+	copy_file(hostile->path, hostile->broken);
+	copy_wal(path, hostile->broken);
+	expect_refused(hostile, "-wal: of another segment");
+	expect_unharmed(hostile, "-wal: of another segment");
+	remove_broken(hostile);
+	store_fixture_close(&other);
+	store_fixture_remove(&other);
+	copy_wal(hostile->path, hostile->broken);
+	commit(hostile, &seed, 4);
+	checkpoint(hostile->path);
+	copy_file(hostile->path, hostile->broken);
+	expect_refused(hostile, "-wal: older than what was copied from it");
+	expect_unharmed(hostile, "-wal: older than what was copied from it");
+	remove_broken(hostile);
+}
+
 /* cp of a segment and its WAL while the writer goes on: what was, or a word of complaint. */
 static void copies_of_a_living_segment_are_a_beginning(void **state) {
 	struct hostile *hostile = *state;
@@ -411,6 +475,7 @@ int main(void) {
 	    cmocka_unit_test_setup_teardown(a_sealed_segment_is_read_alone, make_sealed, clean),
 	    cmocka_unit_test_setup_teardown(nothing_but_files_is_opened, make_sealed, clean),
 	    cmocka_unit_test_setup_teardown(an_open_segment_wants_its_own_wal, make, clean),
+	    cmocka_unit_test_setup_teardown(every_wal_says_whose_it_is, make, clean),
 	    cmocka_unit_test_setup_teardown(copies_of_a_living_segment_are_a_beginning, make, clean),
 	    cmocka_unit_test_setup_teardown(circles_are_left, make_sealed, clean),
 	};
