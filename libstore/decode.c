@@ -2,7 +2,7 @@
 /*
  * The reverse of encode.c, column by column, each only if it or one that needs it is asked for:
  *
- *     parent id -> span id -> thread -> parent codes          kind, status, flags, duration, heap -> site
+ *     parent id -> span id -> thread -> parent codes          kind, status, flags, duration, heap -> site, or in order of sites its runs
  *                          -> start  -> trace runs            attributes, events, links -> span id, trace (events: start)
  *
  * A thread needs the codes of the parents, not their ids, so there is no circle. Each function checks every count,
@@ -39,22 +39,30 @@ void decoder_free(struct decoder *decoder) {
 	free(decoder);
 }
 
-uint32_t decode_needs(uint32_t wanted) {
+/* In order of sites the runs of a batch that has them say enough; in order of rows they are checked against the sites. */
+static uint32_t needs_sites(uint32_t wanted, bool has_site_runs) {
+	if (!has_site_runs)
+		return BIT(SITE);
+	return wanted & STORE_IN_SITE_ORDER ? BIT(SITE_RUNS) : BIT(SITE) | BIT(SITE_RUNS);
+}
+
+uint32_t decode_needs(uint32_t wanted, bool has_site_runs) {
 	uint32_t thread = BIT(THREAD) | BIT(PARENT);
 	uint32_t start = BIT(START) | BIT(TRACE);
 	uint32_t span_id = BIT(SPAN_ID) | thread | start;
 	static const struct {
 		uint32_t wanted;
 		uint32_t column;
-	} by_site[] = {{STORE_COLUMN_SITE, 0},           {STORE_COLUMN_DURATION, BIT(DURATION)},
-	               {STORE_COLUMN_KIND, BIT(KIND)},   {STORE_COLUMN_STATUS, BIT(STATUS)},
-	               {STORE_COLUMN_FLAGS, BIT(FLAGS)}, {STORE_COLUMN_HEAP, BIT(HEAP_ALLOC) | BIT(HEAP_NET)}};
+	} by_site[] = {{STORE_COLUMN_SITE | STORE_IN_SITE_ORDER, 0},
+	               {STORE_COLUMN_DURATION | STORE_COLUMN_DURATION_HALVES, BIT(DURATION)},
+	               {STORE_COLUMN_KIND, BIT(KIND)},
+	               {STORE_COLUMN_STATUS, BIT(STATUS)},
+	               {STORE_COLUMN_FLAGS, BIT(FLAGS)},
+	               {STORE_COLUMN_HEAP, BIT(HEAP_ALLOC) | BIT(HEAP_NET)}};
 	uint32_t needs = 0;
 	for (size_t i = 0; i < sizeof(by_site) / sizeof(by_site[0]); i++)
 		if (wanted & by_site[i].wanted)
-			needs |= by_site[i].column | BIT(SITE);
-	if (wanted & STORE_IN_SITE_ORDER)
-		needs |= BIT(SITE);
+			needs |= by_site[i].column | needs_sites(wanted, has_site_runs);
 	if (wanted & STORE_COLUMN_PARENT_ROW)
 		needs |= BIT(PARENT);
 	if (wanted & STORE_COLUMN_TRACE)
@@ -259,6 +267,45 @@ static int decode_site(struct decoder *decoder, const struct format_batch *encod
 	return 0;
 }
 
+static int get_site_runs(struct decoder *decoder, const struct format_batch *encoded, uint32_t *ret_count) {
+	int error = decode_start(decoder, encoded, FORMAT_COLUMN_SITE_RUNS, FORMAT_TRANSFORM_SITE_RUNS);
+	if (!error)
+		error = plane_get_count(decoder->planes, ret_count);
+	if (error)
+		return error;
+	if (*ret_count > decoder->span_count)
+		return ERR_DAMAGED;
+	error = plane_get_u32(decoder->planes, decoder->words, *ret_count);
+	if (!error)
+		error = plane_get_u32(decoder->planes, decoder->rows, *ret_count);
+	return error ? error : plane_reader_finish(decoder->planes);
+}
+
+/* Where the sites are at hand, too, both must say the same. */
+static int decode_site_runs(struct decoder *decoder, const struct format_batch *encoded) {
+	bool known = decoder->needs & BIT(SITE);
+	uint32_t count = 0;
+	uint32_t site = 0;
+	uint32_t end = 0;
+	int error = get_site_runs(decoder, encoded, &count);
+	if (error)
+		return error;
+	if (known && count != decoder->run_count)
+		return ERR_DAMAGED;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t step = decoder->words[i];
+		if ((i > 0 && step == 0) || step > UINT32_MAX - site || decoder->rows[i] >= decoder->span_count - end)
+			return ERR_DAMAGED;
+		site += step;
+		end += decoder->rows[i] + 1;
+		if (known && (decoder->runs[i].site != site || decoder->runs[i].end != end))
+			return ERR_DAMAGED;
+		decoder->runs[i] = (struct store_run){.site = site, .end = end};
+	}
+	decoder->run_count = count;
+	return end == decoder->span_count ? 0 : ERR_DAMAGED;
+}
+
 static int decode_thread(struct decoder *decoder, const struct format_batch *encoded) {
 	int error = decode_start(decoder, encoded, FORMAT_COLUMN_THREAD, FORMAT_TRANSFORM_AS_PARENT);
 	if (!error)
@@ -342,7 +389,7 @@ static void resolve_parents(struct decoder *decoder) {
 	}
 }
 
-/* Columns that come in order of rows or of sites. */
+/* Columns that come in order of rows or of sites; all in order of sites where their runs are stored. */
 static int start_by_site(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
                          bool *ret_by_site) {
 	*ret_by_site = true;
@@ -350,7 +397,8 @@ static int start_by_site(struct decoder *decoder, const struct format_batch *enc
 	if (error != ERR_NEWER)
 		return error;
 	*ret_by_site = false;
-	return decode_start(decoder, encoded, column, FORMAT_TRANSFORM_PLAIN);
+	error = decode_start(decoder, encoded, column, FORMAT_TRANSFORM_PLAIN);
+	return !error && decoder->needs & BIT(SITE_RUNS) ? ERR_DAMAGED : error;
 }
 
 static int decode_u8(struct decoder *decoder, const struct format_batch *encoded, enum format_column column,
@@ -404,6 +452,25 @@ static int decode_u64(struct decoder *decoder, const struct format_batch *encode
 	return error;
 }
 
+static int decode_halves(struct decoder *decoder, const struct format_batch *encoded) {
+	bool by_site = false;
+	uint32_t count = decoder->span_count;
+	int error = start_by_site(decoder, encoded, FORMAT_COLUMN_DURATION, &by_site);
+	if (!error && by_site) {
+		error = plane_get_halves(decoder->planes, decoder->duration_low, decoder->duration_high,
+		                         &decoder->duration_is_wide, count);
+		return error ? error : plane_reader_finish(decoder->planes);
+	}
+	if (!error)
+		error = decode_u64(decoder, encoded, FORMAT_COLUMN_DURATION, decoder->duration_ns);
+	decoder->duration_is_wide = true;
+	for (uint32_t i = 0; !error && i < count; i++) {
+		decoder->duration_low[i] = (uint32_t)decoder->duration_ns[i];
+		decoder->duration_high[i] = (uint32_t)(decoder->duration_ns[i] >> 32);
+	}
+	return error;
+}
+
 static int decode_heap_net(struct decoder *decoder, const struct format_batch *encoded) {
 	uint32_t *zigzag = decoder->rows;
 	int error = decode_u32(decoder, encoded, FORMAT_COLUMN_HEAP_NET, zigzag);
@@ -441,8 +508,11 @@ static int decode_column(struct decoder *decoder, const struct format_batch *enc
 		return decode_thread(decoder, encoded);
 	case FORMAT_COLUMN_SPAN_ID:
 		return decode_span_id(decoder, encoded);
+	case FORMAT_COLUMN_SITE_RUNS:
+		return decode_site_runs(decoder, encoded);
 	case FORMAT_COLUMN_DURATION:
-		return decode_u64(decoder, encoded, column, decoder->duration_ns);
+		return decoder->wants_halves ? decode_halves(decoder, encoded)
+		                             : decode_u64(decoder, encoded, column, decoder->duration_ns);
 	case FORMAT_COLUMN_KIND:
 		return decode_u8(decoder, encoded, column, decoder->kind);
 	case FORMAT_COLUMN_STATUS:
@@ -467,10 +537,10 @@ static int decode_column(struct decoder *decoder, const struct format_batch *enc
 
 static int decode_spans(struct decoder *decoder, const struct format_batch *encoded, uint32_t needs) {
 	static const enum format_column order[] = {
-	    FORMAT_COLUMN_TRACE,   FORMAT_COLUMN_PARENT, FORMAT_COLUMN_START,      FORMAT_COLUMN_THREAD,
-	    FORMAT_COLUMN_SPAN_ID, FORMAT_COLUMN_SITE,   FORMAT_COLUMN_DURATION,   FORMAT_COLUMN_KIND,
-	    FORMAT_COLUMN_STATUS,  FORMAT_COLUMN_FLAGS,  FORMAT_COLUMN_HEAP_ALLOC, FORMAT_COLUMN_HEAP_NET,
-	    FORMAT_COLUMN_WEIGHT};
+	    FORMAT_COLUMN_TRACE,    FORMAT_COLUMN_PARENT, FORMAT_COLUMN_START,     FORMAT_COLUMN_THREAD,
+	    FORMAT_COLUMN_SPAN_ID,  FORMAT_COLUMN_SITE,   FORMAT_COLUMN_SITE_RUNS, FORMAT_COLUMN_DURATION,
+	    FORMAT_COLUMN_KIND,     FORMAT_COLUMN_STATUS, FORMAT_COLUMN_FLAGS,     FORMAT_COLUMN_HEAP_ALLOC,
+	    FORMAT_COLUMN_HEAP_NET, FORMAT_COLUMN_WEIGHT};
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]) && decoder->span_count; i++) {
 		int error = needs >> order[i] & 1 ? decode_column(decoder, encoded, order[i]) : 0;
 		if (error)
@@ -498,6 +568,10 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 	columns->heap_net_units = wanted & STORE_COLUMN_HEAP ? decoder->heap_net_units : NULL;
 	if (wanted & STORE_COLUMN_WEIGHT && encoded->columns[FORMAT_COLUMN_WEIGHT].bytes > 0)
 		columns->weight = decoder->weight;
+	if (wanted & STORE_COLUMN_DURATION_HALVES) {
+		columns->duration_low = decoder->duration_low;
+		columns->duration_high = decoder->duration_is_wide ? decoder->duration_high : NULL;
+	}
 	if (decoder->in_site_order) {
 		columns->run_count = decoder->run_count;
 		columns->runs = decoder->runs;
@@ -535,8 +609,11 @@ int decode(struct decoder *decoder, const struct format_batch *encoded, uint32_t
 	decoder->run_count = 0;
 	decoder->exception_count = 0;
 	decoder->in_site_order = wanted & STORE_IN_SITE_ORDER;
-	decoder->needs = decode_needs(wanted);
+	decoder->wants_halves = wanted & STORE_COLUMN_DURATION_HALVES;
+	decoder->duration_is_wide = false;
+	decoder->needs = decode_needs(wanted, encoded->columns[FORMAT_COLUMN_SITE_RUNS].bytes > 0);
 	assert(!decoder->in_site_order || !(wanted & ~STORE_IN_SITE_ORDER_COLUMNS));
+	assert(!decoder->wants_halves || (decoder->in_site_order && !(wanted & STORE_COLUMN_DURATION)));
 	int error = decode_spans(decoder, encoded, decoder->needs);
 	if (!error && wanted & STORE_COLUMN_PARENT_ROW)
 		find_parent_rows(decoder);

@@ -15,8 +15,11 @@ struct decoder;
 int decoder_new(struct decoder **ret_decoder);
 void decoder_free(struct decoder *decoder);
 
-/* Which format columns (bit per enum format_column) must be at hand to decode these (STORE_COLUMN_*). */
-uint32_t decode_needs(uint32_t wanted);
+/*
+ * Which format columns (bit per enum format_column) must be at hand to decode these (STORE_COLUMN_*); it makes a difference whether the batch has
+ * FORMAT_COLUMN_SITE_RUNS.
+ */
+uint32_t decode_needs(uint32_t wanted, bool has_site_runs);
 
 /*
  * Fills all of ret_columns but segment and batch; the pointers live until the next call. Ids are those of the

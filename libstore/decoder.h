@@ -14,6 +14,8 @@ struct decoder {
 	struct plane_reader *planes;
 	uint32_t needs;     /* columns of the batch at hand: bit per enum format_column */
 	bool in_site_order; /* wanted: STORE_IN_SITE_ORDER */
+	bool wants_halves;  /* wanted: STORE_COLUMN_DURATION_HALVES */
+	bool duration_is_wide;
 	struct order order;
 	uint32_t span_count;
 	uint32_t trace_count;
@@ -24,6 +26,8 @@ struct decoder {
 	uint64_t parent_id[BATCH_SPANS_MAX];
 	uint64_t start_ns[BATCH_SPANS_MAX];
 	uint64_t duration_ns[BATCH_SPANS_MAX];
+	uint32_t duration_low[BATCH_SPANS_MAX];
+	uint32_t duration_high[BATCH_SPANS_MAX];
 	uint32_t site[BATCH_SPANS_MAX];
 	uint32_t thread[BATCH_SPANS_MAX];
 	uint32_t heap_alloc_units[BATCH_SPANS_MAX];

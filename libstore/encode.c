@@ -320,6 +320,27 @@ static void put_duration(struct encoder *encoder) {
 	plane_put_u64(encoder->planes, encoder->values, encoder->span_count);
 }
 
+/* Twice the same as the column of sites says; but it is short, and all that a question about durations needs of it. */
+static void put_site_runs(struct encoder *encoder) {
+	const uint32_t *site = encoder->spans.site;
+	uint32_t count = 0;
+	uint32_t first = 0;
+	uint32_t before = 0;
+	for (uint32_t end = 1; end <= encoder->span_count; end++) {
+		uint32_t of_run = site[encoder->by_site[first]];
+		if (end < encoder->span_count && site[encoder->by_site[end]] == of_run)
+			continue;
+		encoder->words[count] = of_run - before;
+		encoder->more_words[count++] = end - first - 1;
+		before = of_run;
+		first = end;
+	}
+	plane_put_byte(encoder->planes, FORMAT_TRANSFORM_SITE_RUNS);
+	plane_put_count(encoder->planes, count);
+	plane_put_u32(encoder->planes, encoder->words, count);
+	plane_put_u32(encoder->planes, encoder->more_words, count);
+}
+
 static void put_column(struct encoder *encoder, const struct batch *batch, enum format_column column) {
 	const struct encoder_spans *spans = &encoder->spans;
 	switch (column) {
@@ -375,6 +396,9 @@ static void put_column(struct encoder *encoder, const struct batch *batch, enum 
 	case FORMAT_COLUMN_WEIGHT:
 		plane_put_byte(encoder->planes, FORMAT_TRANSFORM_PLAIN);
 		plane_put_u32(encoder->planes, spans->weight, encoder->span_count);
+		return;
+	case FORMAT_COLUMN_SITE_RUNS:
+		put_site_runs(encoder);
 		return;
 	case FORMAT_COLUMNS:
 		return;

@@ -36,7 +36,8 @@ enum format_column {
 	FORMAT_COLUMN_EVENTS = 14,
 	FORMAT_COLUMN_LINKS = 15,
 	FORMAT_COLUMN_WEIGHT = 16,
-	FORMAT_COLUMNS = 17
+	FORMAT_COLUMN_SITE_RUNS = 17,
+	FORMAT_COLUMNS = 18
 };
 
 /* First byte of each column. */
@@ -51,7 +52,8 @@ enum format_transform {
 	FORMAT_TRANSFORM_ATTRIBUTES = 8,
 	FORMAT_TRANSFORM_BYTES = 9, /* one plane */
 	FORMAT_TRANSFORM_EVENTS = 10,
-	FORMAT_TRANSFORM_LINKS = 11
+	FORMAT_TRANSFORM_LINKS = 11,
+	FORMAT_TRANSFORM_SITE_RUNS = 12 /* how many rows each site has */
 };
 
 enum format_plane { FORMAT_PLANE_CONSTANT = 0, FORMAT_PLANE_RAW = 1, FORMAT_PLANE_ZSTD = 2 };
@@ -63,7 +65,7 @@ enum format_plane { FORMAT_PLANE_CONSTANT = 0, FORMAT_PLANE_RAW = 1, FORMAT_PLAN
 #define FORMAT_BLOOM_BYTES_MAX ((FORMAT_BLOOM_TRACES_MAX * FORMAT_BLOOM_BITS_PER_TRACE + 63u) / 64u * 8u)
 
 /*
- * No batch is larger, encoded: 100 bytes per span, 41 per attribute, 44 per event, 44 per link when nothing compresses, the
+ * No batch is larger, encoded: 108 bytes per span, 41 per attribute, 44 per event, 44 per link when nothing compresses, the
  * text, and headers. No column is larger than FORMAT_COLUMN_BYTES_MAX.
  */
 #define FORMAT_BATCH_BYTES_MAX (21u << 20)

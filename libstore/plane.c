@@ -259,6 +259,19 @@ int plane_get_u64(struct plane_reader *reader, uint64_t *values, uint32_t count)
 	return error;
 }
 
+int plane_get_halves(struct plane_reader *reader, uint32_t *low, uint32_t *high, bool *ret_any_high, uint32_t count) {
+	const uint8_t *planes[PLANES_MAX];
+	uint8_t plane_count = 0;
+	int error = get_all_planes(reader, count, 8, &plane_count, planes);
+	*ret_any_high = !error && plane_count > 4;
+	if (error)
+		return error;
+	plane_join_u32(planes, plane_count > 4 ? 4 : plane_count, low, count);
+	if (*ret_any_high)
+		plane_join_u32(planes + 4, plane_count - 4u, high, count);
+	return 0;
+}
+
 int plane_get_u32(struct plane_reader *reader, uint32_t *values, uint32_t count) {
 	const uint8_t *planes[PLANES_MAX];
 	uint8_t plane_count = 0;

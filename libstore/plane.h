@@ -16,6 +16,7 @@
 
 #include "format.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct plane_writer;
@@ -43,6 +44,8 @@ void plane_reader_start(struct plane_reader *reader, const uint8_t *at, uint32_t
 int plane_get_byte(struct plane_reader *reader, uint8_t *ret_value);
 int plane_get_count(struct plane_reader *reader, uint32_t *ret_value);
 int plane_get_u64(struct plane_reader *reader, uint64_t *values, uint32_t count);
+/* 64-bit values as two halves of 32 bits; *ret_any_high: high was written, else all of it would be 0. */
+int plane_get_halves(struct plane_reader *reader, uint32_t *low, uint32_t *high, bool *ret_any_high, uint32_t count);
 int plane_get_u32(struct plane_reader *reader, uint32_t *values, uint32_t count);
 int plane_get_u8(struct plane_reader *reader, uint8_t *values, uint32_t count);
 int plane_get_bytes(struct plane_reader *reader, uint8_t *data, uint32_t bytes);

@@ -116,14 +116,16 @@ const struct store_damage *store_reader_damage(const struct store_reader *reader
 
 /* Not among all: */
 #define STORE_COLUMN_PARENT_ROW (1u << 29) /* where in the batch the parent is; cheaper than its id */
+/* Durations as two halves of 32 bits, since most fit the lower one: only with STORE_IN_SITE_ORDER, in place of STORE_COLUMN_DURATION. */
+#define STORE_COLUMN_DURATION_HALVES (1u << 28)
 /*
  * Rows site by site instead of trace by trace, and runs of one site in place of their numbers: the order in which the columns below are stored,
  * and therefore the cheapest. Only with these.
  */
 #define STORE_IN_SITE_ORDER (1u << 30)
 #define STORE_IN_SITE_ORDER_COLUMNS                                                                                    \
-	(STORE_IN_SITE_ORDER | STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_KIND | STORE_COLUMN_STATUS |   \
-	 STORE_COLUMN_FLAGS | STORE_COLUMN_HEAP)
+	(STORE_IN_SITE_ORDER | STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_DURATION_HALVES |              \
+	 STORE_COLUMN_KIND | STORE_COLUMN_STATUS | STORE_COLUMN_FLAGS | STORE_COLUMN_HEAP)
 
 /* parent_row of a root, and of a row whose parent is not in the batch. */
 #define STORE_PARENT_NONE UINT32_MAX
@@ -155,8 +157,10 @@ struct store_columns {
 	const uint32_t *heap_alloc_units;
 	const int32_t *heap_net_units;
 	const uint32_t
-	    *weight;        /* in units of 1/STORE_WEIGHT_ONE; NULL also where every span of the batch stands for one */
-	uint32_t run_count; /* STORE_IN_SITE_ORDER: ascending sites, no empty run */
+	    *weight; /* in units of 1/STORE_WEIGHT_ONE; NULL also where every span of the batch stands for one */
+	const uint32_t *duration_low;
+	const uint32_t *duration_high; /* NULL also where all are 0 */
+	uint32_t run_count;            /* STORE_IN_SITE_ORDER: ascending sites, no empty run */
 	const struct store_run *runs;
 	const uint32_t *parent_row;
 	uint32_t away_count;

@@ -64,7 +64,7 @@ static bool open_next_segment(struct crew *crew) {
 /* All that the batch refers to, copied: what SQLite gave is valid only until the next one takes the lock. */
 static int fetch_batch(struct worker *worker) {
 	struct segment_batch *batch = &worker->batch;
-	uint32_t needs = decode_needs(worker->crew->scan->columns);
+	uint32_t needs = decode_needs(worker->crew->scan->columns, batch->columns[FORMAT_COLUMN_SITE_RUNS].bytes > 0);
 	size_t wanted = 0;
 	for (uint32_t i = 0; i < FORMAT_COLUMNS; i++)
 		wanted += needs >> i & 1 ? batch->columns[i].bytes : 0;

@@ -115,7 +115,7 @@ int segment_walk_resolve(const struct segment_walk *walk, struct store_columns *
 
 static int read_batch(const struct segment_walk *walk, uint32_t wanted, struct segment_batch *batch,
                       struct store_columns *ret_columns) {
-	uint32_t needs = decode_needs(wanted);
+	uint32_t needs = decode_needs(wanted, batch->columns[FORMAT_COLUMN_SITE_RUNS].bytes > 0);
 	int error = 0;
 	for (uint32_t i = 0; i < FORMAT_COLUMNS && !error; i++)
 		if (needs >> i & 1)

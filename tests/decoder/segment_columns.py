@@ -160,6 +160,8 @@ class Batch:
             self.read_parents()
             self.site = self.plain(5, 4)
             self.by_site = sorted(range(spans), key=lambda row: (self.site[row], row))
+            if 17 in columns:
+                self.check_site_runs()
             self.duration = self.grouped(4, 8)
             self.kind, self.status, self.flags = (self.grouped(number, 1) for number in (7, 8, 9))
             self.heap_allocated = self.grouped(10, 4)
@@ -182,7 +184,7 @@ class Batch:
         return column.done(column.stream(self.spans, width))
 
     def grouped(self, number, width):
-        column = self.column(number, 1, 2)
+        column = self.column(number, *((2,) if 17 in self.columns else (1, 2)))
         values = column.done(column.stream(self.spans, width))
         if column.transform == 1:
             return values
@@ -190,6 +192,19 @@ class Batch:
         for row, value in zip(self.by_site, values):
             ordered[row] = value
         return ordered
+
+    def check_site_runs(self):
+        column = self.column(17, 12)
+        runs = column.count(self.spans)
+        steps = column.stream(runs, 4)
+        more = column.done(column.stream(runs, 4))
+        require(all(steps[1:]), "two runs of one site")
+        site, found = 0, []
+        for step, rows in zip(steps, more):
+            site += step
+            require(rows < self.spans - len(found), "the runs of sites do not add up")
+            found += [site] * (rows + 1)
+        require(found == [self.site[row] for row in self.by_site], "runs of other sites")
 
     def read_traces(self):
         column = self.column(0, 3)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The decoder of batches against any bytes: no checksum stands before it here. What it does accept must encode and
- * decode to itself.
+ * decode to itself, and show the same durations in order of sites.
  *
- *     input := spans attributes events text_bytes size[16] bytes of the columns     u32 each; what is missing is 0
+ *     input := spans attributes events text_bytes size[17] bytes of the columns     u32 each; what is missing is 0
  *
- * What is left after the first sixteen columns is the last one, the weights.
+ * What is left after the first seventeen columns is the last one, the runs of sites.
  */
 #include "libstore/decode.h"
 #include "libstore/encode.h"
@@ -34,14 +34,14 @@ static uint32_t take_u32(const uint8_t **data, size_t *size) {
 static struct format_batch parse(const uint8_t *data, size_t size) {
 	struct format_batch encoded = {0};
 	uint32_t sizes[FORMAT_COLUMNS];
-	_Static_assert(FORMAT_COLUMN_WEIGHT == FORMAT_COLUMNS - 1, "the last column takes the rest");
+	_Static_assert(FORMAT_COLUMN_SITE_RUNS == FORMAT_COLUMNS - 1, "the last column takes the rest");
 	encoded.span_count = take_u32(&data, &size);
 	encoded.attribute_count = take_u32(&data, &size);
 	encoded.event_count = take_u32(&data, &size);
 	encoded.text_bytes = take_u32(&data, &size);
-	for (int i = 0; i < FORMAT_COLUMN_WEIGHT; i++)
+	for (int i = 0; i < FORMAT_COLUMN_SITE_RUNS; i++)
 		sizes[i] = take_u32(&data, &size);
-	sizes[FORMAT_COLUMN_WEIGHT] = UINT32_MAX;
+	sizes[FORMAT_COLUMN_SITE_RUNS] = UINT32_MAX;
 	for (int i = 0; i < FORMAT_COLUMNS; i++) {
 		uint32_t bytes = sizes[i] < size ? sizes[i] : (uint32_t)size;
 		encoded.columns[i].data = data;
@@ -104,6 +104,28 @@ static uint64_t sum_of(const struct store_columns *columns) {
 	return sum;
 }
 
+static uint64_t sum_of_sites(const struct store_columns *columns) {
+	uint64_t sum = 0;
+	for (uint32_t run = 0, i = 0; run < columns->run_count; run++) {
+		for (; i < columns->runs[run].end; i++) {
+			uint64_t high = columns->duration_high ? columns->duration_high[i] : 0;
+			sum += (columns->duration_low[i] | high << 32) * (columns->runs[run].site + UINT64_C(1));
+		}
+	}
+	return sum;
+}
+
+/* What was accepted as rows is accepted site by site, too. */
+static void check_sites(struct harness *harness, const struct format_batch *encoded, const struct store_columns *rows) {
+	struct store_columns sites;
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < rows->span_count; i++)
+		sum += rows->duration_ns[i] * (rows->site[i] + UINT64_C(1));
+	if (decode(harness->decoder, encoded, STORE_IN_SITE_ORDER | STORE_COLUMN_DURATION_HALVES, &sites) ||
+	    sum_of_sites(&sites) != sum)
+		abort();
+}
+
 static struct harness *make_harness(void) {
 	struct harness *harness = calloc(1, sizeof(*harness));
 	if (!harness || decoder_new(&harness->decoder) || encoder_new(&harness->encoder) || batch_new(&harness->batch))
@@ -117,10 +139,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (!harness)
 		harness = make_harness();
 	struct format_batch encoded = parse(data, size);
+	/* also where it is not among the rows that were accepted: it may say anything, but must not reach beyond */
+	if (decode(harness->decoder, &encoded, STORE_IN_SITE_ORDER_COLUMNS & ~STORE_COLUMN_DURATION_HALVES, &columns) ==
+	        0 &&
+	    columns.run_count && columns.runs[columns.run_count - 1].end != columns.span_count)
+		abort();
 	if (decode(harness->decoder, &encoded, STORE_COLUMNS_ALL, &columns))
 		return 0;
 	uint64_t sum = sum_of(&columns);
 	fill_batch(harness->batch, &columns);
+	check_sites(harness, &encoded, &columns);
 	encode(harness->encoder, harness->batch, &encoded);
 	if (decode(harness->decoder, &encoded, STORE_COLUMNS_ALL, &columns) || sum_of(&columns) != sum)
 		abort();

@@ -208,7 +208,7 @@ static void columns_decode_alone(void **state) {
 	uint64_t sum_all = checksum64(all.duration_ns, 8000, checksum64(all.parent_id, 8000, 0));
 	for (uint32_t bit = 0; bit < STORE_COLUMN_BITS; bit++) {
 		struct format_batch needed = encoded;
-		uint32_t needs = decode_needs(1u << bit);
+		uint32_t needs = decode_needs(1u << bit, true);
 		for (uint32_t i = 0; i < FORMAT_COLUMNS; i++)
 			if (!(needs >> i & 1))
 				memset(&needed.columns[i], 0, sizeof(needed.columns[i]));
@@ -234,13 +234,13 @@ static int by_site_and_row(const void *a, const void *b) {
 }
 
 /* What is asked for site by site is what stands in the rows, sorted by site; some of it, and all. */
-static void check_site_order(struct codec *codec, const struct format_batch *encoded, struct decoder *other,
-                             uint32_t some) {
+static void check_site_order(struct codec *codec, const struct format_batch *encoded,
+                             const struct format_batch *by_site, struct decoder *other, uint32_t some) {
 	struct store_columns rows;
 	struct store_columns sites;
 	uint32_t run = 0;
 	assert_int_equal(decode(codec->decoder, encoded, STORE_COLUMNS_ALL, &rows), 0);
-	assert_int_equal(decode(other, encoded, STORE_IN_SITE_ORDER | some, &sites), 0);
+	assert_int_equal(decode(other, by_site, STORE_IN_SITE_ORDER | some, &sites), 0);
 	struct site_row *order = calloc(rows.span_count + 1, sizeof(*order));
 	assert_non_null(order);
 	for (uint32_t i = 0; i < rows.span_count; i++)
@@ -250,8 +250,11 @@ static void check_site_order(struct codec *codec, const struct format_batch *enc
 		uint32_t row = order[i].row;
 		run += i == sites.runs[run].end;
 		assert_int_equal(sites.runs[run].site, order[i].site);
+		uint64_t high = sites.duration_high ? sites.duration_high[i] : 0;
 		if (some & STORE_COLUMN_DURATION)
 			assert_true(sites.duration_ns[i] == rows.duration_ns[row]);
+		if (some & STORE_COLUMN_DURATION_HALVES)
+			assert_true((sites.duration_low[i] | high << 32) == rows.duration_ns[row]);
 		if (some & STORE_COLUMN_STATUS)
 			assert_int_equal(sites.status[i], rows.status[row]);
 		if (some & STORE_COLUMN_FLAGS)
@@ -294,8 +297,15 @@ static void other_orders_hold_the_same(void **state) {
 		store_rows_fill(codec->batch, &seed, (enum store_shape)(round % STORE_SHAPES), spans,
 		                round % 3 ? 200 : 0);
 		encode(codec->encoder, codec->batch, &encoded);
-		check_site_order(codec, &encoded, other, STORE_COLUMN_DURATION);
-		check_site_order(codec, &encoded, other, STORE_IN_SITE_ORDER_COLUMNS);
+		const uint32_t with_halves = STORE_IN_SITE_ORDER_COLUMNS & ~STORE_COLUMN_DURATION;
+		struct format_batch older = encoded;
+		struct format_batch alone = encoded;
+		older.columns[FORMAT_COLUMN_SITE_RUNS] = (struct format_column_bytes){NULL, 0};
+		alone.columns[FORMAT_COLUMN_SITE] = (struct format_column_bytes){NULL, 0};
+		check_site_order(codec, &encoded, &encoded, other, STORE_COLUMN_DURATION);
+		check_site_order(codec, &encoded, &alone, other, with_halves);
+		check_site_order(codec, &encoded, &older, other, with_halves);
+		check_site_order(codec, &older, &older, other, with_halves ^ STORE_COLUMN_DURATION_HALVES);
 		check_parent_rows(codec, &encoded, other);
 	}
 	decoder_free(other);
@@ -355,6 +365,46 @@ static void weights_cost_nothing_where_all_are_one(void **state) {
 	static const uint8_t too_light[] = {FORMAT_TRANSFORM_PLAIN, 1, 0, 200};
 	encoded.columns[FORMAT_COLUMN_WEIGHT] = (struct format_column_bytes){too_light, sizeof(too_light)};
 	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_WEIGHT, &columns), ERR_DAMAGED);
+}
+
+/* Each of these is refused, with the sites at hand or alone; the runs of other sites where both are there. */
+static void runs_of_sites_are_checked(void **state) {
+	struct codec *codec = *state;
+	struct store_columns columns;
+	struct format_batch encoded;
+	const struct store_span spans[] = {{.trace_lo = 1, .span_id = 1, .site = 3, .thread = 1},
+	                                   {.trace_lo = 1, .span_id = 2, .site = 5, .thread = 1},
+	                                   {.trace_lo = 1, .span_id = 3, .site = 3, .thread = 1}};
+	static const uint8_t right[] = {12, 2, 0, 0, 0, 1, 1, 3, 2, 1, 1, 1, 0};
+	static const uint8_t other_site[] = {12, 2, 0, 0, 0, 1, 1, 3, 3, 1, 1, 1, 0};
+	static const uint8_t wrong[][13] = {
+	    {12, 4, 0, 0, 0, 1, 1, 3, 2, 1, 1, 1, 0}, /* more runs than spans */
+	    {12, 2, 0, 0, 0, 1, 1, 3, 0, 1, 1, 1, 0}, /* one site twice */
+	    {12, 2, 0, 0, 0, 1, 1, 3, 2, 1, 1, 1, 1}, /* four rows */
+	    {12, 2, 0, 0, 0, 1, 1, 3, 2, 1, 1, 0, 0}, /* two */
+	    {1, 2, 0, 0, 0, 1, 1, 3, 2, 1, 1, 1, 0},  /* of another transform */
+	};
+	batch_clear(codec->batch);
+	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++)
+		batch_add_span(codec->batch, &spans[i]);
+	encode(codec->encoder, codec->batch, &encoded);
+	struct format_column_bytes *runs = &encoded.columns[FORMAT_COLUMN_SITE_RUNS];
+	assert_int_equal(runs->bytes, sizeof(right));
+	assert_memory_equal(runs->data, right, sizeof(right));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		runs->data = wrong[i];
+		assert_true(decode(codec->decoder, &encoded, STORE_COLUMN_SITE, &columns) != 0);
+		assert_true(decode(codec->decoder, &encoded, STORE_IN_SITE_ORDER, &columns) != 0);
+	}
+	runs->data = other_site;
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_SITE, &columns), ERR_DAMAGED);
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_IN_SITE_ORDER, &columns), 0);
+	static const uint8_t plain[] = {FORMAT_TRANSFORM_PLAIN, 0};
+	runs->data = right;
+	encoded.columns[FORMAT_COLUMN_STATUS] = (struct format_column_bytes){plain, sizeof(plain)};
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_STATUS, &columns), ERR_DAMAGED);
+	runs->bytes = 0;
+	assert_int_equal(decode(codec->decoder, &encoded, STORE_COLUMN_STATUS, &columns), 0);
 }
 
 static void an_unknown_transform_is_newer(void **state) {
@@ -443,17 +493,12 @@ static void groups_are_sorted_inside(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(every_shape_comes_back),
-	    cmocka_unit_test(the_largest_batch_comes_back),
-	    cmocka_unit_test(a_full_batch_comes_back),
-	    cmocka_unit_test(each_column_alone_is_that_of_all),
-	    cmocka_unit_test(columns_decode_alone),
-	    cmocka_unit_test(other_orders_hold_the_same),
-	    cmocka_unit_test(damaged_bytes_do_no_harm),
-	    cmocka_unit_test(weights_cost_nothing_where_all_are_one),
-	    cmocka_unit_test(an_unknown_transform_is_newer),
-	    cmocka_unit_test(checksum_is_xxh64),
-	    cmocka_unit_test(sorting_is_stable),
+	    cmocka_unit_test(every_shape_comes_back),    cmocka_unit_test(the_largest_batch_comes_back),
+	    cmocka_unit_test(a_full_batch_comes_back),   cmocka_unit_test(each_column_alone_is_that_of_all),
+	    cmocka_unit_test(columns_decode_alone),      cmocka_unit_test(other_orders_hold_the_same),
+	    cmocka_unit_test(damaged_bytes_do_no_harm),  cmocka_unit_test(weights_cost_nothing_where_all_are_one),
+	    cmocka_unit_test(runs_of_sites_are_checked), cmocka_unit_test(an_unknown_transform_is_newer),
+	    cmocka_unit_test(checksum_is_xxh64),         cmocka_unit_test(sorting_is_stable),
 	    cmocka_unit_test(groups_are_sorted_inside),
 	};
 	return cmocka_run_group_tests_name("codec", tests, make_codec, free_codec);
