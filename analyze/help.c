@@ -21,6 +21,7 @@ static const struct group {
     {"Where memory goes", {&command_memory}},
     {"What is stored, and is it whole", {&command_info, &command_audit, &command_verify, &command_rings}},
     {"In and out", {&command_sql, &command_import}},
+    {"Help", {&command_doctor}},
 };
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 #define COMMANDS_MAX (GROUP_COUNT * GROUP_COMMANDS_MAX)

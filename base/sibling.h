@@ -16,4 +16,7 @@
  */
 int sibling_library(const char *name, char ret_path[PATH_MAX]);
 
+/* What to give to execlp or posix_spawnp: the program beside the running one, else its bare name, for PATH. */
+void sibling_program(const char *name, char ret_path[PATH_MAX]);
+
 #endif

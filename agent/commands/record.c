@@ -237,22 +237,9 @@ static int collect_and_close(struct agent *agent, struct child *child, int signa
 	return code;
 }
 
-/* Beside this program, else wherever programs are found. */
-static void find_analyzer(char ret_path[PATH_MAX]) {
-	static const char name[] = "spanring-analyze";
-	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - sizeof(name) - 1);
-	char *slash = length > 0 ? memrchr(ret_path, '/', (size_t)length) : NULL;
-	if (slash) {
-		memcpy(slash + 1, name, sizeof(name));
-		if (access(ret_path, X_OK) == 0)
-			return;
-	}
-	memcpy(ret_path, name, sizeof(name));
-}
-
 static void show_latency(const struct config *config, const struct log *log) {
 	char path[PATH_MAX];
-	find_analyzer(path);
+	sibling_program("spanring-analyze", path);
 	pid_t pid = fork();
 	if (pid == 0) {
 		lifecycle_signals_restore();

@@ -3,6 +3,7 @@
 #include "analyze/command.h"
 #include "analyze/kernels/fit.h"
 #include "analyze/kernels/trace_id.h"
+#include "ring_place.h"
 #include "ring_view.h"
 
 #include "base/cleanup.h"
@@ -11,7 +12,6 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "libshm/fault_guard.h"
-#include "libshm/system_directory.h"
 
 #include <spanring/async_abi.h>
 #include <spanring/spanring.h>
@@ -348,21 +348,10 @@ static int show_all(struct rings *rings, int rings_fd, const char *path) {
 	return rings->damaged ? EXIT_CODE_INPUT : EXIT_CODE_OK;
 }
 
-static const char *find_directory(const struct options *options, char buffer[PATH_MAX]) {
-	const char *named = options->store ? options->store : getenv("SPANRING_DIR");
-	if (named && *named)
-		return named;
-	gid_t group;
-	bool of_system = spanring__system_directory_look(SYSTEM_DIRECTORY_PATH, &group) == 0;
-	(void)snprintf(buffer, PATH_MAX, "%s%u", of_system ? SYSTEM_DIRECTORY_PATH "/" : "/dev/shm/spanring-",
-	               (unsigned)geteuid());
-	return buffer;
-}
-
 static int run(const struct context *context) {
 	struct rings rings = {.context = context};
-	char buffer[PATH_MAX];
-	const char *path = find_directory(context->options, buffer);
+	char path[PATH_MAX];
+	(void)ring_place_find(context->options->store, path);
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		log_error(&context->log, "%s: %s: give the ring directory of the programs (SPANRING_DIR)", path,

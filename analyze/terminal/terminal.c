@@ -60,28 +60,44 @@ const char *terminal_style(const struct terminal *terminal, enum terminal_style 
 	return terminal->color ? sequences[style] : "";
 }
 
+/* Words of the text, from a column on that is reached already; further lines begin in that column, too. */
+static void put_words(const struct terminal *terminal, FILE *out, size_t column, char *text) {
+	bool has_word = false;
+	size_t used = column;
+	char *rest = NULL;
+	for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+		size_t columns = text_columns(word);
+		bool fits = terminal->width == TERMINAL_WIDTH_UNLIMITED || used + 1 + columns <= terminal->width;
+		if (has_word && fits) {
+			(void)fputc(' ', out);
+			used++;
+		} else if (has_word) {
+			(void)fprintf(out, "\n%*s", (int)column, "");
+			used = column;
+		}
+		(void)fputs(word, out);
+		used += columns;
+		has_word = true;
+	}
+}
+
+void terminal_paragraph(const struct terminal *terminal, FILE *out, enum terminal_style style, size_t column,
+                        const char *text) {
+	char copy[TERMINAL_NOTE_BYTES_MAX];
+	(void)snprintf(copy, sizeof(copy), "%s", text);
+	if (style != STYLE_PLAIN)
+		(void)fputs(terminal_style(terminal, style), out);
+	put_words(terminal, out, column, copy);
+	if (style != STYLE_PLAIN)
+		(void)fputs(terminal_style(terminal, STYLE_PLAIN), out);
+	(void)fputc('\n', out);
+}
+
 void terminal_note(const struct terminal *terminal, FILE *out, enum terminal_style style, const char *format, ...) {
 	char text[TERMINAL_NOTE_BYTES_MAX];
-	size_t used = 0;
-	char *rest = NULL;
 	va_list arguments;
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	if (style != STYLE_PLAIN)
-		(void)fputs(terminal_style(terminal, style), out);
-	for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-		size_t columns = text_columns(word);
-		if (used > 0) {
-			bool fits =
-			    terminal->width == TERMINAL_WIDTH_UNLIMITED || used + 1 + columns <= terminal->width;
-			(void)fputc(fits ? ' ' : '\n', out);
-			used = fits ? used + 1 : 0;
-		}
-		(void)fputs(word, out);
-		used += columns;
-	}
-	if (style != STYLE_PLAIN)
-		(void)fputs(terminal_style(terminal, STYLE_PLAIN), out);
-	(void)fputc('\n', out);
+	terminal_paragraph(terminal, out, style, 0, text);
 }

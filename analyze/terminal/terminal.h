@@ -32,4 +32,8 @@ const char *terminal_style(const struct terminal *terminal, enum terminal_style 
 __attribute__((format(printf, 4, 5))) void terminal_note(const struct terminal *terminal, FILE *out,
                                                          enum terminal_style style, const char *format, ...);
 
+/* The same from a column that is reached already (an indented or a second column); further lines begin there, too. */
+void terminal_paragraph(const struct terminal *terminal, FILE *out, enum terminal_style style, size_t column,
+                        const char *text);
+
 #endif
