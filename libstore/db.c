@@ -5,6 +5,7 @@
 #include "base/errs.h"
 #include "checksum.h"
 #include "format.h"
+#include "page_query.h"
 
 #ifdef SPANRING_DB_OF_HOST /* inside an extension: the SQLite that loaded it, never a second one (docs/decisions/0020) */
 #include <sqlite3ext.h>
@@ -29,6 +30,9 @@ SQLITE_EXTENSION_INIT3
 
 struct db {
 	sqlite3 *handle;
+	struct page_file *
+	    pages; /* of a final file, if it is a plain one: then SQLite is asked only for what is not read from them */
+	const char *words; /* for the last failure in the pages */
 	uint64_t note;     /* the caller's */
 	uint64_t rows_max; /* of one statement; 0: not bounded */
 	uint64_t looks;    /* since a step began, each after STEPS_EACH_LOOK */
@@ -39,8 +43,9 @@ struct db {
 
 struct db_statement {
 	struct db *db;
-	sqlite3_stmt *handle;
-	int next; /* parameter or column */
+	sqlite3_stmt *handle;     /* or */
+	struct page_query *pages; /* one of them is NULL */
+	int next;                 /* parameter or column */
 	int columns;
 	uint64_t rows;
 	bool mismatch;
@@ -183,23 +188,45 @@ static int open_handle(struct db *db, const char *path, int flags) {
 	return db->handle ? error_of(db, code) : -ENOMEM;
 }
 
+static int read_file(void *context, void *to, size_t bytes, uint64_t offset) {
+	struct db *db = context;
+	sqlite3_file *file = NULL;
+	(void)sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	return error_of(db, file->pMethods->xRead(file, to, (int)bytes, (sqlite3_int64)offset));
+}
+
+/* Where the pages cannot be read, SQLite finds the words for it. */
+static int find_pages(struct db *db) {
+	sqlite3_file *file = NULL;
+	sqlite3_int64 bytes = 0;
+	if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file ||
+	    !file->pMethods || file->pMethods->xFileSize(file, &bytes) != SQLITE_OK)
+		return 0;
+	struct page_source source = {read_file, db, (uint64_t)bytes};
+	return page_file_open(&source, &db->pages) == -ENOMEM ? -ENOMEM : 0;
+}
+
 static int open_final(struct db *db, const char *path) {
 	char *uri CLEANUP_FREE = final_uri(path);
 	if (!uri)
 		return -ENOMEM;
-	(void)sqlite3_close_v2(db->handle);
-	db->handle = NULL;
 	db->final = true;
 	return open_handle(db, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 
+/* Most segments are final, so that is tried first; one that is not is only looked at in that way, and opened again. */
 static int open_as(struct db *db, const char *path, enum db_mode mode) {
 	if (mode == DB_READ_WRITE)
 		return open_handle(db, path, SQLITE_OPEN_READWRITE);
+	int error = open_final(db, path);
 	if (mode == DB_READ_FILE_ALONE)
-		return open_final(db, path);
-	int error = open_handle(db, path, SQLITE_OPEN_READONLY);
-	return !error && is_final(db) ? open_final(db, path) : error;
+		return error;
+	if (!error && is_final(db))
+		return find_pages(db);
+	(void)sqlite3_close_v2(db->handle);
+	db->handle = NULL;
+	db->final = false;
+	return open_handle(db, path, SQLITE_OPEN_READONLY);
 }
 
 int db_open(const char *path, enum db_mode mode, struct db **ret_db) {
@@ -260,6 +287,7 @@ uint64_t db_note(const struct db *db) {
 void db_close(struct db *db) {
 	if (!db)
 		return;
+	page_file_close(db->pages);
 	if (db->failed && db->handle)
 		(void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close_v2(db->handle);
@@ -280,6 +308,8 @@ int db_execute(struct db *db, const char *sql) {
 
 int db_integer(struct db *db, const char *sql, int64_t *ret_value) {
 	sqlite3_stmt *statement = NULL;
+	if (db->pages && page_query_integer(db->pages, sql, ret_value))
+		return 0;
 	db->looks = 0;
 	int code = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
 	if (code == SQLITE_OK)
@@ -297,7 +327,21 @@ void db_rollback(struct db *db) {
 }
 
 const char *db_words(const struct db *db) {
-	return sqlite3_errmsg(db->handle);
+	return db->words ? db->words : sqlite3_errmsg(db->handle);
+}
+
+static int compile(struct db_statement *statement, const char *sql) {
+	struct db *db = statement->db;
+	int error = db->pages ? page_query_open(db->pages, sql, &statement->pages) : -ENOTSUP;
+	if (!error)
+		statement->columns = page_query_columns(statement->pages);
+	if (error != -ENOTSUP)
+		return error;
+	error =
+	    error_of(db, sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, NULL));
+	if (!error)
+		statement->columns = sqlite3_column_count(statement->handle);
+	return error;
 }
 
 int db_prepare(struct db *db, const char *sql, struct db_statement **ret_statement) {
@@ -305,13 +349,11 @@ int db_prepare(struct db *db, const char *sql, struct db_statement **ret_stateme
 	if (!statement)
 		return -ENOMEM;
 	statement->db = db;
-	int error =
-	    error_of(db, sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement->handle, NULL));
+	int error = compile(statement, sql);
 	if (error) {
 		free(statement);
 		return error;
 	}
-	statement->columns = sqlite3_column_count(statement->handle);
 	*ret_statement = statement;
 	return 0;
 }
@@ -319,13 +361,17 @@ int db_prepare(struct db *db, const char *sql, struct db_statement **ret_stateme
 void db_finalize(struct db_statement *statement) {
 	if (!statement)
 		return;
+	page_query_close(statement->pages);
 	(void)sqlite3_finalize(statement->handle);
 	free(statement);
 }
 
 /* A failed bind leaves NULL, which the NOT NULL of every column refuses at db_run. */
 void db_put_u64(struct db_statement *statement, uint64_t value) {
-	(void)sqlite3_bind_int64(statement->handle, ++statement->next, (sqlite3_int64)value);
+	if (statement->pages)
+		page_query_put_integer(statement->pages, (int64_t)value);
+	else
+		(void)sqlite3_bind_int64(statement->handle, ++statement->next, (sqlite3_int64)value);
 }
 
 void db_put_blob(struct db_statement *statement, const void *data, size_t bytes) {
@@ -336,8 +382,11 @@ void db_put_blob(struct db_statement *statement, const void *data, size_t bytes)
 }
 
 void db_put_text(struct db_statement *statement, const char *text, size_t bytes) {
-	(void)sqlite3_bind_text64(statement->handle, ++statement->next, bytes ? text : "", bytes, SQLITE_STATIC,
-	                          SQLITE_UTF8);
+	if (statement->pages)
+		page_query_put_text(statement->pages, text, bytes);
+	else
+		(void)sqlite3_bind_text64(statement->handle, ++statement->next, bytes ? text : "", bytes, SQLITE_STATIC,
+		                          SQLITE_UTF8);
 }
 
 int db_run(struct db_statement *statement) {
@@ -347,40 +396,70 @@ int db_run(struct db_statement *statement) {
 	return error;
 }
 
-int db_next(struct db_statement *statement) {
+static int next_in_pages(struct db_statement *statement) {
+	struct db *db = statement->db;
+	int row = page_query_next(statement->pages);
+	if (row < 0)
+		db->words = row == ERR_DAMAGED ? sqlite3_errstr(SQLITE_CORRUPT) : strerror(-row);
+	return row;
+}
+
+static int next_of_sqlite(struct db_statement *statement) {
 	statement->db->looks = 0;
 	int code = sqlite3_step(statement->handle);
 	if (code == SQLITE_ROW && statement->db->rows_max && ++statement->rows > statement->db->rows_max)
 		code = SQLITE_CORRUPT;
-	if (code == SQLITE_ROW) {
-		statement->next = 0;
-		statement->mismatch = false;
-		return 1;
-	}
-	int error = error_of(statement->db, code);
-	db_reset(statement);
-	return error;
+	return code == SQLITE_ROW ? 1 : error_of(statement->db, code);
+}
+
+int db_next(struct db_statement *statement) {
+	int row = statement->pages ? next_in_pages(statement) : next_of_sqlite(statement);
+	statement->next = 0;
+	statement->mismatch = false;
+	if (row != 1)
+		db_reset(statement);
+	return row;
 }
 
 void db_reset(struct db_statement *statement) {
-	(void)sqlite3_reset(statement->handle);
-	(void)sqlite3_clear_bindings(statement->handle);
+	if (statement->pages) {
+		page_query_reset(statement->pages);
+	} else {
+		(void)sqlite3_reset(statement->handle);
+		(void)sqlite3_clear_bindings(statement->handle);
+	}
 	statement->next = 0;
 	statement->rows = 0;
 }
 
-static int next_of_type(struct db_statement *statement, int type) {
-	int column = statement->next++;
-	if (column >= statement->columns || sqlite3_column_type(statement->handle, column) != type) {
-		statement->mismatch = true;
-		return -1;
+static struct page_value value_of(const struct db_statement *statement, int column) {
+	sqlite3_stmt *handle = statement->handle;
+	if (statement->pages)
+		return page_query_value(statement->pages, column);
+	struct page_value value = {.type = (enum page_type)sqlite3_column_type(handle, column)};
+	if (value.type == PAGE_INTEGER) {
+		value.integer = sqlite3_column_int64(handle, column);
+	} else if (value.type == PAGE_TEXT || value.type == PAGE_BLOB) {
+		value.bytes = sqlite3_column_blob(handle, column);
+		value.count = (size_t)sqlite3_column_bytes(handle, column);
 	}
-	return column;
+	return value;
+}
+
+/* The next value, which is of no use if it has another type. */
+static struct page_value next_of_type(struct db_statement *statement, enum page_type type) {
+	struct page_value value = {.type = PAGE_NULL};
+	int column = statement->next++;
+	if (column < statement->columns)
+		value = value_of(statement, column);
+	if (value.type == type)
+		return value;
+	statement->mismatch = true;
+	return (struct page_value){.type = PAGE_NULL};
 }
 
 uint64_t db_get_u64(struct db_statement *statement) {
-	int column = next_of_type(statement, SQLITE_INTEGER);
-	return column < 0 ? 0 : (uint64_t)sqlite3_column_int64(statement->handle, column);
+	return (uint64_t)next_of_type(statement, PAGE_INTEGER).integer;
 }
 
 uint32_t db_get_u32(struct db_statement *statement) {
@@ -393,21 +472,36 @@ uint32_t db_get_u32(struct db_statement *statement) {
 }
 
 const uint8_t *db_get_blob(struct db_statement *statement, size_t *ret_bytes) {
-	int column = next_of_type(statement, SQLITE_BLOB);
-	*ret_bytes = column < 0 ? 0 : (size_t)sqlite3_column_bytes(statement->handle, column);
-	return column < 0 ? NULL : sqlite3_column_blob(statement->handle, column);
+	struct page_value value = next_of_type(statement, PAGE_BLOB);
+	*ret_bytes = value.count;
+	return value.bytes;
 }
 
 const char *db_get_text(struct db_statement *statement, size_t *ret_bytes) {
-	int column = next_of_type(statement, SQLITE_TEXT);
-	const char *text = column < 0 ? NULL : (const char *)sqlite3_column_text(statement->handle, column);
-	*ret_bytes = text ? (size_t)sqlite3_column_bytes(statement->handle, column) : 0;
-	return text;
+	struct page_value value = next_of_type(statement, PAGE_TEXT);
+	*ret_bytes = value.count;
+	return value.type == PAGE_TEXT && !value.bytes ? "" : (const char *)value.bytes;
+}
+
+/* Of the pages: values of the types that our tables have. */
+static void put_value(struct db_statement *to, struct page_value value) {
+	if (value.type == PAGE_INTEGER)
+		(void)sqlite3_bind_int64(to->handle, ++to->next, value.integer);
+	else if (value.type == PAGE_TEXT)
+		(void)sqlite3_bind_text64(to->handle, ++to->next, (const char *)value.bytes, value.count,
+		                          SQLITE_TRANSIENT, SQLITE_UTF8);
+	else if (value.type == PAGE_BLOB)
+		(void)sqlite3_bind_blob64(to->handle, ++to->next, value.bytes, value.count, SQLITE_TRANSIENT);
+	else
+		++to->next; /* NULL, which no column takes */
 }
 
 void db_put_row(struct db_statement *to, const struct db_statement *row) {
 	for (int i = 0; i < row->columns; i++)
-		(void)sqlite3_bind_value(to->handle, ++to->next, sqlite3_column_value(row->handle, i));
+		if (row->pages)
+			put_value(to, page_query_value(row->pages, i));
+		else
+			(void)sqlite3_bind_value(to->handle, ++to->next, sqlite3_column_value(row->handle, i));
 }
 
 int db_row_end(const struct db_statement *statement) {
@@ -417,20 +511,14 @@ int db_row_end(const struct db_statement *statement) {
 uint64_t db_row_checksum(const struct db_statement *statement, uint64_t seed) {
 	uint64_t sum = seed;
 	for (int i = 0; i < statement->columns; i++) {
-		int type = sqlite3_column_type(statement->handle, i);
-		const void *data = NULL;
-		uint64_t value = 0;
-		if (type == SQLITE_INTEGER)
-			value = (uint64_t)sqlite3_column_int64(statement->handle, i);
-		if (type == SQLITE_TEXT || type == SQLITE_BLOB) {
-			data = sqlite3_column_blob(statement->handle, i);
-			value = (uint64_t)sqlite3_column_bytes(statement->handle, i);
-		}
-		uint8_t head[9] = {(uint8_t)type};
+		struct page_value found = value_of(statement, i);
+		bool has_bytes = found.type == PAGE_TEXT || found.type == PAGE_BLOB;
+		uint64_t value = has_bytes ? found.count : (uint64_t)found.integer;
+		uint8_t head[9] = {(uint8_t)found.type};
 		memcpy(head + 1, &value, sizeof(value));
 		sum = checksum64(head, sizeof(head), sum);
-		if (data)
-			sum = checksum64(data, value, sum);
+		if (has_bytes && value)
+			sum = checksum64(found.bytes, value, sum);
 	}
 	return sum;
 }

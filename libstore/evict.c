@@ -80,14 +80,20 @@ int store_evict_list(const char *directory, struct store_evict_segment **ret_seg
 }
 
 int evict_through(struct db *db, uint64_t *ret_through) {
-	int64_t through = 0;
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
 	*ret_through = 0;
 	int there = segment_has_table(db, SCHEMA_EVICTION);
 	if (there != 1)
 		return there;
-	int error = db_integer(db, "SELECT coalesce(max(through),0) FROM eviction", &through);
-	*ret_through = (uint64_t)through;
-	return error;
+	int error = db_prepare(db, schema_tables[SCHEMA_EVICTION].select, &select);
+	int row = 0;
+	while (!error && (row = db_next(select)) == 1) {
+		(void)db_get_u64(select); /* reason */
+		uint64_t through = db_get_u64(select);
+		if (through > *ret_through)
+			*ret_through = through;
+	}
+	return error ? error : row;
 }
 
 int evict_through_list(const struct store_evict_segment *segments, size_t count, uint64_t *ret_through,
@@ -165,15 +171,18 @@ static int load_departed(struct db *db, struct store_evictions *evictions) {
 	return error ? error : row;
 }
 
+/* In the row of evicted processes whose instance is none: sums of those that are in no segment any more. */
 static int load_departed_processes(struct db *db, struct store_evictions *evictions) {
+	static const uint8_t none[STORE_INSTANCE_BYTES];
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	int error = db_prepare(db,
-	                       "SELECT processes,statistics_spans,dropped_no_ring,dropped_reentry,dropped_async "
-	                       "FROM evicted_process WHERE instance=zeroblob(16)",
-	                       &select);
+	int error = db_prepare(db, schema_tables[SCHEMA_EVICTED_PROCESS].select, &select);
 	int row = error ? error : db_next(select);
 	if (row != 1)
 		return row;
+	size_t bytes = 0;
+	const uint8_t *instance = db_get_blob(select, &bytes);
+	if (bytes != sizeof(none) || memcmp(instance, none, sizeof(none)) != 0)
+		return 0; /* in order: it would be the first */
 	evictions->departed_processes = db_get_u64(select);
 	evictions->departed_statistics_spans = db_get_u64(select);
 	evictions->departed_account.dropped_no_ring = db_get_u64(select);

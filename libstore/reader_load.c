@@ -429,15 +429,19 @@ static int load_evicted_rings(struct store_reader *reader, struct db_statement *
 }
 
 static int load_evicted_processes(struct store_reader *reader, struct db_statement *select) {
+	static const uint8_t none[STORE_INSTANCE_BYTES]; /* whose row is of those that are in no segment (evict.c) */
 	int error = 0;
 	int row = 0;
 	while (!error && (row = db_next(select)) == 1) {
 		size_t bytes = 0;
 		uint32_t index = 0;
 		const uint8_t *instance = db_get_blob(select, &bytes);
+		(void)db_get_u64(select); /* processes: one */
 		uint64_t spans = db_get_u64(select);
-		if (db_row_end(select) || bytes != STORE_INSTANCE_BYTES)
+		if (bytes != STORE_INSTANCE_BYTES)
 			return ERR_DAMAGED;
+		if (memcmp(instance, none, sizeof(none)) == 0)
+			continue;
 		error = reader_process(reader, instance, &index);
 		if (!error)
 			((struct store_process_view *)reader->processes.items)[index - 1].evicted_statistics_spans =
@@ -460,10 +464,7 @@ static int load_evictions(struct store_reader *reader, const struct reader_segme
 	if (!error)
 		error = load_evicted_rings(reader, rings);
 	if (!error)
-		error = db_prepare(segment->db,
-		                   "SELECT instance,statistics_spans FROM evicted_process "
-		                   "WHERE instance<>zeroblob(16) ORDER BY instance",
-		                   &processes);
+		error = db_prepare(segment->db, schema_tables[SCHEMA_EVICTED_PROCESS].select, &processes);
 	return error ? error : load_evicted_processes(reader, processes);
 }
 
@@ -568,9 +569,7 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS, SCHEMA_DROPS,
 	                                           SCHEMA_ENDING, SCHEMA_CLAIM,    SCHEMA_THINNED};
 	*ret_what = "it cannot be read";
-	int error = db_execute(segment->db, "PRAGMA cache_size=-1024");
-	if (!error)
-		error = segment_read_identity(segment->db, &segment->identity);
+	int error = segment_read_identity(segment->db, &segment->identity);
 	if (!error)
 		error = segment_read_links(segment->db, &segment->links);
 	if (!error)

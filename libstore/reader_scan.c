@@ -58,7 +58,7 @@ int reader_reopen(struct store_reader *reader, struct reader_segment *segment, s
 		reader_add_damage(reader, segment->path, error, text);
 		return error;
 	}
-	if (!db_execute(db, "PRAGMA cache_size=-1024") && segment_read_seal(db, &totals) == 1 &&
+	if (segment_read_seal(db, &totals) == 1 &&
 	    (memcmp(&totals, &segment->totals, sizeof(totals)) == 0 || is_merged(segment, db, &totals))) {
 		segment->totals = totals;
 		*ret_db = db;

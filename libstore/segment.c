@@ -128,30 +128,36 @@ static int check_version(const char *path, struct db *db, char *text) {
 	return 0;
 }
 
+static bool is_same(const char *text, size_t bytes, const char *expected) {
+	return bytes == strlen(expected) && memcmp(text, expected, bytes) == 0;
+}
+
 /* The number of a table of ours, SCHEMA_TABLES for any other. */
-static int table_of(const char *name) {
+static int table_of(const char *name, size_t bytes) {
 	int table = 0;
-	while (table < SCHEMA_TABLES && strcmp(schema_tables[table].name, name) != 0)
+	while (table < SCHEMA_TABLES && !is_same(name, bytes, schema_tables[table].name))
 		table++;
 	return table;
 }
 
 /* One row of SQLite's own table. *ret_tables: the bit of a table of ours is set when it is as it should be. */
 static int check_entry(struct db_statement *select, uint64_t *ret_tables, const char **ret_wrong) {
-	size_t bytes = 0;
-	const char *type = db_get_text(select, &bytes);
-	const char *name = db_get_text(select, &bytes);
-	const char *sql = db_get_text(select, &bytes);
+	size_t type_bytes = 0;
+	size_t name_bytes = 0;
+	size_t sql_bytes = 0;
+	const char *type = db_get_text(select, &type_bytes);
+	const char *name = db_get_text(select, &name_bytes);
+	const char *sql = db_get_text(select, &sql_bytes);
 	if (!sql)
 		return 0; /* an index that SQLite made itself */
 	*ret_wrong = "schema";
-	if (!type || !name || strcmp(type, "table") != 0)
+	if (!type || !name || !is_same(type, type_bytes, "table"))
 		return ERR_DAMAGED;
-	int table = table_of(name);
+	int table = table_of(name, name_bytes);
 	if (table == SCHEMA_TABLES)
 		return 0;
 	*ret_wrong = schema_tables[table].name;
-	if (bytes != strlen(sql) || strcmp(sql, schema_tables[table].create) != 0)
+	if (!is_same(sql, sql_bytes, schema_tables[table].create))
 		return ERR_DAMAGED;
 	*ret_tables |= UINT64_C(1) << table;
 	return 0;
@@ -204,8 +210,8 @@ int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *
 	if (error)
 		return error;
 	error = db_open(path, mode, &db);
-	if (!error && mode == DB_READ_ONLY)
-		error = db_execute(db, "BEGIN");
+	if (!error && mode == DB_READ_ONLY && !db_is_final(db))
+		error = db_execute(db, "PRAGMA cache_size=-1024;BEGIN");
 	if (error) {
 		db_close(db);
 		return say_unreadable(path, NULL, error, ret_text);

@@ -89,6 +89,11 @@ static int add_chunk(struct busy_feed *feed, const struct stage *stage, uint64_t
 	return rc;
 }
 
+/* With --keep a store that is there already is asked again. */
+static const char *store_of(const struct stage *stage) {
+	return stage->options->keep ? stage->options->keep : stage->folders.store;
+}
+
 static int build(const struct stage *stage) {
 	struct store_writer_options options = {.durability = STORE_DURABILITY_NORMAL,
 	                                       .wall_offset_ns = clock_wall_ns() - clock_monotonic_ns(),
@@ -98,7 +103,7 @@ static int build(const struct stage *stage) {
 	struct busy_feed feed = {0};
 	char text[512];
 	int holder;
-	int rc = store_writer_open(stage->folders.store, &options, &writer, &holder, text, sizeof(text));
+	int rc = store_writer_open(store_of(stage), &options, &writer, &holder, text, sizeof(text));
 	if (rc == 0)
 		rc = busy_feed_open(writer, NULL, NULL, &feed);
 	for (uint64_t chunk = 0; rc == 0 && feed.spans < spans && chunk * CHUNK_SPANS < spans; chunk++) {
@@ -320,7 +325,7 @@ static int prepare(const struct stage *stage, struct asking *asking, double *ret
 	char text[512];
 	double seconds = 0;
 	uint64_t spans = 0, bytes = 0, from_ns = UINT64_MAX, to_ns = 0;
-	int rc = store_reader_open(stage->folders.store, &reader, text, sizeof(text));
+	int rc = store_reader_open(store_of(stage), &reader, text, sizeof(text));
 	if (rc < 0)
 		return rc;
 	const struct store_overview *overview = store_reader_overview(reader);
@@ -352,14 +357,14 @@ static int run(const struct stage *stage, double *values) {
 	char path[PATH_MAX];
 	char folder[PATH_MAX];
 	char program[PATH_MAX + sizeof("/spanring-analyze")];
-	struct asking asking = {.program = program, .store = stage->folders.store};
+	struct asking asking = {.program = program, .store = store_of(stage)};
 	uint64_t bytes = 0;
 	double spans = 0;
 	int rc = agent_process_path(stage->options->agent, path);
 	(void)snprintf(folder, sizeof(folder), "%s", path);
 	(void)snprintf(program, sizeof(program), "%s/spanring-analyze", dirname(folder));
 	if (rc == 0)
-		rc = temporary_folder_bytes(stage->folders.store, &bytes);
+		rc = temporary_folder_bytes(store_of(stage), &bytes);
 	bool is_first = bytes == 0;
 	if (rc == 0 && is_first)
 		rc = build(stage);
