@@ -54,8 +54,8 @@ static void look_at_names(struct doctor *doctor) {
 	for (char **variable = environ; *variable; variable++) {
 		char name[128];
 		const char *equals = strchr(*variable, '=');
-		if (strncmp(*variable, OWN_PREFIX, strlen(OWN_PREFIX)) != 0 || !equals)
-			continue;
+		if (strncmp(*variable, OWN_PREFIX, strlen(OWN_PREFIX)) != 0 || !equals || equals[1] == 0)
+			continue; /* an empty one is as good as none */
 		(void)snprintf(name, sizeof(name), "%.*s", (int)(equals - *variable < 127 ? equals - *variable : 127),
 		               *variable);
 		look_at_name(doctor, name);

@@ -14,9 +14,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Names of SPANRING_ variables that the shell of the test run may have. */
-static const char *const cleared[] = {
-    "SPANRING_STORE=", "SPANRING_DISABLED=", "OTEL_SDK_DISABLED=", "OTEL_TRACES_SAMPLER=", "SPANRING_RING_BYTES="};
+/* Variables that the shell of the test run may have; and lines that are not broken. */
+static const char *const cleared[] = {"COLUMNS=400",          "SPANRING_STORE=",     "SPANRING_TEST_BIN=",
+                                      "SPANRING_TEST_SCALE=", "SPANRING_TEST_SEED=", "SPANRING_TEST_GOLDEN_WRITE=",
+                                      "SPANRING_DISABLED=",   "OTEL_SDK_DISABLED=",  "OTEL_TRACES_SAMPLER=",
+                                      "SPANRING_RING_BYTES="};
 #define CLEARED_COUNT (sizeof(cleared) / sizeof(cleared[0]))
 
 static struct child_result ask(const struct session *session, const char *variable, const char *word,
