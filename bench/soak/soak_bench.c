@@ -4,7 +4,7 @@
  * stated rate, each for a random part of a minute; some are killed, some fork, some start threads. A real agent drains them into
  * small segments, of which only the newest are kept. One program stays from the beginning to the end.
  *
- * At the end the slopes of memory and descriptors must be flat (soak_trend.h), no directory may be left behind, and the books of the store must
+ * At the end the slopes of memory and descriptors must be flat (analyze/kernels/trend.h), no directory may be left behind, and the books of the store must
  * balance and agree with what the programs themselves wrote down (soak_ledger.h). Else the exit code is 1.
  */
 #include "base/cleanup.h"
@@ -160,7 +160,7 @@ static int fit_trends(struct soak *soak) {
 		}
 		if (count > 0 && points[count - 1].x - points[0].x < TREND_SECONDS_MIN)
 			count = 0;
-		soak->result.trends[which] = soak_trend_of(points, count, soak_watched_tolerances[which]);
+		soak->result.trends[which] = trend_of(points, count, soak_watched_tolerances[which]);
 	}
 	return 0;
 }
@@ -175,7 +175,7 @@ static void judge(struct soak *soak) {
 	result->seconds = (double)(clock_monotonic_ns() - soak->observer.start_ns) / 1e9;
 	result->is_fine = result->books.is_whole && result->directories_left == 0;
 	for (uint32_t i = 0; i < SOAK_WATCHED_COUNT; i++)
-		result->is_fine &= result->trends[i].verdict != SOAK_VERDICT_GROWING;
+		result->is_fine &= result->trends[i].verdict != TREND_GROWING;
 }
 
 /* With the agent running: the crew, its end, the end of the agent, and the questions. */

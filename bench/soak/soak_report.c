@@ -72,8 +72,8 @@ void soak_report_csv_look(FILE *file, const struct soak_look *look) {
 	(void)fflush(file);
 }
 
-static void write_trend(struct json *json, uint32_t which, const struct soak_trend *trend) {
-	bool has_line = trend->verdict != SOAK_VERDICT_SHORT;
+static void write_trend(struct json *json, uint32_t which, const struct trend *trend) {
+	bool has_line = trend->verdict != TREND_SHORT;
 	json_open(json, soak_figure_lines[soak_watched_figures[which]].key, '{');
 	json_u64(json, "points", trend->points);
 	json_f64(json, "first", trend->first);
@@ -87,7 +87,7 @@ static void write_trend(struct json *json, uint32_t which, const struct soak_tre
 		json_null(json, "slope_per_hour_low");
 		json_null(json, "slope_per_hour_high");
 	}
-	json_text(json, "verdict", soak_verdict_names[trend->verdict]);
+	json_text(json, "verdict", trend_verdict_names[trend->verdict]);
 	json_close(json);
 }
 
@@ -141,17 +141,17 @@ static int write_json(const struct bench_options *options, const struct soak_loo
 	return fflush(stdout) != 0 || ferror(stdout) ? -EIO : 0;
 }
 
-static void print_trend(uint32_t which, const struct soak_trend *trend) {
+static void print_trend(uint32_t which, const struct trend *trend) {
 	const struct soak_figure_line *line = &soak_figure_lines[soak_watched_figures[which]];
 	const char *unit = line->unit > 1 ? " MiB" : "";
-	if (trend->verdict == SOAK_VERDICT_SHORT) {
-		(void)printf("%-22s %s\n", watched_labels[which], soak_verdict_names[trend->verdict]);
+	if (trend->verdict == TREND_SHORT) {
+		(void)printf("%-22s %s\n", watched_labels[which], trend_verdict_names[trend->verdict]);
 		return;
 	}
 	(void)printf("%-22s %.2f to %.2f%s, %+.3f%s an hour (95 %%: %+.3f to %+.3f), %s\n", watched_labels[which],
 	             trend->first / line->unit, trend->last / line->unit, unit, trend->slope * PER_HOUR / line->unit,
 	             unit, trend->slope_low * PER_HOUR / line->unit, trend->slope_high * PER_HOUR / line->unit,
-	             soak_verdict_names[trend->verdict]);
+	             trend_verdict_names[trend->verdict]);
 }
 
 static int print_result(const struct soak_result *result) {

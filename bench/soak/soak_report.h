@@ -3,9 +3,9 @@
 #ifndef SPANRING_BENCH_SOAK_REPORT_H
 #define SPANRING_BENCH_SOAK_REPORT_H
 
+#include "analyze/kernels/trend.h"
 #include "bench/commands.h"
 #include "soak_look.h"
-#include "soak_trend.h"
 
 #include <stdbool.h>
 
@@ -30,7 +30,7 @@ struct soak_books {
 };
 
 struct soak_result {
-	struct soak_trend trends[SOAK_WATCHED_COUNT];
+	struct trend trends[SOAK_WATCHED_COUNT];
 	struct soak_books books;
 	uint64_t seed;
 	uint64_t programs_started;

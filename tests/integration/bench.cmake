@@ -1,11 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-if(TARGET spanring_soak_trend)
-  add_executable(test_bench_soak_trend ${CMAKE_CURRENT_LIST_DIR}/../unit/test_bench_soak_trend.c)
-  target_link_libraries(test_bench_soak_trend PRIVATE spanring::test_support spanring_soak_trend m)
-  spanring_target(test_bench_soak_trend)
-  add_test(NAME unit.bench_soak_trend COMMAND test_bench_soak_trend)
-  set_tests_properties(unit.bench_soak_trend PROPERTIES LABELS unit)
-endif()
 if(TARGET spanring-bench)
   add_executable(test_bench ${CMAKE_CURRENT_LIST_DIR}/test_bench.c)
   target_link_libraries(test_bench PRIVATE spanring::test_support PkgConfig::SQLITE)

@@ -74,10 +74,60 @@ static void no_slope_from_too_little(void **state) {
 	assert_int_equal(growth.samples, 0);
 }
 
+#define LONG_SAMPLES 60u
+#define STEP_BYTES 1000000u
+
+/* Samples a second apart, of which the first `growing` grow by STEP_BYTES each. */
+static struct growth grown(struct seed *seed, uint32_t growing, uint32_t samples) {
+	struct growth_sample all[LONG_SAMPLES];
+	struct growth growth;
+	for (uint32_t i = 0; i < samples; i++) {
+		uint64_t steps = i < growing ? i : growing;
+		all[i] = (struct growth_sample){i * NS_PER_S, 50000000 + steps * STEP_BYTES + seed_below(seed, 4096)};
+	}
+	assert_int_equal(growth_compute(all, samples, &growth), 0);
+	return growth;
+}
+
+static void verdicts(void **state) {
+	struct seed seed = seed_start("growth");
+	(void)state;
+	struct growth growth = grown(&seed, LONG_SAMPLES, LONG_SAMPLES);
+	assert_int_equal(growth.verdict, TREND_GROWING);
+	assert_true(growth.has_interval);
+	assert_true(growth.slope_low_bytes_per_hour < growth.slope_bytes_per_hour &&
+	            growth.slope_bytes_per_hour < growth.slope_high_bytes_per_hour);
+	assert_true(growth.slope_low_bytes_per_hour < 3600.0 * STEP_BYTES &&
+	            growth.slope_high_bytes_per_hour > 3600.0 * STEP_BYTES);
+	/* what it took at the start it keeps: the line through all samples rises, yet nothing grows any more */
+	growth = grown(&seed, LONG_SAMPLES / 3, LONG_SAMPLES);
+	assert_true(growth.slope_bytes_per_hour > 0);
+	assert_int_equal(growth.verdict, TREND_FLAT);
+	assert_int_equal(grown(&seed, 0, LONG_SAMPLES).verdict, TREND_FLAT);
+	growth = grown(&seed, LONG_SAMPLES, GROWTH_VERDICT_SAMPLES_MIN - 1);
+	assert_int_equal(growth.verdict, TREND_SHORT);
+	assert_true(growth.has_interval);
+	growth = grown(&seed, LONG_SAMPLES, TREND_POINTS_MIN - 1);
+	assert_true(growth.has_slope && !growth.has_interval);
+}
+
+static void spread_is_that_of_the_population(void **state) {
+	(void)state;
+	struct growth growth;
+	const struct growth_sample samples[] = {{0, 2}, {1, 4}, {2, 4}, {3, 4}, {4, 5}, {5, 5}, {6, 7}, {7, 9}};
+	assert_int_equal(growth_compute(samples, 8, &growth), 0);
+	assert_true(fabs(growth.stddev_bytes - 2) < 1e-12);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(a_line_is_found),    cmocka_unit_test(textbook_values),          cmocka_unit_test(no_line),
-	    cmocka_unit_test(figures_of_samples), cmocka_unit_test(no_slope_from_too_little),
+	    cmocka_unit_test(a_line_is_found),
+	    cmocka_unit_test(textbook_values),
+	    cmocka_unit_test(no_line),
+	    cmocka_unit_test(figures_of_samples),
+	    cmocka_unit_test(no_slope_from_too_little),
+	    cmocka_unit_test(verdicts),
+	    cmocka_unit_test(spread_is_that_of_the_population),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,30 +9,33 @@
  * A figure is called growing when even the lower end of the interval, over the time that was looked at, is more than a tolerance that the
  * caller sets. The first part of a run, when caches and pools fill, is not looked at.
  */
-#ifndef SPANRING_BENCH_SOAK_TREND_H
-#define SPANRING_BENCH_SOAK_TREND_H
+#ifndef SPANRING_ANALYZE_TREND_H
+#define SPANRING_ANALYZE_TREND_H
 
-#include "analyze/kernels/regression.h"
+#include "regression.h"
 
 #include <stddef.h>
 
-#define SOAK_TREND_POINTS_MIN 12u /* with fewer there is no verdict */
+#define TREND_POINTS_MIN 12u /* with fewer there is no verdict */
 
-enum soak_verdict { SOAK_VERDICT_SHORT, SOAK_VERDICT_FLAT, SOAK_VERDICT_GROWING };
+enum trend_verdict { TREND_SHORT, TREND_FLAT, TREND_GROWING };
 
-extern const char *const soak_verdict_names[];
+extern const char *const trend_verdict_names[];
 
-struct soak_trend {
+struct trend {
 	size_t points;
 	double first; /* mean of the first and of the last tenth */
 	double last;
 	double slope; /* per unit of x */
 	double slope_low;
 	double slope_high;
-	enum soak_verdict verdict;
+	enum trend_verdict verdict;
 };
 
 /* Points in order of x, seconds or any other unit; tolerance in that of y. */
-struct soak_trend soak_trend_of(const struct regression_point *points, size_t count, double tolerance);
+struct trend trend_of(const struct regression_point *points, size_t count, double tolerance);
+
+/* The two-sided 95 % quantile of Student's distribution, within 0.5 % from 5 degrees of freedom on. */
+double trend_student_95(double degrees);
 
 #endif

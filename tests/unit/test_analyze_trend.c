@@ -3,7 +3,7 @@
 #include "support/cmocka.h"
 #include "support/seed.h"
 
-#include "bench/soak/soak_trend.h"
+#include "analyze/kernels/trend.h"
 
 #include <math.h>
 
@@ -15,24 +15,24 @@ static double noise(struct seed *seed) {
 }
 
 /* A line with noise of size 1. */
-static struct soak_trend line(struct seed *seed, double per_second, double tolerance) {
+static struct trend line(struct seed *seed, double per_second, double tolerance) {
 	struct regression_point points[POINTS];
 	for (uint32_t i = 0; i < POINTS; i++)
 		points[i] = (struct regression_point){i * INTERVAL_S, 100 + per_second * i * INTERVAL_S + noise(seed)};
-	return soak_trend_of(points, POINTS, tolerance);
+	return trend_of(points, POINTS, tolerance);
 }
 
 static void a_slope_is_found(void **state) {
 	struct seed seed = seed_start("trend");
 	(void)state;
-	struct soak_trend trend = line(&seed, 0.01, 2);
-	assert_int_equal(trend.verdict, SOAK_VERDICT_GROWING);
+	struct trend trend = line(&seed, 0.01, 2);
+	assert_int_equal(trend.verdict, TREND_GROWING);
 	assert_true(trend.slope_low <= 0.01 && 0.01 <= trend.slope_high);
 	assert_true(trend.slope_low < trend.slope && trend.slope < trend.slope_high);
 	assert_true(trend.last > trend.first + 5);
 	/* the same growth, where so much is nothing */
-	assert_int_equal(line(&seed, 0.01, 20).verdict, SOAK_VERDICT_FLAT);
-	assert_int_equal(line(&seed, -0.01, 2).verdict, SOAK_VERDICT_FLAT);
+	assert_int_equal(line(&seed, 0.01, 20).verdict, TREND_FLAT);
+	assert_int_equal(line(&seed, -0.01, 2).verdict, TREND_FLAT);
 }
 
 /* Pages that are taken and given back for a while: a random walk with a floor and a ceiling. */
@@ -48,7 +48,7 @@ static void a_walk_is_flat(void **state) {
 			y = fmin(fmax(y + 3 * noise(&seed), 40), 60);
 			points[i] = (struct regression_point){i * INTERVAL_S, y};
 		}
-		growing += soak_trend_of(points, POINTS, 1).verdict == SOAK_VERDICT_GROWING;
+		growing += trend_of(points, POINTS, 1).verdict == TREND_GROWING;
 	}
 	/* one side of 95 %, and the correction is not exact */
 	if (growing > rounds / 10)
@@ -61,7 +61,7 @@ static void the_interval_keeps_its_promise(void **state) {
 	unsigned outside = 0;
 	unsigned rounds = 1000;
 	for (unsigned round = 0; round < rounds; round++) {
-		struct soak_trend trend = line(&seed, 0.001, 1e9);
+		struct trend trend = line(&seed, 0.001, 1e9);
 		outside += trend.slope_low > 0.001 || trend.slope_high < 0.001;
 	}
 	/* 5 % and five standard deviations more */
@@ -70,16 +70,16 @@ static void the_interval_keeps_its_promise(void **state) {
 }
 
 static void few_points_say_nothing(void **state) {
-	struct regression_point points[SOAK_TREND_POINTS_MIN] = {{0, 0}};
+	struct regression_point points[TREND_POINTS_MIN] = {{0, 0}};
 	(void)state;
-	for (uint32_t i = 0; i < SOAK_TREND_POINTS_MIN; i++)
+	for (uint32_t i = 0; i < TREND_POINTS_MIN; i++)
 		points[i] = (struct regression_point){i, i};
-	assert_int_equal(soak_trend_of(points, SOAK_TREND_POINTS_MIN - 1, 1).verdict, SOAK_VERDICT_SHORT);
-	assert_int_equal(soak_trend_of(points, SOAK_TREND_POINTS_MIN, 1).verdict, SOAK_VERDICT_GROWING);
-	for (uint32_t i = 0; i < SOAK_TREND_POINTS_MIN; i++)
+	assert_int_equal(trend_of(points, TREND_POINTS_MIN - 1, 1).verdict, TREND_SHORT);
+	assert_int_equal(trend_of(points, TREND_POINTS_MIN, 1).verdict, TREND_GROWING);
+	for (uint32_t i = 0; i < TREND_POINTS_MIN; i++)
 		points[i].y = 7;
-	struct soak_trend trend = soak_trend_of(points, SOAK_TREND_POINTS_MIN, 0);
-	assert_int_equal(trend.verdict, SOAK_VERDICT_FLAT);
+	struct trend trend = trend_of(points, TREND_POINTS_MIN, 0);
+	assert_int_equal(trend.verdict, TREND_FLAT);
 	assert_true(fabs(trend.slope_high - trend.slope_low) < 1e-12);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "soak_trend.h"
+#include "trend.h"
 
 #include <math.h>
 
 #define CORRELATION_MAX 0.98
 #define DEGREES_MIN 2.0
 
-const char *const soak_verdict_names[] = {
-    [SOAK_VERDICT_SHORT] = "too short to say", [SOAK_VERDICT_FLAT] = "flat", [SOAK_VERDICT_GROWING] = "growing"};
+const char *const trend_verdict_names[] = {
+    [TREND_SHORT] = "too short to say", [TREND_FLAT] = "flat", [TREND_GROWING] = "growing"};
 
 static double mean_y(const struct regression_point *points, size_t count) {
 	double mean = 0;
@@ -40,8 +40,8 @@ static double correlation(const struct regression_point *points, size_t count, d
 	return fmin(fmax(found, 0), CORRELATION_MAX);
 }
 
-/* The two-sided 95 % quantile of Student's distribution, by Cornish and Fisher's expansion: within 0.5 % from 5 degrees on. */
-static double student_95(double n) {
+/* Cornish and Fisher's expansion. */
+double trend_student_95(double n) {
 	const double z = 1.959964;
 	double z3 = z * z * z;
 	double z5 = z3 * z * z;
@@ -50,21 +50,21 @@ static double student_95(double n) {
 	       (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * n * n * n);
 }
 
-struct soak_trend soak_trend_of(const struct regression_point *points, size_t count, double tolerance) {
-	struct soak_trend trend = {.points = count, .verdict = SOAK_VERDICT_SHORT};
+struct trend trend_of(const struct regression_point *points, size_t count, double tolerance) {
+	struct trend trend = {.points = count, .verdict = TREND_SHORT};
 	struct regression line;
-	if (count < SOAK_TREND_POINTS_MIN || !regression_fit(points, count, &line))
+	if (count < TREND_POINTS_MIN || !regression_fit(points, count, &line))
 		return trend;
 	size_t tenth = (count + 9) / 10;
 	double r = correlation(points, count, line.slope);
 	double degrees = fmax((double)count * (1 - r) / (1 + r) - 2, DEGREES_MIN);
-	double half = student_95(degrees) * line.slope_error * sqrt((double)(count - 2) / degrees);
+	double half = trend_student_95(degrees) * line.slope_error * sqrt((double)(count - 2) / degrees);
 	double range = points[count - 1].x - points[0].x;
 	trend.first = mean_y(points, tenth);
 	trend.last = mean_y(points + count - tenth, tenth);
 	trend.slope = line.slope;
 	trend.slope_low = line.slope - half;
 	trend.slope_high = line.slope + half;
-	trend.verdict = trend.slope_low * range > tolerance ? SOAK_VERDICT_GROWING : SOAK_VERDICT_FLAT;
+	trend.verdict = trend.slope_low * range > tolerance ? TREND_GROWING : TREND_FLAT;
 	return trend;
 }
