@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kernels of the analyzer: pure, no store.
-foreach(module IN ITEMS books estimate growth quantile self_time sketch text tree trend where)
+foreach(module IN ITEMS books chart estimate growth quantile self_time sketch text tree trend where)
   add_executable(test_analyze_${module} unit/test_analyze_${module}.c)
   target_link_libraries(test_analyze_${module} PRIVATE spanring::test_support spanring::kernels m)
   spanring_target(test_analyze_${module})
@@ -27,6 +27,17 @@ add_dependencies(test_analyze_query spanring-analyze)
 add_test(NAME integration.analyze_query COMMAND test_analyze_query)
 set_tests_properties(integration.analyze_query PROPERTIES LABELS integration ENVIRONMENT
   "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+foreach(command IN ITEMS memory)
+  add_executable(test_analyze_${command} integration/cli/test_analyze_${command}.c integration/cli/cli_answer.c
+    integration/cli/cli_answer.h)
+  target_link_libraries(test_analyze_${command} PRIVATE spanring::test_support spanring::store m)
+  spanring_target(test_analyze_${command})
+  add_dependencies(test_analyze_${command} spanring-analyze)
+  add_test(NAME integration.analyze_${command} COMMAND test_analyze_${command})
+  set_tests_properties(integration.analyze_${command} PROPERTIES LABELS integration ENVIRONMENT
+    "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};SPANRING_TEST_GOLDEN=${CMAKE_CURRENT_SOURCE_DIR}/integration/cli/golden")
+endforeach()
+
 # The tables for SQLite, linked in; integration/sql.cmake loads them as an extension.
 add_executable(test_sql_tables unit/test_sql_tables.c)
 target_link_libraries(test_sql_tables PRIVATE spanring_test_store_rows spanring::sql m)
