@@ -10,8 +10,12 @@
 #include <assert.h>
 #include <fnmatch.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FILTER_BYTES_MAX 200
+#define FILTERS_BYTES 768u
 
 int command_failed(const struct context *context, int error, const char *doing) {
 	if (error == -ENOMEM) {
@@ -262,6 +266,27 @@ bool query_store_is_empty(const struct query *query) {
 		return false;
 	log_info(&query->context->log, "%s: no spans stored yet", query->context->options->store);
 	return true;
+}
+
+/* ", name 'db.*'", the first without the comma. */
+static void add_filter(char text[FILTERS_BYTES], const char *what, const char *value) {
+	size_t used = strlen(text);
+	if (value)
+		(void)snprintf(text + used, FILTERS_BYTES - used, "%s%s '%.*s'", used ? ", " : ": ", what,
+		               FILTER_BYTES_MAX, value);
+}
+
+void query_say_no_match(const struct query *query, const char *verb) {
+	const struct options *options = query->context->options;
+	char filters[FILTERS_BYTES] = "";
+	add_filter(filters, "name", options->name);
+	add_filter(filters, "service", options->service);
+	add_filter(filters, "where", options->where);
+	if (options->since_wall_ns || options->until_wall_ns) {
+		size_t used = strlen(filters);
+		(void)snprintf(filters + used, sizeof(filters) - used, "%sthe given times", used ? ", " : ": ");
+	}
+	log_info(&query->context->log, "%s: no stored span %s%s", options->store, verb, filters);
 }
 
 uint64_t query_lost_spans(const struct query *query) {

@@ -110,6 +110,9 @@ int query_finish(const struct query *query, int code);
 /* True (and a line on standard error) when the store holds no span at all. */
 bool query_store_is_empty(const struct query *query);
 
+/* One line on standard error: no span passed the filters, which it names. `verb` is "matches", or what else none of them did. */
+void query_say_no_match(const struct query *query, const char *verb);
+
 /* Spans that the books of all processes say were dropped, rejected or lost before they could be stored. */
 uint64_t query_lost_spans(const struct query *query);
 

@@ -32,6 +32,7 @@ struct store_process_view {
 	uint32_t pid;
 	uint32_t ppid;
 	uint32_t uid;
+	bool is_imported; /* its spans came from a file */
 	const char *executable;
 	const char *command;
 	const char *service;

@@ -117,6 +117,7 @@ static int keep_process(struct store_reader *reader, struct reader_segment *segm
 	view->pid = process->pid;
 	view->ppid = process->ppid;
 	view->uid = process->uid;
+	view->is_imported = process->clock_kind == STORE_CLOCK_IMPORTED;
 	view->attach_wall_ns = process->attach_wall_ns;
 	view->executable = texts[names[0]];
 	view->command = texts[names[1]];

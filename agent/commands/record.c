@@ -266,6 +266,28 @@ static int refuse_command(const struct config *config, const struct log *log, in
 	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
+/* As execvp will look for it: 0, or the errno of the best that was found. Told before anything is made. */
+static int find_command(const char *name) {
+	char path[PATH_MAX];
+	int error = ENOENT;
+	const char *places = getenv("PATH");
+	if (strchr(name, '/'))
+		return access(name, X_OK) < 0 ? errno : 0;
+	if (!places)
+		return 0; /* the C library has a list of its own then */
+	for (const char *at = places; error && at; at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL) {
+		int bytes = (int)strcspn(at, ":");
+		int length = snprintf(path, sizeof(path), "%.*s%s%s", bytes, at, bytes ? "/" : "", name);
+		if (length < 0 || (size_t)length >= sizeof(path))
+			continue;
+		if (access(path, X_OK) == 0)
+			error = 0;
+		else if (errno == EACCES)
+			error = EACCES;
+	}
+	return error;
+}
+
 static int record_with_rings(const struct config *config, const struct log *log, bool *ret_kept) {
 	CLEANUP_FD int signal_fd = FD_NONE;
 	CLEANUP_FD int pid_fd = FD_NONE;
@@ -298,6 +320,9 @@ static int record_with_rings(const struct config *config, const struct log *log,
 int record_command(struct config *config, const struct log *log) {
 	bool own = !*config->rings;
 	bool kept = false;
+	int error = find_command(config->command[0]);
+	if (error)
+		return refuse_command(config, log, error);
 	int code = check_store(config, log);
 	if (code == EXIT_CODE_OK)
 		code = find_preload(config, log);

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VALUE_BYTES 256u
 
@@ -132,7 +133,10 @@ static void print_table(const struct view *view, const struct config *config) {
 }
 
 int status_refusal(const struct config *config, const struct log *log, int rc) {
-	if (rc == -ENOENT || rc == -ECONNREFUSED)
+	if (rc == -ENOENT && !config->rings_are_default && access(config->rings, F_OK) < 0)
+		log_error(log, "ring directory %s: %s; name that of the agent with --rings DIR", config->rings,
+		          strerror(errno));
+	else if (rc == -ENOENT || rc == -ECONNREFUSED)
 		log_error(log, "no agent runs on %s; start one with: spanring-agent run %s--rings %s", config->rings,
 		          config->system ? "--system " : "", config->rings);
 	else if (rc == -EACCES)

@@ -193,7 +193,8 @@ static int read_flags(struct gathering *all) {
 		if (!all->flags[id])
 			continue;
 		if (options_set(id, all->flags[id], &all->scratch, why) < 0) {
-			log_error(all->log, "--%s %.*s: %s", options_table[id].name, SHOWN_MAX, all->flags[id], why);
+			log_error(all->log, "--%s %.*s: %s", options_table[id].name, SHOWN_MAX,
+			          *all->flags[id] ? all->flags[id] : "''", why);
 			return -EINVAL;
 		}
 		take(all, id, all->flags[id], OPTIONS_FROM_FLAG, 0);

@@ -6,6 +6,7 @@
 #include "analyze/command.h"
 #include "analyze/kernels/trace_id.h"
 #include "analyze/query.h"
+#include "analyze/terminal/csv.h"
 #include "analyze/terminal/table.h"
 
 #include "base/checked.h"
@@ -31,6 +32,7 @@ static const char help[] = "  spanring-analyze errors STORE\n"
                            "\n"
                            "Options\n"
                            "  -n, --limit N    only the first N names (default: all)\n"
+                           "  --csv            comma-separated values, with a line of titles\n"
                            "  --where EXPR     only spans of which it is true: see help where\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
                            "  --service GLOB   only processes of a service that matches\n"
@@ -175,6 +177,28 @@ static void print_json(const struct errors *errors, size_t shown) {
 	json_close(&json);
 }
 
+static void print_csv(const struct errors *errors, size_t shown) {
+	struct csv csv = {.out = stdout};
+	char text[TRACE_ID_TEXT_BYTES];
+	csv_titles(&csv,
+	           "name,errors,count,service,pid,last_start_wall_ns,last_duration_ns,last_trace_id,last_span_id");
+	for (size_t i = 0; i < shown; i++) {
+		const struct failures *line = &errors->lines[i];
+		const struct example *last = &line->examples[0];
+		const struct store_process_view *process = process_of(errors, last);
+		csv_string(&csv, errors->query.overview->names[line->name]);
+		csv_u64(&csv, line->errors);
+		csv_u64(&csv, line->count);
+		csv_string(&csv, process ? process->service : "");
+		csv_u64(&csv, process ? process->pid : 0);
+		csv_u64(&csv, last->start_wall_ns);
+		csv_u64(&csv, last->duration_ns);
+		csv_number(&csv, trace_id_text(last->trace_hi, last->trace_lo, text));
+		csv_number(&csv, span_id_text(last->span_id, text));
+		csv_end(&csv);
+	}
+}
+
 static int print_table(const struct errors *errors, size_t shown) {
 	static const struct table_column columns[] = {
 	    {"name", false, 0},    {"errors", true, 0},      {"of", true, 1},         {"share", true, 4},
@@ -219,10 +243,12 @@ static int answer(struct errors *errors) {
 		shown = (size_t)context->options->limit;
 	if (context->options->json)
 		print_json(errors, shown);
+	else if (context->options->csv)
+		print_csv(errors, shown);
 	else if (errors->line_count > 0)
 		rc = print_table(errors, shown);
 	else if (!empty)
-		log_info(&context->log, "no stored span that matches failed");
+		query_say_no_match(&errors->query, "failed");
 	return rc ? command_failed(context, rc, "printing") : EXIT_CODE_OK;
 }
 
@@ -241,6 +267,7 @@ const struct command command_errors = {
     .name = "errors",
     .summary = "failed spans per name, with their newest traces",
     .help = help,
-    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
+    .takes.allowed =
+        OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT | OPTION_CSV,
     .run = run,
 };

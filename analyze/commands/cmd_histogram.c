@@ -7,6 +7,7 @@
 #include "analyze/kernels/histogram.h"
 #include "analyze/kernels/quantile.h"
 #include "analyze/query.h"
+#include "analyze/terminal/csv.h"
 
 #include "base/cleanup.h"
 #include "base/errs.h"
@@ -33,6 +34,8 @@ static const char help[] = "  spanring-analyze histogram 'GET /users' STORE\n"
                            "ended; spans count once each, whatever tail keep left out.\n"
                            "\n"
                            "Options\n"
+                           "  --csv            a line of titles, then each step that has spans: from_ns,\n"
+                           "                   to_ns, count\n"
                            "  --where EXPR     only spans of which it is true: see help where\n"
                            "  --service GLOB   only processes of a service that matches\n"
                            "  --since T, --until T\n"
@@ -130,6 +133,19 @@ static void print_json(const struct spread *spread) {
 	json_close(&json);
 }
 
+static void print_csv(const struct spread *spread) {
+	struct csv csv = {.out = stdout};
+	csv_titles(&csv, "from_ns,to_ns,count");
+	for (uint32_t step = 0; step < STEPS; step++) {
+		if (spread->steps[step] == 0)
+			continue;
+		csv_u64(&csv, low_of(step));
+		csv_u64(&csv, high_of(step));
+		csv_u64(&csv, spread->steps[step]);
+		csv_end(&csv);
+	}
+}
+
 /* Eighths of a column where the terminal has them; what is there at all is seen. */
 static void print_bar(const struct terminal *terminal, uint64_t count, uint64_t most, unsigned columns) {
 	static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
@@ -225,10 +241,12 @@ static int answer(struct spread *spread) {
 	bool empty = query_store_is_empty(&spread->query);
 	if (context->options->json)
 		print_json(spread);
+	else if (context->options->csv)
+		print_csv(spread);
 	else if (spread->count > 0)
 		print_bars(spread);
 	else if (!empty)
-		log_info(&context->log, "no stored span matches");
+		query_say_no_match(&spread->query, "matches");
 	return EXIT_CODE_OK;
 }
 
@@ -250,6 +268,6 @@ const struct command command_histogram = {
     .name = "histogram",
     .summary = "how the durations of a name are spread, as bars",
     .help = help,
-    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_WHERE | OPTION_NAME_WORD,
+    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_WHERE | OPTION_NAME_WORD | OPTION_CSV,
     .run = run,
 };

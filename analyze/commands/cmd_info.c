@@ -2,6 +2,7 @@
 /* info: what is in this store. Reads the catalogs only, however large the store. */
 #include "analyze/command.h"
 #include "analyze/query.h"
+#include "analyze/terminal/csv.h"
 #include "analyze/terminal/table.h"
 
 #include "base/checked.h"
@@ -24,7 +25,11 @@ static const char help[] = "  spanring-analyze info STORE\n"
                            "so it is quick however large the store is; verify reads everything.\n"
                            "\n"
                            "A segment is sealed when the agent is done with it; the last one is open while\n"
-                           "an agent writes. A process is running (at the last commit), exited or died.\n";
+                           "an agent writes. A process is running (at the last commit), exited or died;\n"
+                           "imported: its spans came from a file, and of its life nothing is known.\n"
+                           "\n"
+                           "Options\n"
+                           "  --csv            the processes as comma-separated values, with a line of titles\n";
 
 #define SCOPES_SHOWN_MAX 256u
 
@@ -90,8 +95,10 @@ static int sum_up(const struct store_overview *overview, struct totals *ret_tota
 	return count_names(overview, &ret_totals->span_names);
 }
 
-static const char *state_text(uint32_t state) {
-	switch (state) {
+static const char *state_text(const struct store_process_view *process) {
+	if (process->is_imported)
+		return "imported";
+	switch (process->account.state) {
 	case STORE_PROCESS_RUNNING:
 		return "running";
 	case STORE_PROCESS_EXITED:
@@ -301,7 +308,8 @@ static void print_processes_json(struct json *json, const struct store_overview 
 		json_bool(json, "claims_other_pid", (process->account.claim & STORE_CLAIM_PID) != 0);
 		json_text(json, "executable", process->executable);
 		json_text(json, "command", process->command);
-		json_text(json, "state", state_text(process->account.state));
+		json_text(json, "state", state_text(process));
+		json_bool(json, "imported", process->is_imported);
 		print_wall(json, "attached_wall_ns", process->attach_wall_ns);
 		json_u64(json, "spans", spans[i]);
 		print_resource_json(json, process);
@@ -396,7 +404,7 @@ static int print_processes(const struct query *query, const uint64_t *spans) {
 		(void)snprintf(text, sizeof(text), "%" PRIu32, process->pid);
 		table_cell(&table, STYLE_PLAIN, text);
 		table_cell(&table, process->account.state == STORE_PROCESS_DIED ? STYLE_YELLOW : STYLE_PLAIN,
-		           state_text(process->account.state));
+		           state_text(process));
 		table_count(&table, STYLE_PLAIN, spans[i]);
 		table_cell(&table, STYLE_PLAIN,
 		           process->attach_wall_ns ? units_format_wall(process->attach_wall_ns, text) : "-");
@@ -404,6 +412,30 @@ static int print_processes(const struct query *query, const uint64_t *spans) {
 	}
 	(void)putchar('\n');
 	return table_print(&table, &query->context->terminal, stdout);
+}
+
+static void print_csv(const struct query *query, const uint64_t *spans) {
+	struct csv csv = {.out = stdout};
+	char instance[2 * STORE_INSTANCE_BYTES + 1];
+	csv_titles(&csv, "service,pid,state,spans,attached_wall_ns,uid,ppid,executable,command,instance");
+	for (size_t i = 0; i < query->overview->process_count; i++) {
+		const struct store_process_view *process = &query->overview->processes[i];
+		text_hex_encode(process->instance, STORE_INSTANCE_BYTES, instance);
+		csv_string(&csv, process->service);
+		csv_u64(&csv, process->pid);
+		csv_string(&csv, state_text(process));
+		csv_u64(&csv, spans[i]);
+		if (process->attach_wall_ns)
+			csv_u64(&csv, process->attach_wall_ns);
+		else
+			csv_none(&csv);
+		csv_u64(&csv, process->uid);
+		csv_u64(&csv, process->ppid);
+		csv_string(&csv, process->executable);
+		csv_string(&csv, process->command);
+		csv_number(&csv, instance);
+		csv_end(&csv);
+	}
 }
 
 static int run(const struct context *context) {
@@ -418,6 +450,8 @@ static int run(const struct context *context) {
 		(void)query_store_is_empty(&query);
 	if (rc == 0 && context->options->json) {
 		print_json(&query, &totals, spans);
+	} else if (rc == 0 && context->options->csv) {
+		print_csv(&query, spans);
 	} else if (rc == 0) {
 		print_summary(&query, &totals);
 		rc = print_processes(&query, spans);
@@ -431,6 +465,6 @@ const struct command command_info = {
     .name = "info",
     .summary = "what a store holds: segments, time range, processes",
     .help = help,
-    .takes.allowed = OPTIONS_COMMON,
+    .takes.allowed = OPTIONS_COMMON | OPTION_CSV,
     .run = run,
 };

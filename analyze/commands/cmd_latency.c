@@ -374,7 +374,7 @@ static int answer(struct latency *latency, size_t key) {
 	else if (latency->line_count > 0)
 		rc = print_table(latency, shown);
 	else if (!empty)
-		log_info(&context->log, "no stored span matches");
+		query_say_no_match(&latency->query, "matches");
 	return query_finish(&latency->query, rc ? command_failed(context, rc, "printing") : EXIT_CODE_OK);
 }
 
@@ -387,10 +387,11 @@ static int run(const struct context *context) {
 	while (key < sizeof(sort_words) / sizeof(sort_words[0]) && strcmp(sort_words[key], word) != 0)
 		key++;
 	if (key == sizeof(sort_words) / sizeof(sort_words[0])) {
-		log_error(&context->log,
-		          "--sort '%s': give total, count, errors, mean, stddev, min, p50, p90, p95, p99, p999, "
-		          "max, self or name",
-		          word);
+		log_error(
+		    &context->log,
+		    "latency: --sort '%s': give total, count, errors, mean, stddev, min, p50, p90, p95, p99, p999, "
+		    "max, self or name",
+		    word);
 		return EXIT_CODE_USAGE;
 	}
 	int code = query_open(&latency.query, context);

@@ -53,6 +53,7 @@ static const char help[] = "  spanring-analyze rings\n"
 struct names {
 	char (*items)[INSTANCE_NAME_BYTES];
 	size_t count;
+	bool foreign; /* there are entries, and none that a ring directory has */
 };
 
 struct rings {
@@ -262,6 +263,12 @@ static int by_name(const void *a, const void *b) {
 	return strcmp(a, b);
 }
 
+/* Of the agent (socket, lock, control page), or of a user where one serves all. */
+static bool is_of_agent(const char *name) {
+	return strcmp(name, "agent.sock") == 0 || strcmp(name, "agent.lock") == 0 ||
+	       strcmp(name, SPANRING_CONTROL_NAME) == 0 || strspn(name, "0123456789") == strlen(name);
+}
+
 /* Names of 32 hexadecimal digits, in order, so that the answer is the same every time. */
 static int list_instances(int rings_fd, struct names *ret_names) {
 	uint8_t instance[SPANRING_INSTANCE_BYTES];
@@ -277,11 +284,18 @@ static int list_instances(int rings_fd, struct names *ret_names) {
 	if (!names.items)
 		return -ENOMEM;
 	const struct dirent *entry;
-	while (names.count < INSTANCES_MAX && (entry = readdir(directory)))
+	bool is_known = false;
+	while (names.count < INSTANCES_MAX && (entry = readdir(directory))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		names.foreign = true;
+		is_known = is_known || is_of_agent(entry->d_name);
 		if (strlen(entry->d_name) == INSTANCE_NAME_BYTES - 1 &&
 		    strspn(entry->d_name, "0123456789abcdef") == INSTANCE_NAME_BYTES - 1 &&
 		    text_hex_decode(entry->d_name, instance, sizeof(instance)))
 			memcpy(names.items[names.count++], entry->d_name, INSTANCE_NAME_BYTES);
+	}
+	names.foreign = names.foreign && !is_known && names.count == 0;
 	qsort(names.items, names.count, INSTANCE_NAME_BYTES, by_name);
 	*ret_names = names;
 	return 0;
@@ -327,6 +341,14 @@ static int show_all(struct rings *rings, int rings_fd, const char *path) {
 	const struct context *context = rings->context;
 	struct names names = {.count = 0};
 	int rc = list_instances(rings_fd, &names);
+	if (rc == 0 && names.foreign) {
+		free(names.items);
+		log_error(&context->log,
+		          "%s: not a ring directory, nothing in it is of Spanring: give that of the programs "
+		          "(SPANRING_DIR)",
+		          path);
+		return EXIT_CODE_INPUT;
+	}
 	if (context->options->json) {
 		rings->json = json_begin(stdout);
 		json_open(&rings->json, NULL, '{');

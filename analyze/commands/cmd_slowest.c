@@ -6,6 +6,7 @@
 #include "analyze/command.h"
 #include "analyze/kernels/trace_id.h"
 #include "analyze/query.h"
+#include "analyze/terminal/csv.h"
 #include "analyze/terminal/table.h"
 
 #include "base/checked.h"
@@ -31,6 +32,7 @@ static const char help[] = "  spanring-analyze slowest STORE\n"
                            "\n"
                            "Options\n"
                            "  -n, --limit N    how many (default 10, at most 100000)\n"
+                           "  --csv            comma-separated values, with a line of titles\n"
                            "  --where EXPR     only spans of which it is true, like 'status = error and\n"
                            "                   attr.http.route = \"/x\"': see help where\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
@@ -210,6 +212,25 @@ static void print_json(const struct slowest *slowest) {
 	json_close(&json);
 }
 
+static void print_csv(const struct slowest *slowest) {
+	struct csv csv = {.out = stdout};
+	char text[TRACE_ID_TEXT_BYTES];
+	csv_titles(&csv, "duration_ns,name,service,pid,start_wall_ns,status,trace_id,span_id,parent_id");
+	for (size_t i = 0; i < slowest->candidate_count; i++) {
+		const struct candidate *span = &slowest->candidates[i];
+		csv_u64(&csv, span->duration_ns);
+		csv_string(&csv, slowest->query.overview->names[span->name]);
+		csv_string(&csv, service_of(slowest, span));
+		csv_u64(&csv, span->process ? slowest->query.overview->processes[span->process - 1].pid : 0);
+		csv_u64(&csv, span->start_wall_ns);
+		csv_string(&csv, trace_status_text(span->status));
+		csv_number(&csv, trace_id_text(span->trace_hi, span->trace_lo, text));
+		csv_number(&csv, span_id_text(span->span_id, text));
+		csv_number(&csv, span->parent_id ? span_id_text(span->parent_id, text) : "");
+		csv_end(&csv);
+	}
+}
+
 static int print_table(const struct slowest *slowest) {
 	static const struct table_column columns[] = {{"duration", true, 0}, {"name", false, 0},
 	                                              {"service", false, 3}, {"start", false, 4},
@@ -256,10 +277,12 @@ static int answer(struct slowest *slowest) {
 		bool empty = query_store_is_empty(&slowest->query);
 		if (context->options->json)
 			print_json(slowest);
+		else if (context->options->csv)
+			print_csv(slowest);
 		else if (slowest->candidate_count > 0)
 			rc = print_table(slowest);
 		else if (!empty)
-			log_info(&context->log, "no stored span matches");
+			query_say_no_match(&slowest->query, "matches");
 	}
 	return query_finish(&slowest->query,
 	                    rc ? command_failed(context, rc, "looking for the slowest") : EXIT_CODE_OK);
@@ -270,7 +293,7 @@ static int run(const struct context *context) {
 	if (context->options->has_limit)
 		slowest.limit = (size_t)context->options->limit;
 	if (slowest.limit == 0 || slowest.limit > LIMIT_MAX) {
-		log_error(&context->log, "--limit: give 1 to %u", LIMIT_MAX);
+		log_error(&context->log, "slowest: --limit: give 1 to %u", LIMIT_MAX);
 		return EXIT_CODE_USAGE;
 	}
 	int code = query_open(&slowest.query, context);
@@ -292,6 +315,7 @@ const struct command command_slowest = {
     .name = "slowest",
     .summary = "the longest spans, with their trace ids",
     .help = help,
-    .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT,
+    .takes.allowed =
+        OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT | OPTION_CSV,
     .run = run,
 };

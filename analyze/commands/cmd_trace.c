@@ -202,8 +202,8 @@ static int find_trace(struct shown_trace *shown, const struct trace_id_pattern *
 	}
 	if (count == 0) {
 		if (!query_store_is_empty(&shown->query))
-			log_error(&context->log, "no stored trace has an id that begins with '%s'",
-			          context->options->trace);
+			log_error(&context->log, "%s: no stored trace has an id that begins with '%s'",
+			          context->options->store, context->options->trace);
 		return EXIT_CODE_FAILED;
 	}
 	log_error(&context->log, "'%s' is the beginning of %s%zu traces: give more digits", context->options->trace,

@@ -4,6 +4,7 @@
 #include "analyze/kernels/ending_text.h"
 #include "analyze/kernels/trace_id.h"
 #include "analyze/query.h"
+#include "analyze/terminal/csv.h"
 #include "analyze/terminal/table.h"
 #include "analyze/trace/attribute_print.h"
 #include "analyze/trace/trace_load.h"
@@ -42,9 +43,10 @@ static const char help[] = "  spanring-analyze unfinished STORE\n"
                            "program; exited if it said goodbye; else died.\n"
                            "\n"
                            "Options\n"
-                           "  --attributes     with the attributes of each\n"
-                           "  -n, --limit N    at most N spans (default 100, 0: all; with --json all\n"
-                           "                   unless given)\n"
+                           "  --attributes     with the attributes of each; not with --csv\n"
+                           "  -n, --limit N    at most N spans (default 100, 0: all; with --json and --csv\n"
+                           "                   all unless given)\n"
+                           "  --csv            comma-separated values, with a line of titles\n"
                            "  --where EXPR     only spans of which it is true, like 'status = error and\n"
                            "                   attr.http.route = \"/x\"': see help where\n"
                            "  --name GLOB      only names that match, like 'db.*'\n"
@@ -266,6 +268,36 @@ static int print_json(struct unfinished *unfinished, size_t shown) {
 	return rc;
 }
 
+static void print_row_csv(struct csv *csv, const struct unfinished *unfinished, const struct row *row) {
+	const struct store_process_view *process = process_of(unfinished, row);
+	char id[TRACE_ID_TEXT_BYTES];
+	char reason[ENDING_TEXT_BYTES];
+	csv_u64(csv, row->age_ns);
+	csv_string(csv, name_text(unfinished, row->name));
+	csv_string(csv, process ? process->service : "");
+	csv_u64(csv, process ? process->pid : 0);
+	csv_u64(csv, row->thread ? row->thread->tid : 0);
+	csv_string(csv, row->thread ? name_text(unfinished, row->thread->name) : "");
+	csv_string(csv, row->site ? name_text(unfinished, row->site->file) : "");
+	csv_u64(csv, row->site ? row->site->line : 0);
+	csv_string(csv, reason_of(unfinished, row, reason));
+	csv_u64(csv, row->start_wall_ns);
+	csv_string(csv, trace_status_text(row->status));
+	csv_u64(csv, row->depth);
+	csv_number(csv, trace_id_text(row->trace_hi, row->trace_lo, id));
+	csv_number(csv, span_id_text(row->span_id, id));
+	csv_number(csv, row->parent_id ? span_id_text(row->parent_id, id) : "");
+	csv_end(csv);
+}
+
+static void print_csv(const struct unfinished *unfinished, size_t shown) {
+	struct csv csv = {.out = stdout};
+	csv_titles(&csv, "age_ns,name,service,pid,tid,thread,file,line,reason,start_wall_ns,status,depth,trace_id,"
+	                 "span_id,parent_id");
+	for (size_t i = 0; i < shown; i++)
+		print_row_csv(&csv, unfinished, &unfinished->rows[i]);
+}
+
 static void add_row(struct table *table, const struct unfinished *unfinished, const struct row *row) {
 	const struct store_process_view *process = process_of(unfinished, row);
 	char text[TRACE_ID_TEXT_BYTES];
@@ -342,19 +374,25 @@ static int answer(struct unfinished *unfinished) {
 	if (rc != 0)
 		return command_failed(context, rc, "looking for unfinished spans");
 	bool empty = query_store_is_empty(&unfinished->query);
-	uint64_t limit = options->has_limit ? options->limit : options->json ? 0 : LIMIT_DEFAULT;
+	uint64_t limit = options->has_limit ? options->limit : options->json || options->csv ? 0 : LIMIT_DEFAULT;
 	size_t shown = limit > 0 && limit < unfinished->count ? (size_t)limit : unfinished->count;
 	if (options->json)
 		rc = print_json(unfinished, shown);
+	else if (options->csv)
+		print_csv(unfinished, shown);
 	else if (unfinished->count > 0)
 		rc = print_table(unfinished, shown);
 	else if (!empty)
-		log_info(&context->log, "no stored span was open when its process ended");
+		query_say_no_match(&unfinished->query, "was open when its process ended");
 	return rc ? command_failed(context, rc, "printing") : EXIT_CODE_OK;
 }
 
 static int run(const struct context *context) {
 	struct unfinished unfinished = {.count = 0};
+	if (context->options->csv && context->options->attributes) {
+		log_error(&context->log, "unfinished: --attributes are not in --csv: use --json");
+		return EXIT_CODE_USAGE;
+	}
 	int code = query_open(&unfinished.query, context);
 	if (code != EXIT_CODE_OK)
 		return code;
@@ -371,6 +409,6 @@ const struct command command_unfinished = {
     .summary = "spans that were open when their process ended",
     .help = help,
     .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_NAME | OPTION_WHERE | OPTION_LIMIT |
-                     OPTION_WITH_ATTRIBUTES,
+                     OPTION_WITH_ATTRIBUTES | OPTION_CSV,
     .run = run,
 };

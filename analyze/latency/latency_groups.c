@@ -152,7 +152,7 @@ static int answer(struct reading *reading) {
 	bool empty = query_store_is_empty(&reading->groups.query);
 	if (reading->groups.line_count == 0 && !context->options->json && !context->options->csv) {
 		if (!empty)
-			log_info(&context->log, "no stored span matches");
+			query_say_no_match(&reading->groups.query, "matches");
 		return EXIT_CODE_OK;
 	}
 	rc = latency_groups_print(&reading->groups);
@@ -173,7 +173,7 @@ int latency_groups_run(const struct context *context) {
 	if (!latency_groups_sort_key(context->options->sort, groups)) {
 		log_error(
 		    &context->log,
-		    "--sort '%s': of groups give total, count, errors, mean, stddev, min, p50, p90, p95, p99, p999, "
+		    "latency: --sort '%s': of groups give total, count, errors, mean, stddev, min, p50, p90, p95, p99, p999, "
 		    "max or key",
 		    context->options->sort);
 		return EXIT_CODE_USAGE;

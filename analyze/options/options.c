@@ -259,30 +259,33 @@ static int refuse_unknown(struct parser *parser, const char *word, size_t word_b
 	return options_refuse(parser, "unknown option '%s': --help lists them", typed);
 }
 
-/* An option as it is typed: --word, --word=value, -w. */
+/* An option as it is typed: --word, --word=value, or a letter of -qn3: what follows it is its value, or else more letters. */
 struct typed {
 	const char *word;
 	size_t word_bytes;
-	const char *value; /* behind '=', or NULL */
+	const char *value; /* behind '=' or behind the letter; NULL: nothing is */
+	char letter;       /* 0: it is a word */
 };
 
 static struct typed typed_of(const char *word) {
-	const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
-	return (struct typed){word, equals ? (size_t)(equals - word) : strlen(word), equals ? equals + 1 : NULL};
+	const char *equals = strchr(word, '=');
+	return (struct typed){word, equals ? (size_t)(equals - word) : strlen(word), equals ? equals + 1 : NULL, 0};
 }
 
 static bool is_word(const struct typed *typed, const char *word, char letter) {
-	if (strlen(word) == typed->word_bytes && strncmp(word, typed->word, typed->word_bytes) == 0)
-		return true;
-	return letter && typed->word_bytes == 2 && typed->word[0] == '-' && typed->word[1] == letter;
+	if (typed->letter)
+		return typed->letter == letter;
+	return strlen(word) == typed->word_bytes && strncmp(word, typed->word, typed->word_bytes) == 0;
 }
 
 /* The value of an option, moving *at past it when it is a word of its own; NULL of a switch. 0 or -EINVAL. */
 static int value_of(struct parser *parser, const struct typed *typed, const char *word, bool takes_value, int argc,
                     char **argv, int *at, const char **ret_value) {
 	*ret_value = typed->value;
-	if (!takes_value)
-		return typed->value ? options_refuse(parser, "option '%s' takes no value", word) : 0;
+	if (!takes_value) {
+		*ret_value = NULL;
+		return typed->value && !typed->letter ? options_refuse(parser, "option '%s' takes no value", word) : 0;
+	}
 	if (typed->value)
 		return 0;
 	if (*at + 1 >= argc)
@@ -291,29 +294,46 @@ static int value_of(struct parser *parser, const struct typed *typed, const char
 	return 0;
 }
 
-/* One option at argv[*at]; moves *at past its value. */
-static int take_option(struct parser *parser, int argc, char **argv, int *at) {
+/* *ret_switch: it has no value, so that another letter may follow. */
+static int take_typed(struct parser *parser, const struct typed *typed, int argc, char **argv, int *at,
+                      bool *ret_switch) {
 	const struct options_wanted *wanted = parser->wanted;
-	struct typed typed = typed_of(argv[*at]);
 	const char *value = NULL;
 	for (uint32_t i = 0; i < wanted->own_count; i++) {
-		if (!is_word(&typed, wanted->own[i].word, wanted->own[i].letter))
+		if (!is_word(typed, wanted->own[i].word, wanted->own[i].letter))
 			continue;
-		int rc = value_of(parser, &typed, wanted->own[i].word, wanted->own[i].value != OPTION_VALUE_NONE, argc,
-		                  argv, at, &value);
+		*ret_switch = wanted->own[i].value == OPTION_VALUE_NONE;
+		int rc = value_of(parser, typed, wanted->own[i].word, !*ret_switch, argc, argv, at, &value);
 		return rc ? rc : options_take_own(parser, i, value);
 	}
 	for (size_t i = 0; i < WORD_COUNT; i++) {
-		if (!is_word(&typed, words[i].word, words[i].letter))
+		if (!is_word(typed, words[i].word, words[i].letter))
 			continue;
 		if (!allows(parser, i))
 			return options_refuse(parser,
 			                      "option '%s' does not apply to this command: --help lists those that do",
 			                      words[i].word);
-		int rc = value_of(parser, &typed, words[i].word, words[i].takes_value, argc, argv, at, &value);
+		*ret_switch = !words[i].takes_value;
+		int rc = value_of(parser, typed, words[i].word, words[i].takes_value, argc, argv, at, &value);
 		return rc ? rc : take(parser, (enum option_id)i, value);
 	}
-	return refuse_unknown(parser, typed.word, typed.word_bytes);
+	return refuse_unknown(parser, typed->word, typed->word_bytes);
+}
+
+/* The option, or the letters, at argv[*at]; moves *at past its value. */
+static int take_option(struct parser *parser, int argc, char **argv, int *at) {
+	const char *word = argv[*at];
+	bool more = true;
+	if (word[1] == '-') {
+		struct typed typed = typed_of(word);
+		return take_typed(parser, &typed, argc, argv, at, &more);
+	}
+	int rc = 0;
+	for (const char *letter = word + 1; *letter && more && rc == 0; letter++) {
+		struct typed typed = {word, strlen(word), letter[1] ? letter + 1 : NULL, *letter};
+		rc = take_typed(parser, &typed, argc, argv, at, &more);
+	}
+	return rc;
 }
 
 int options_parse(int argc, char **argv, const struct options_wanted *wanted, struct options *ret_options,

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "csv.h"
 
+#include "base/cleanup.h"
+#include "base/text.h"
+
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define PRINTABLE_BYTES_MAX 8u /* of one byte: \u{202e} of three, \x1b of one */
 
 static void part(struct csv *csv) {
 	if (csv->has_values)
@@ -17,7 +24,13 @@ static bool needs_quotes(const char *text, size_t bytes) {
 	return bytes > 0 && (text[0] == ' ' || text[bytes - 1] == ' ');
 }
 
-void csv_text(struct csv *csv, const char *text, size_t bytes) {
+static bool is_terminal(struct csv *csv) {
+	if (csv->place == CSV_PLACE_UNKNOWN)
+		csv->place = isatty(fileno(csv->out)) ? CSV_PLACE_TERMINAL : CSV_PLACE_FILE;
+	return csv->place == CSV_PLACE_TERMINAL;
+}
+
+static void put_text(struct csv *csv, const char *text, size_t bytes) {
 	bool formula = bytes > 0 && memchr("=+-@\t\r", text[0], 6);
 	part(csv);
 	if (!formula && !needs_quotes(text, bytes)) {
@@ -31,6 +44,25 @@ void csv_text(struct csv *csv, const char *text, size_t bytes) {
 		(void)fputc(text[i], csv->out);
 	}
 	(void)fputc('"', csv->out);
+}
+
+/* A text that finds no memory is left out: the line keeps its number of values. */
+void csv_text(struct csv *csv, const char *text, size_t bytes) {
+	if (!is_terminal(csv)) {
+		put_text(csv, text, bytes);
+		return;
+	}
+	CLEANUP_FREE char *printable = malloc(PRINTABLE_BYTES_MAX * bytes + 1);
+	size_t length = printable ? text_printable(text, bytes, printable, PRINTABLE_BYTES_MAX * bytes + 1) : 0;
+	put_text(csv, printable ? printable : "", length);
+}
+
+void csv_string(struct csv *csv, const char *text) {
+	csv_text(csv, text, strlen(text));
+}
+
+void csv_none(struct csv *csv) {
+	part(csv);
 }
 
 void csv_number(struct csv *csv, const char *text) {
@@ -51,4 +83,9 @@ void csv_f64(struct csv *csv, double value) {
 void csv_end(struct csv *csv) {
 	(void)fputs("\r\n", csv->out);
 	csv->has_values = false;
+}
+
+void csv_titles(struct csv *csv, const char *titles) {
+	(void)fputs(titles, csv->out);
+	csv_end(csv);
 }

@@ -52,7 +52,7 @@ static void usage_errors(void **state) {
 	    {"--memory-interval", agent, "run", "--memory-interval", "1ns"},
 	    {"no value", agent, "run", "--rings", NULL},
 	    {"unexpected", agent, "run", "there", NULL},
-	    {"--rings", agent, "run", "--rings", ""},
+	    {"--rings '': empty path", agent, "run", "--rings", ""},
 	    {"no command", agent, "record", NULL, NULL},
 	    {"soon", agent, "run", "--flush-interval", "soon"},
 	};
@@ -116,6 +116,12 @@ static void a_missing_store(void **state) {
 		const char *argv[] = {child_program("spanring-analyze"), readers[i], "/nonexistent/store", NULL};
 		check_refusal(argv, EXIT_CODE_INPUT, "/nonexistent/store");
 	}
+}
+
+static void a_missing_ring_directory(void **state) {
+	(void)state;
+	const char *status[] = {child_program("spanring-agent"), "status", "--rings", "/nonexistent/rings", NULL};
+	check_refusal(status, EXIT_CODE_FAILED, "ring directory /nonexistent/rings: No such file or directory; name");
 }
 
 static void write_file(const char *path, const void *bytes, size_t count) {
@@ -350,6 +356,7 @@ int main(void) {
 	    cmocka_unit_test(help_and_version),
 	    cmocka_unit_test(every_option_of_the_agent),
 	    cmocka_unit_test(a_missing_store),
+	    cmocka_unit_test(a_missing_ring_directory),
 	    cmocka_unit_test(a_file_that_is_no_segment),
 	    cmocka_unit_test(damaged_segments),
 	    cmocka_unit_test(a_store_of_a_newer_version),

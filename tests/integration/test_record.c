@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct recording {
 	struct session session;
@@ -82,6 +83,11 @@ static void a_command_that_cannot_run(void **state) {
 	record(&recording, missing);
 	assert_int_equal(recording.result.exit_code, 127);
 	assert_non_null(strstr(recording.result.err, "/nonexistent/command"));
+	child_result_free(&recording.result);
+	const char *unknown[] = {"no-such-command-anywhere", NULL};
+	record(&recording, unknown);
+	assert_int_equal(recording.result.exit_code, 127);
+	assert_int_equal(access(recording.session.scratch.store, F_OK), -1); /* nothing was made for nothing */
 	child_result_free(&recording.result);
 	const char *not_executable[] = {"/etc/passwd", NULL};
 	record(&recording, not_executable);

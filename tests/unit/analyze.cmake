@@ -20,6 +20,14 @@ add_test(NAME integration.analyze_cli COMMAND test_analyze_cli)
 set_tests_properties(integration.analyze_cli PROPERTIES LABELS integration ENVIRONMENT
   "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};SPANRING_TEST_GOLDEN=${CMAKE_CURRENT_SOURCE_DIR}/integration/cli/golden")
 
+add_executable(test_analyze_words integration/cli/test_analyze_words.c integration/cli/cli_store.c integration/cli/cli_store.h)
+target_link_libraries(test_analyze_words PRIVATE spanring::test_support spanring::store)
+spanring_target(test_analyze_words)
+add_dependencies(test_analyze_words spanring-analyze)
+add_test(NAME integration.analyze_words COMMAND test_analyze_words)
+set_tests_properties(integration.analyze_words PROPERTIES LABELS integration ENVIRONMENT
+  "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+
 add_executable(test_analyze_query integration/cli/test_analyze_query.c integration/cli/cli_store.c integration/cli/cli_store.h)
 target_link_libraries(test_analyze_query PRIVATE spanring::test_support spanring::store m)
 spanring_target(test_analyze_query)
