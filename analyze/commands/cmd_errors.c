@@ -180,8 +180,7 @@ static void print_json(const struct errors *errors, size_t shown) {
 static void print_csv(const struct errors *errors, size_t shown) {
 	struct csv csv = {.out = stdout};
 	char text[TRACE_ID_TEXT_BYTES];
-	csv_titles(&csv,
-	           "name,errors,count,service,pid,last_start_wall_ns,last_duration_ns,last_trace_id,last_span_id");
+	csv_head(&csv, "name,errors,count,service,pid,last_start_wall_ns,last_duration_ns,last_trace_id,last_span_id");
 	for (size_t i = 0; i < shown; i++) {
 		const struct failures *line = &errors->lines[i];
 		const struct example *last = &line->examples[0];

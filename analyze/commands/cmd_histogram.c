@@ -135,7 +135,7 @@ static void print_json(const struct spread *spread) {
 
 static void print_csv(const struct spread *spread) {
 	struct csv csv = {.out = stdout};
-	csv_titles(&csv, "from_ns,to_ns,count");
+	csv_head(&csv, "from_ns,to_ns,count");
 	for (uint32_t step = 0; step < STEPS; step++) {
 		if (spread->steps[step] == 0)
 			continue;

@@ -417,7 +417,7 @@ static int print_processes(const struct query *query, const uint64_t *spans) {
 static void print_csv(const struct query *query, const uint64_t *spans) {
 	struct csv csv = {.out = stdout};
 	char instance[2 * STORE_INSTANCE_BYTES + 1];
-	csv_titles(&csv, "service,pid,state,spans,attached_wall_ns,uid,ppid,executable,command,instance");
+	csv_head(&csv, "service,pid,state,spans,attached_wall_ns,uid,ppid,executable,command,instance");
 	for (size_t i = 0; i < query->overview->process_count; i++) {
 		const struct store_process_view *process = &query->overview->processes[i];
 		text_hex_encode(process->instance, STORE_INSTANCE_BYTES, instance);

@@ -215,7 +215,7 @@ static void print_json(const struct slowest *slowest) {
 static void print_csv(const struct slowest *slowest) {
 	struct csv csv = {.out = stdout};
 	char text[TRACE_ID_TEXT_BYTES];
-	csv_titles(&csv, "duration_ns,name,service,pid,start_wall_ns,status,trace_id,span_id,parent_id");
+	csv_head(&csv, "duration_ns,name,service,pid,start_wall_ns,status,trace_id,span_id,parent_id");
 	for (size_t i = 0; i < slowest->candidate_count; i++) {
 		const struct candidate *span = &slowest->candidates[i];
 		csv_u64(&csv, span->duration_ns);

@@ -292,8 +292,8 @@ static void print_row_csv(struct csv *csv, const struct unfinished *unfinished, 
 
 static void print_csv(const struct unfinished *unfinished, size_t shown) {
 	struct csv csv = {.out = stdout};
-	csv_titles(&csv, "age_ns,name,service,pid,tid,thread,file,line,reason,start_wall_ns,status,depth,trace_id,"
-	                 "span_id,parent_id");
+	csv_head(&csv, "age_ns,name,service,pid,tid,thread,file,line,reason,start_wall_ns,status,depth,trace_id,"
+	               "span_id,parent_id");
 	for (size_t i = 0; i < shown; i++)
 		print_row_csv(&csv, unfinished, &unfinished->rows[i]);
 }

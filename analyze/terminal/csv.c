@@ -85,7 +85,7 @@ void csv_end(struct csv *csv) {
 	csv->has_values = false;
 }
 
-void csv_titles(struct csv *csv, const char *titles) {
+void csv_head(struct csv *csv, const char *titles) {
 	(void)fputs(titles, csv->out);
 	csv_end(csv);
 }

@@ -31,6 +31,6 @@ void csv_u64(struct csv *csv, uint64_t value);
 void csv_f64(struct csv *csv, double value);
 void csv_end(struct csv *csv);
 /* A whole line: "name,count,errors". */
-void csv_titles(struct csv *csv, const char *titles);
+void csv_head(struct csv *csv, const char *titles);
 
 #endif
