@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/commands/ctl.h"
+#include "agent/commands/manual.h"
 #include "agent/commands/ps.h"
 #include "agent/commands/record.h"
 #include "agent/commands/top.h"
@@ -91,6 +92,13 @@ static int refuse_command(const struct log *log, const char *word) {
 	return EXIT_CODE_USAGE;
 }
 
+static int complete(const char *shell, const struct log *log) {
+	const char *words[COMMANDS];
+	for (size_t i = 0; i < COMMANDS; i++)
+		words[i] = commands[i].word;
+	return manual_print_completion(shell, words, COMMANDS, log);
+}
+
 static int say_help_of(const struct command *command) {
 	return command->id == CONFIG_CTL ? say(ctl_help()) : say_help();
 }
@@ -127,6 +135,10 @@ int main(int argc, char **argv) {
 		return help(&log, argc > 2 ? argv[2] : NULL);
 	if (strcmp(word, "--version") == 0)
 		return say("spanring-agent " SPANRING_VERSION_STRING "\n");
+	if (argc == 3 && strcmp(word, "completion") == 0)
+		return complete(argv[2], &log);
+	if (argc == 3 && strcmp(word, "man") == 0)
+		return manual_write_pages(argv[2], &log);
 	const struct command *command = find_command(word);
 	return command ? run_command(command, argc - 1, argv + 1, &log) : refuse_command(&log, word);
 }

@@ -27,12 +27,14 @@ struct command {
 };
 
 extern const struct command command_audit;
+extern const struct command command_completion;
 extern const struct command command_doctor;
 extern const struct command command_import;
 extern const struct command command_errors;
 extern const struct command command_histogram;
 extern const struct command command_info;
 extern const struct command command_latency;
+extern const struct command command_man;
 extern const struct command command_memory;
 extern const struct command command_rings;
 extern const struct command command_slowest;

@@ -21,16 +21,10 @@ static const struct group {
     {"Where memory goes", {&command_memory}},
     {"What is stored, and is it whole", {&command_info, &command_audit, &command_verify, &command_rings}},
     {"In and out", {&command_sql, &command_import}},
-    {"Help", {&command_doctor}},
+    {"Help", {&command_doctor, &command_completion, &command_man}},
 };
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 #define COMMANDS_MAX (GROUP_COUNT * GROUP_COMMANDS_MAX)
-
-struct topic {
-	const char *name;
-	const char *summary;
-	const char *text;
-};
 
 static const struct topic topics[] = {
     {"exit-codes", "what the exit code says",
@@ -80,8 +74,7 @@ static const struct topic topics[] = {
 };
 #define TOPIC_COUNT (sizeof(topics) / sizeof(topics[0]))
 
-/* NULL behind the last. */
-static const struct command *command_at(size_t index) {
+const struct command *help_command_at(size_t index) {
 	for (size_t group = 0; group < GROUP_COUNT; group++) {
 		const struct command *const *commands = groups[group].commands;
 		for (size_t i = 0; i < GROUP_COMMANDS_MAX && commands[i]; i++)
@@ -91,46 +84,81 @@ static const struct command *command_at(size_t index) {
 	return NULL;
 }
 
+const struct topic *help_topic_at(size_t index) {
+	return index < TOPIC_COUNT ? &topics[index] : NULL;
+}
+
 const struct command *help_find_command(const char *name) {
 	const struct command *command;
-	for (size_t i = 0; (command = command_at(i)); i++)
+	for (size_t i = 0; (command = help_command_at(i)); i++)
 		if (strcmp(command->name, name) == 0)
 			return command;
 	return NULL;
 }
 
-static void print_groups(void) {
+static void print_groups(FILE *file) {
 	for (size_t group = 0; group < GROUP_COUNT; group++) {
-		printf("\n%s\n", groups[group].title);
+		(void)fprintf(file, "\n%s\n", groups[group].title);
 		for (size_t i = 0; i < GROUP_COMMANDS_MAX && groups[group].commands[i]; i++)
-			printf("  %-11s %s\n", groups[group].commands[i]->name, groups[group].commands[i]->summary);
+			(void)fprintf(file, "  %-11s %s\n", groups[group].commands[i]->name,
+			              groups[group].commands[i]->summary);
 	}
 }
 
-void help_overview(void) {
-	printf("spanring-analyze asks a store of spans.\n"
-	       "\n"
-	       "  spanring-analyze latency STORE           percentiles per span name\n"
-	       "  spanring-analyze slowest STORE -n 3      the longest spans and their traces\n"
-	       "  spanring-analyze trace 4bf92f STORE      one of those traces as a tree\n"
-	       "  spanring-analyze memory STORE --json     memory of each process, as JSON\n");
-	print_groups();
-	printf("\nTopics of help TOPIC; help COMMAND tells more of a command\n");
+void help_overview(FILE *file) {
+	(void)fputs("spanring-analyze asks a store of spans.\n"
+	            "\n"
+	            "  spanring-analyze latency STORE           percentiles per span name\n"
+	            "  spanring-analyze slowest STORE -n 3      the longest spans and their traces\n"
+	            "  spanring-analyze trace 4bf92f STORE      one of those traces as a tree\n"
+	            "  spanring-analyze memory STORE --json     memory of each process, as JSON\n",
+	            file);
+	print_groups(file);
+	(void)fputs("\nTopics of help TOPIC; help COMMAND tells more of a command\n", file);
 	for (size_t i = 0; i < TOPIC_COUNT; i++)
-		printf("  %-11s %s\n", topics[i].name, topics[i].summary);
-	printf("\nOptions of every command\n"
-	       "  --json           one JSON document instead of a table\n"
-	       "  --color WHEN     auto (default), always, never\n"
-	       "  -q, --quiet      no progress, no notes; errors are still shown\n"
-	       "  -h, --help       how to use the command\n"
-	       "  --version        print the version\n");
+		(void)fprintf(file, "  %-11s %s\n", topics[i].name, topics[i].summary);
+	(void)fputs("\nOptions of every command\n"
+	            "  --json           one JSON document instead of a table\n"
+	            "  --color WHEN     auto (default), always, never\n"
+	            "  -q, --quiet      no progress, no notes; errors are still shown\n"
+	            "  -h, --help       how to use the command\n"
+	            "  --version        print the version\n"
+	            "\nhelp --search WORD lists the commands and topics that speak of it.\n",
+	            file);
+}
+
+void help_command_text(FILE *file, const struct command *command) {
+	bool without_store = command->takes.allowed & (OPTION_RINGS | OPTION_IMPORT | OPTION_NO_STORE);
+	(void)fprintf(file, "%s\n%s%s", command->help,
+	              without_store ? "" : "STORE is a store directory or a segment file. ",
+	              command->takes.allowed & OPTION_JSON ? "Also: --json, --color WHEN, -q.\n" : "Also: -q.\n");
 }
 
 void help_command(const struct command *command) {
-	printf("%s: %s\n\n%s\n%sAlso: --json, --color WHEN, -q.\n", command->name, command->summary, command->help,
-	       command->takes.allowed & (OPTION_RINGS | OPTION_IMPORT | OPTION_NO_STORE)
-	           ? ""
-	           : "STORE is a store directory or a segment file. ");
+	printf("%s: %s\n\n", command->name, command->summary);
+	help_command_text(stdout, command);
+}
+
+int help_search(const struct log *log, const char *word) {
+	const struct command *command;
+	bool found = false;
+	for (size_t i = 0; (command = help_command_at(i)); i++) {
+		if (!strcasestr(command->help, word) && !strcasestr(command->summary, word) &&
+		    !strcasestr(command->name, word))
+			continue;
+		printf("help %-11s %s\n", command->name, command->summary);
+		found = true;
+	}
+	for (size_t i = 0; i < TOPIC_COUNT; i++) {
+		if (!strcasestr(topics[i].text, word) && !strcasestr(topics[i].summary, word))
+			continue;
+		printf("help %-11s %s\n", topics[i].name, topics[i].summary);
+		found = true;
+	}
+	if (found)
+		return EXIT_CODE_OK;
+	log_error(log, "no command and no topic speaks of '%s': 'spanring-analyze help' lists them", word);
+	return EXIT_CODE_FAILED;
 }
 
 int help_topic(const struct log *log, const char *topic) {
@@ -152,7 +180,7 @@ int help_unknown(const struct log *log, const char *what, const char *typed) {
 	const char *words[COMMANDS_MAX + TOPIC_COUNT + 1];
 	const struct command *command;
 	size_t count = 0;
-	for (size_t i = 0; (command = command_at(i)); i++)
+	for (size_t i = 0; (command = help_command_at(i)); i++)
 		words[count++] = command->name;
 	words[count++] = "help";
 	for (size_t i = 0; i < TOPIC_COUNT && strcmp(what, "command") != 0; i++)

@@ -63,10 +63,12 @@ static int dispatch(int argc, char **argv, struct log *log) {
 		printf("spanring-analyze %s\nSQLite %s\n", SPANRING_VERSION_STRING, store_sqlite_version());
 		return EXIT_CODE_OK;
 	}
+	if (strcmp(word, "help") == 0 && argc > 3 && strcmp(argv[2], "--search") == 0)
+		return help_search(log, argv[3]);
 	if (strcmp(word, "help") == 0 && argc > 2)
 		return help_topic(log, argv[2]);
 	if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-		help_overview();
+		help_overview(stdout);
 		return EXIT_CODE_OK;
 	}
 	const struct command *command = help_find_command(word);

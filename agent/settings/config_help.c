@@ -32,6 +32,8 @@ static const char head[] = "Collects spans from programs that link libspanring, 
                            "  ps                     traced programs, and what they record; asks no agent\n"
                            "  ctl PROGRAM ACTION ... change what programs record while they run; see\n"
                            "                         spanring-agent ctl --help\n"
+                           "  completion SHELL       a script that completes our words in bash, zsh or fish\n"
+                           "  man DIR                write the manual pages into this folder\n"
                            "\n"
                            "Options\n";
 

@@ -4,6 +4,7 @@
 #include "analyze/kernels/time_point.h"
 
 #include "base/clock.h"
+#include "base/completion.h"
 #include "base/suggest.h"
 #include "base/units.h"
 
@@ -131,11 +132,12 @@ static int take_threads(struct parser *parser, const char *value) {
 	return 0;
 }
 
+static const char *const color_choices[] = {
+    [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never", NULL};
+
 static int take_color(struct parser *parser, const char *value) {
-	static const char *const choices[] = {
-	    [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never"};
-	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
-		if (strcmp(value, choices[i]) == 0) {
+	for (size_t i = 0; color_choices[i]; i++) {
+		if (strcmp(value, color_choices[i]) == 0) {
 			parser->options->color = (enum color_choice)i;
 			return 0;
 		}
@@ -241,6 +243,20 @@ static int take(struct parser *parser, enum option_id id, const char *value) {
 
 static bool allows(const struct parser *parser, size_t id) {
 	return words[id].allowed_by == 0 || (words[id].allowed_by & parser->wanted->allowed) != 0;
+}
+
+_Static_assert(WORD_COUNT + OPTIONS_OWN_MAX <= OPTIONS_WORDS_MAX, "all words of a command have a place");
+
+size_t options_words(const struct options_wanted *wanted, struct completion_word *ret_words) {
+	size_t count = 0;
+	for (uint32_t i = 0; i < wanted->own_count; i++)
+		ret_words[count++] = (struct completion_word){wanted->own[i].word, wanted->own[i].letter,
+		                                              wanted->own[i].value != OPTION_VALUE_NONE, NULL};
+	for (size_t i = 0; i < WORD_COUNT; i++)
+		if (words[i].allowed_by == 0 || (words[i].allowed_by & wanted->allowed) != 0)
+			ret_words[count++] = (struct completion_word){
+			    words[i].word, words[i].letter, words[i].takes_value, i == ID_COLOR ? color_choices : NULL};
+	return count;
 }
 
 static int refuse_unknown(struct parser *parser, const char *word, size_t word_bytes) {

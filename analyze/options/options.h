@@ -10,6 +10,7 @@
 #define SPANRING_ANALYZE_OPTIONS_H
 
 #include "analyze/terminal/terminal.h"
+#include "base/completion.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -127,5 +128,9 @@ struct options {
 /* Read the words after the command. The texts point into argv or the environment. 0, or -EINVAL with one line in ret_text. */
 int options_parse(int argc, char **argv, const struct options_wanted *wanted, struct options *ret_options,
                   char ret_text[OPTIONS_TEXT_BYTES]);
+
+/* The words that such a command takes, for completion; room for OPTIONS_WORDS_MAX. Returns how many. */
+#define OPTIONS_WORDS_MAX 64u
+size_t options_words(const struct options_wanted *wanted, struct completion_word *ret_words);
 
 #endif

@@ -84,6 +84,7 @@ struct spanring_baggage {
 	char text[SPANRING_BAGGAGE_BYTES];
 };
 
+/* Make it an empty one: before its first use, and to use it again. */
 SPANRING_API void spanring_baggage_clear(struct spanring_baggage *baggage);
 
 /*
