@@ -227,6 +227,11 @@ int store_reader_rollups(struct store_reader *reader,
                          int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                           const struct store_rollup *rollup),
                          void *context);
+/* The same row by row as they were committed (in a merged segment a minute or longer), also of sealed segments. */
+int store_reader_rollup_steps(struct store_reader *reader,
+                              int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                               const struct store_rollup *rollup),
+                              void *context);
 /* Those of one segment, by index. */
 int store_reader_segment_rollups(struct store_reader *reader, size_t segment,
                                  int (*on_rollup)(void *context, const struct store_segment_view *segment,

@@ -23,6 +23,7 @@ struct rollup_walk {
 	struct rollup_coder *coder;
 	int (*on_rollup)(void *context, const struct store_segment_view *segment, const struct store_rollup *rollup);
 	void *context;
+	bool steps; /* not the rows of whole segments */
 	int result; /* of on_rollup */
 };
 
@@ -92,7 +93,7 @@ static int walk_segment(struct rollup_walk *walk) {
 	if (there != 1)
 		return there;
 	int error = walk->segment->sealed ? rollup_read_sums(walk->db, &sums) : 0;
-	bool whole = sums.wholes > 0;
+	bool whole = sums.wholes > 0 && !walk->steps;
 	if (!error)
 		error = walk_table(walk, whole ? SCHEMA_ROLLUP_SEGMENT : SCHEMA_ROLLUP, &rows, &checksum);
 	if (error || walk->result || !walk->segment->sealed)
@@ -118,14 +119,15 @@ static int walk_nth(struct rollup_walk *walk, size_t n) {
 	return 0;
 }
 
-static int walk_some(struct store_reader *reader, size_t begin, size_t end,
+static int walk_some(struct store_reader *reader, size_t begin, size_t end, bool steps,
                      int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                       const struct store_rollup *rollup),
                      void *context) {
 	struct rollup_coder *coder CLEANUP_FREE = malloc(sizeof(*coder));
 	if (!coder)
 		return -ENOMEM;
-	struct rollup_walk walk = {.reader = reader, .coder = coder, .on_rollup = on_rollup, .context = context};
+	struct rollup_walk walk = {
+	    .reader = reader, .coder = coder, .on_rollup = on_rollup, .context = context, .steps = steps};
 	int error = 0;
 	for (size_t i = begin; i < end && !walk.result && !error; i++)
 		error = walk_nth(&walk, i);
@@ -137,14 +139,21 @@ int store_reader_segment_rollups(struct store_reader *reader, size_t segment,
                                                   const struct store_rollup *rollup),
                                  void *context) {
 	assert(segment < reader->segments.count);
-	return walk_some(reader, segment, segment + 1, on_rollup, context);
+	return walk_some(reader, segment, segment + 1, false, on_rollup, context);
 }
 
 int store_reader_rollups(struct store_reader *reader,
                          int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                           const struct store_rollup *rollup),
                          void *context) {
-	return walk_some(reader, 0, reader->segments.count, on_rollup, context);
+	return walk_some(reader, 0, reader->segments.count, false, on_rollup, context);
+}
+
+int store_reader_rollup_steps(struct store_reader *reader,
+                              int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                               const struct store_rollup *rollup),
+                              void *context) {
+	return walk_some(reader, 0, reader->segments.count, true, on_rollup, context);
 }
 
 static int check_totals(struct db *db, struct rollup_coder *coder, uint64_t *ret_rows, uint64_t *ret_checksum) {
