@@ -19,6 +19,7 @@ static const struct group {
     {"Where time goes",
      {&command_latency, &command_histogram, &command_slowest, &command_trace, &command_errors, &command_unfinished}},
     {"Where memory goes", {&command_memory}},
+    {"What changed", {&command_compare}},
     {"What is stored, and is it whole", {&command_info, &command_audit, &command_verify, &command_rings}},
     {"In and out", {&command_sql, &command_import}},
     {"Help", {&command_doctor, &command_completion, &command_man}},
