@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define JSON_DEPTH_MAX 64u
+#define JSON_DEPTH_MAX 320u
 
 struct json {
 	FILE *file;

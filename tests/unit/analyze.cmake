@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kernels of the analyzer: pure, no store.
-foreach(module IN ITEMS books chart estimate growth quantile self_time sketch text tree trend where)
+foreach(module IN ITEMS books call_away chart estimate growth quantile self_time sketch text tree trend where)
   add_executable(test_analyze_${module} unit/test_analyze_${module}.c)
   target_link_libraries(test_analyze_${module} PRIVATE spanring::test_support spanring::kernels m)
   spanring_target(test_analyze_${module})
