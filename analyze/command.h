@@ -30,6 +30,7 @@ extern const struct command command_audit;
 extern const struct command command_completion;
 extern const struct command command_doctor;
 extern const struct command command_compare;
+extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_errors;
 extern const struct command command_histogram;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* info: what is in this store. Reads the catalogs only, however large the store. */
 #include "analyze/command.h"
+#include "analyze/kernels/resource.h"
 #include "analyze/query.h"
 #include "analyze/terminal/csv.h"
 #include "analyze/terminal/table.h"
@@ -223,31 +224,12 @@ static void print_segments_json(struct json *json, const struct store_overview *
 	json_close(json);
 }
 
-/* One pair of the list: the value is decoded as far as the program left it encoded. */
-static void print_pair(struct json *json, char *pair) {
-	char *equals = strchr(pair, '=');
-	if (!equals)
-		return;
-	*equals = '\0';
-	char *to = equals + 1;
-	for (const char *from = to; *from; to++) {
-		uint8_t byte;
-		if (*from == '%' && text_hex_decode(from + 1, &byte, 1)) {
-			*to = (char)byte;
-			from += 3;
-		} else {
-			*to = *from++;
-		}
-	}
-	json_text_n(json, pair, equals + 1, (size_t)(to - equals - 1));
-}
-
 static void print_resource_json(struct json *json, const struct store_process_view *process) {
 	CLEANUP_FREE char *copy = strdup(process->resource);
 	char *rest = copy;
 	json_open(json, "resource", '{');
-	for (char *pair; rest && (pair = strsep(&rest, ",")) != NULL;)
-		print_pair(json, pair);
+	for (struct resource_pair pair; resource_next(&rest, &pair);)
+		json_text_n(json, pair.key, pair.value, pair.value_bytes);
 	json_close(json);
 	json_u64(json, "resource_left_out", process->resource_left_out);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CSV (RFC 4180) with a header: its names say what a column is, in any order. A field in quotes may hold commas, line breaks and doubled
- * quotes. A value of a column attr.KEY that reads as a number, true or false in JSON is one, in quotes or not; all others are strings.
+ * quotes. A value of a column attr.KEY that reads as a number, true or false in JSON is one, in quotes or not; all others are strings, as are those with
+ * a mark (import_mark.h).
  */
 #include "import_field.h"
+#include "import_mark.h"
 #include "import_read.h"
 
 #include <errno.h>
@@ -174,26 +176,21 @@ static int read_header(struct csv *csv) {
 	return 1;
 }
 
-/* As JSON has it: no plus sign, no zero in front, digits on both sides of the point. */
-static bool is_number(const char *text, size_t bytes) {
-	struct byte_source source;
-	struct json_reader reader;
-	enum json_type type;
-	if (bytes == 0 || !strchr("-0123456789", *text))
-		return false;
-	byte_source_memory(text, bytes, &source);
-	json_reader_init(&reader, &source);
-	bool is = json_reader_value(&reader, &type) == 0 && byte_source_peek(&source) == BYTE_SOURCE_END;
-	json_reader_done(&reader);
-	return is;
+/* A text behind a mark is a text, whatever it looks like. */
+static bool is_marked(const char *text, size_t bytes) {
+	return bytes > 0 && *text == '\'' && import_needs_mark(text + 1, bytes - 1);
 }
 
 static const char *set_attribute(struct csv *csv, const char *key, const char *text, size_t bytes) {
 	const struct import_target target = {.span = csv->read->span};
 	if (bytes == 0)
 		return NULL;
-	if (is_number(text, bytes))
+	if (is_marked(text, bytes))
+		return import_add_string(&target, key, text + 1, bytes - 1);
+	if (import_is_number(text, bytes))
 		return import_add_number(&target, key, text);
+	if (import_is_not_finite(text, bytes))
+		return import_add_double(&target, key, text);
 	if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
 		return import_add_bool(&target, key, *text == 't');
 	return import_add_string(&target, key, text, bytes);
@@ -213,9 +210,10 @@ static int take_record(struct csv *csv) {
 		const struct csv_field *field = &csv->fields[i];
 		const struct csv_column *column = &csv->columns[i];
 		const char *text = csv->text + field->at;
-		const char *expected =
-		    column->field ? import_field_set(column->field, text, field->bytes, read->span, read->origin)
-		                  : set_attribute(csv, column->key, text, field->bytes);
+		uint32_t mark = column->field && is_marked(text, field->bytes);
+		const char *expected = column->field ? import_field_set(column->field, text + mark, field->bytes - mark,
+		                                                        read->span, read->origin)
+		                                     : set_attribute(csv, column->key, text, field->bytes);
 		if (expected)
 			return import_read_expected(read, field->line, field->column, expected);
 	}

@@ -219,6 +219,56 @@ static const char *set_scope_version(const char *text, size_t bytes, struct impo
 	return import_span_name(span, text, bytes, &span->scope_version);
 }
 
+static const char *set_state(const char *text, size_t bytes, struct import_span *span, struct import_origin *origin) {
+	(void)bytes;
+	(void)origin;
+	span->flags &= (uint8_t) ~(STORE_SPAN_UNFINISHED | STORE_SPAN_OPEN);
+	if (strcasecmp(text, "ended") == 0)
+		return NULL;
+	if (strcasecmp(text, "unfinished") == 0)
+		span->flags |= STORE_SPAN_UNFINISHED;
+	else if (strcasecmp(text, "open") == 0)
+		span->flags |= STORE_SPAN_OPEN;
+	else
+		return "ended, unfinished or open";
+	return NULL;
+}
+
+static const char *set_weight(const char *text, size_t bytes, struct import_span *span, struct import_origin *origin) {
+	char *end = NULL;
+	double weight = strtod(text, &end) * STORE_WEIGHT_ONE;
+	(void)origin;
+	if ((size_t)(end - text) != bytes || !(weight >= STORE_WEIGHT_ONE && weight <= UINT32_MAX))
+		return "for how many spans it stands: a number from 1 to 1048575";
+	span->weight = (uint32_t)(weight + 0.5);
+	return NULL;
+}
+
+static const char *set_remote(const char *text, size_t bytes, struct import_span *span, struct import_origin *origin) {
+	(void)bytes;
+	(void)origin;
+	span->flags &= (uint8_t)~STORE_SPAN_REMOTE_PARENT;
+	if (strcasecmp(text, "true") == 0)
+		span->flags |= STORE_SPAN_REMOTE_PARENT;
+	else if (strcasecmp(text, "false") != 0)
+		return "true or false";
+	return NULL;
+}
+
+static const char *set_file(const char *text, size_t bytes, struct import_span *span, struct import_origin *origin) {
+	(void)origin;
+	return import_span_name(span, text, bytes, &span->file);
+}
+
+static const char *set_line(const char *text, size_t bytes, struct import_span *span, struct import_origin *origin) {
+	uint64_t line = 0;
+	(void)origin;
+	if (import_u64(text, bytes, &line) || line > UINT32_MAX)
+		return "a line number below 2^32";
+	span->line = (uint32_t)line;
+	return NULL;
+}
+
 static const struct import_field fields[] = {
     {"trace_id", set_trace},
     {"span_id", set_span_id},
@@ -240,6 +290,11 @@ static const struct import_field fields[] = {
     {"heap_net_bytes", set_net},
     {"scope", set_scope},
     {"scope_version", set_scope_version},
+    {"state", set_state},
+    {"weight", set_weight},
+    {"remote_parent", set_remote},
+    {"file", set_file},
+    {"line", set_line},
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 

@@ -12,6 +12,11 @@ static int read_scalar(struct json_reader *reader, const struct import_field *fi
 	int error = json_reader_value(reader, &type);
 	if (error || type == JSON_NULL)
 		return error;
+	if (type == JSON_TRUE || type == JSON_FALSE) {
+		const char *word = type == JSON_TRUE ? "true" : "false";
+		return import_json_expect(reader,
+		                          import_field_set(field, word, strlen(word), read->span, read->origin));
+	}
 	if (type != JSON_STRING && type != JSON_NUMBER)
 		return import_json_expect(reader, "a string or a number");
 	return import_json_expect(reader,

@@ -86,13 +86,16 @@ const struct store_rollup *import_rollups_make(struct import_rollups *rollups, c
                                                const uint32_t *processes, size_t *ret_count) {
 	size_t rows = 0;
 	size_t bins = 0;
+	uint32_t count = 0;
 	for (uint32_t i = 0; i < batch->span_count; i++)
-		rollups->places[i] = (struct place){.process = processes[i],
-		                                    .site = batch->spans[i].site,
-		                                    .bin = spanring_statistics_bin(batch->spans[i].duration_ns),
-		                                    .row = i};
-	qsort(rollups->places, batch->span_count, sizeof(*rollups->places), compare);
-	for (uint32_t i = 0; i < batch->span_count; i++) {
+		if (!(batch->spans[i].flags & STORE_SPAN_OPEN)) /* it never ended */
+			rollups->places[count++] =
+			    (struct place){.process = processes[i],
+			                   .site = batch->spans[i].site,
+			                   .bin = spanring_statistics_bin(batch->spans[i].duration_ns),
+			                   .row = i};
+	qsort(rollups->places, count, sizeof(*rollups->places), compare);
+	for (uint32_t i = 0; i < count; i++) {
 		const struct place *place = &rollups->places[i];
 		struct store_rollup *row = rows ? &rollups->rows[rows - 1] : NULL;
 		if (!row || row->process != place->process || row->site != place->site) {

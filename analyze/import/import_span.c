@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "import_span.h"
 
+#include "import_field.h"
+
 #include "base/checked.h"
 #include "base/text.h"
 
@@ -214,6 +216,25 @@ static const char *add_thread(struct import_span *span, const char *key, const c
 	return NULL;
 }
 
+/* Attributes of these names are columns of a span here; export writes them where OTLP has no field. */
+static const struct import_field *column_of(const struct import_target *target, const char *key) {
+	static const char *const names[][2] = {{"code.file.path", "file"},
+	                                       {"code.line.number", "line"},
+	                                       {"spanring.state", "state"},
+	                                       {"spanring.weight", "weight"},
+	                                       {"spanring.heap_allocated_bytes", "heap_allocated_bytes"},
+	                                       {"spanring.heap_net_bytes", "heap_net_bytes"}};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && target->event_index == 0; i++)
+		if (strcmp(key, names[i][0]) == 0)
+			return import_field_find(names[i][1]);
+	return NULL;
+}
+
+static const char *add_column(const struct import_target *target, const struct import_field *column, const char *text,
+                              size_t bytes) {
+	return import_field_set(column, text, bytes, target->span, NULL);
+}
+
 static bool is_thread(const struct import_target *target, const char *key) {
 	return target->event_index == 0 && (strcmp(key, "thread.name") == 0 || strcmp(key, "thread.id") == 0);
 }
@@ -223,6 +244,9 @@ const char *import_add_string(const struct import_target *target, const char *ke
 		return add_origin(target->origin, key, text, bytes);
 	if (is_thread(target, key) && strcmp(key, "thread.name") == 0)
 		return add_thread(target->span, key, text, bytes);
+	const struct import_field *column = column_of(target, key);
+	if (column)
+		return add_column(target, column, text, bytes);
 	return add(target, key, SPANRING_VALUE_STRING, 0, text, bytes);
 }
 
@@ -237,6 +261,9 @@ const char *import_add_double(const struct import_target *target, const char *ke
 	double value = strtod(text, NULL);
 	if (target->origin)
 		return add_origin(target->origin, key, text, strlen(text));
+	const struct import_field *column = column_of(target, key);
+	if (column)
+		return add_column(target, column, text, strlen(text));
 	memcpy(&bits, &value, sizeof(bits));
 	return add(target, key, SPANRING_VALUE_F64, bits, NULL, 0);
 }
@@ -247,6 +274,9 @@ const char *import_add_number(const struct import_target *target, const char *ke
 		return add_origin(target->origin, key, text, strlen(text));
 	if (is_thread(target, key))
 		return add_thread(target->span, key, text, strlen(text));
+	const struct import_field *column = column_of(target, key);
+	if (column)
+		return add_column(target, column, text, strlen(text));
 	errno = 0;
 	long long integer = strtoll(text, &end, 10);
 	if (*end == 0 && errno == 0)

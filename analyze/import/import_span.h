@@ -64,7 +64,10 @@ struct import_span {
 	uint32_t tid;
 	uint8_t kind;
 	uint8_t status;
-	uint8_t flags; /* STORE_SPAN_* */
+	uint8_t flags;   /* STORE_SPAN_* */
+	uint32_t weight; /* as in store_span */
+	uint32_t line;
+	struct import_text file;
 	struct import_text name;
 	struct import_text thread;
 	struct import_text status_message;

@@ -28,6 +28,8 @@ struct process {
 	uint8_t instance[STORE_INSTANCE_BYTES];
 	uint32_t id;
 	uint64_t spans;
+	uint64_t open; /* not among them */
+	uint64_t weighted;
 	uint64_t attributes;
 	uint64_t events;
 	uint64_t end_ns;
@@ -142,8 +144,10 @@ static int add_text(struct import_store *store, const struct import_span *span, 
 }
 
 static int add_site(struct import_store *store, const struct import_span *span, uint32_t *ret_id) {
-	struct store_site site = {.kind = span->kind};
+	struct store_site site = {.kind = span->kind, .line = span->line};
 	int error = add_text(store, span, span->name, &site.name);
+	if (!error)
+		error = add_text(store, span, span->file, &site.file);
 	if (!error)
 		error = add_text(store, span, span->scope, &site.scope_name);
 	if (!error && site.scope_name)
@@ -335,7 +339,9 @@ static void put_links(struct import_store *store, const struct import_span *span
 static void count(struct process *process, const struct import_span *span) {
 	uint64_t end_ns = span->start_ns + span->duration_ns;
 	struct store_limits *limits = &process->limits;
-	process->spans++;
+	process->spans += !(span->flags & STORE_SPAN_OPEN);
+	process->open += (span->flags & STORE_SPAN_OPEN) != 0;
+	process->weighted += span->weight != 0 && span->weight != STORE_WEIGHT_ONE;
 	process->attributes += span->attribute_count + (span->status_message.bytes > 0);
 	process->events += span->event_count;
 	process->end_ns = end_ns > process->end_ns ? end_ns : process->end_ns;
@@ -358,7 +364,8 @@ int import_store_add(struct import_store *store, const struct import_origin *ori
 	                         .heap_net_units = span->heap_net_units,
 	                         .kind = span->kind,
 	                         .status = span->status,
-	                         .flags = span->flags};
+	                         .flags = span->flags,
+	                         .weight = span->weight};
 	store->error[0] = 0;
 	int error = store->spans == IMPORT_SPANS_MAX ? too_much(store, "spans", IMPORT_SPANS_MAX) : begin(store);
 	if (!error)
@@ -385,19 +392,26 @@ int import_store_add(struct import_store *store, const struct import_origin *ori
 
 /* --- end of a file ----------------------------------------------------------------------------------------------- */
 
+/*
+ * Spans that never ended are open for ever: those of a process that died. Statistics are made from the records; where these stand for more
+ * spans than they are, they are no statistics, and whoever asks is to look at the records.
+ */
 static void close_books(const struct process *process, struct store_cursor *ret_cursor,
                         struct store_process_account *ret_account) {
-	*ret_cursor = (struct store_cursor){.state = STORE_RING_RETIRED,
+	*ret_cursor = (struct store_cursor){.state = process->open ? STORE_RING_DIED : STORE_RING_RETIRED,
 	                                    .position = process->spans,
-	                                    .begun = process->spans,
+	                                    .begun = process->spans + process->open,
+	                                    .open = process->open,
+	                                    .weighted_spans = process->weighted,
 	                                    .stored_spans = process->spans,
 	                                    .stored_attributes = process->attributes,
 	                                    .stored_events = process->events};
-	*ret_account = (struct store_process_account){.state = STORE_PROCESS_EXITED,
-	                                              .rings_made = 1,
-	                                              .time_ns = process->end_ns,
-	                                              .limits = process->limits,
-	                                              .statistics = STORE_STATISTICS_WHOLE};
+	*ret_account = (struct store_process_account){
+	    .state = process->open ? STORE_PROCESS_DIED : STORE_PROCESS_EXITED,
+	    .rings_made = 1,
+	    .time_ns = process->end_ns,
+	    .limits = process->limits,
+	    .statistics = process->weighted ? STORE_STATISTICS_NONE : STORE_STATISTICS_WHOLE};
 	memcpy(ret_cursor->instance, process->instance, sizeof(ret_cursor->instance));
 	memcpy(ret_account->instance, process->instance, sizeof(ret_account->instance));
 }
