@@ -171,6 +171,7 @@ static int open_discovery(struct agent *agent) {
 	agent->roster.users.quota = agent->config->quota;
 	agent->sink.users = &agent->roster.users;
 	int rc = discovery_open(agent->rings_fd, agent->config->system, &agent->roster, agent->log, &agent->discovery);
+	agent->discovery.only = &agent->config->only;
 	if (rc == 0)
 		return EXIT_CODE_OK;
 	log_error(agent->log, "inotify cannot be set up: %s", strerror(-rc));

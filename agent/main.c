@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/commands/attach.h"
 #include "agent/commands/ctl.h"
 #include "agent/commands/manual.h"
 #include "agent/commands/ps.h"
@@ -50,13 +51,10 @@ static const struct command {
 	const char *word;
 	enum config_command id;
 	int (*run)(struct config *config, const struct log *log);
-} commands[] = {{"run", CONFIG_RUN, command_run},
-                {"record", CONFIG_RECORD, record_command},
-                {"config", CONFIG_CONFIG, command_config},
-                {"reload", CONFIG_RELOAD, command_reload},
-                {"status", CONFIG_STATUS, command_status},
-                {"top", CONFIG_TOP, command_top},
-                {"ps", CONFIG_PS, command_ps},
+} commands[] = {{"run", CONFIG_RUN, command_run},          {"record", CONFIG_RECORD, record_command},
+                {"attach", CONFIG_ATTACH, attach_command}, {"config", CONFIG_CONFIG, command_config},
+                {"reload", CONFIG_RELOAD, command_reload}, {"status", CONFIG_STATUS, command_status},
+                {"top", CONFIG_TOP, command_top},          {"ps", CONFIG_PS, command_ps},
                 {"ctl", CONFIG_CTL, command_ctl}};
 
 static int say(const char *text) {
@@ -85,10 +83,11 @@ static int refuse_command(const struct log *log, const char *word) {
 	if (near)
 		log_error(log, "unknown command \"%s\"; did you mean %s?", word, near);
 	else
-		log_error(log,
-		          "unknown command \"%s\"; give run, record, config, reload, status, top, ps or ctl, or see "
-		          "spanring-agent --help",
-		          word);
+		log_error(
+		    log,
+		    "unknown command \"%s\"; give run, record, attach, config, reload, status, top, ps or ctl, or see "
+		    "spanring-agent --help",
+		    word);
 	return EXIT_CODE_USAGE;
 }
 
@@ -116,7 +115,7 @@ static int run_command(const struct command *command, int argc, char **argv, str
 	if (rc != 0)
 		return rc < 0 ? EXIT_CODE_USAGE : say_help_of(command);
 	static struct log_limit limit = LOG_LIMIT_INIT;
-	bool collects = command->id == CONFIG_RUN || command->id == CONFIG_RECORD;
+	bool collects = command->id == CONFIG_RUN || command->id == CONFIG_RECORD || command->id == CONFIG_ATTACH;
 	config_log(&config, log);
 	log->limit = collects ? &limit : NULL;
 	return command->run(&config, log);
@@ -127,7 +126,7 @@ int main(int argc, char **argv) {
 	if (argc < 2) {
 		log_error(
 		    &log,
-		    "no command; give run, record, config, reload, status, top, ps or ctl, or see spanring-agent --help");
+		    "no command; give run, record, attach, config, reload, status, top, ps or ctl, or see spanring-agent --help");
 		return EXIT_CODE_USAGE;
 	}
 	const char *word = argv[1];

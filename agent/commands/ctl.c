@@ -5,6 +5,7 @@
 #include "base/errs.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "ctl_target.h"
 #include "ctl_words.h"
 #include "ps_list.h"
 
@@ -212,56 +213,6 @@ static void one_process(struct run *run, const struct ps_row *row) {
 	}
 }
 
-static bool is_named(const struct ps_row *row, const char *target) {
-	size_t digits = strlen(target);
-	char pid[16];
-	if (strcmp(target, "all") == 0)
-		return true;
-	if (digits >= 8)
-		return strncmp(row->instance, target, digits) == 0;
-	(void)snprintf(pid, sizeof(pid), "%" PRIu32, row->pid);
-	return strcmp(pid, target) == 0;
-}
-
-/* The rows that are meant: those of one process, unless all are. An exit code, and then one line was logged. */
-static int choose(const struct run *run, bool *chosen) {
-	const char *target = run->request.target;
-	const struct ps_row *first = NULL;
-	const struct ps_row *ended = NULL;
-	for (uint32_t i = 0; i < run->list.count; i++) {
-		const struct ps_row *row = &run->list.rows[i];
-		if (!is_named(row, target))
-			continue;
-		chosen[i] = ps_is_living(row);
-		if (!chosen[i]) {
-			ended = row;
-			continue;
-		}
-		/* One process may hold two instances: two copies of the library. */
-		if (first && strcmp(target, "all") != 0 &&
-		    (first->pid != row->pid || first->start_time != row->start_time ||
-		     first->pid_namespace != row->pid_namespace)) {
-			log_error(run->log, "%s: names two processes here; give more of the instance: %s or %s", target,
-			          first->instance, row->instance);
-			return EXIT_CODE_USAGE;
-		}
-		first = row;
-	}
-	if (first)
-		return 0;
-	if (strcmp(target, "all") == 0)
-		log_error(run->log, "no traced process runs at %s; name another ring directory with --rings DIR",
-		          run->config->rings);
-	else if (ended)
-		log_error(run->log, "%s: this process has ended; only its rings are left, for an agent to collect",
-		          target);
-	else
-		log_error(run->log,
-		          "%s: no such traced process at %s; see spanring-agent ps, or name another with --rings DIR",
-		          target, run->config->rings);
-	return EXIT_CODE_INPUT;
-}
-
 /* A pattern that names nothing anywhere is most likely misspelt. */
 static bool all_sites_found(const struct run *run) {
 	bool found = true;
@@ -300,7 +251,7 @@ static int run_request(struct run *run) {
 		log_error(run->log, "ctl: %s", strerror(ENOMEM));
 		return EXIT_CODE_FAILED;
 	}
-	int code = choose(run, chosen);
+	int code = ctl_target_choose(&run->list, run->request.target, run->config->rings, run->log, chosen);
 	if (code != 0)
 		return code;
 	change_all(run, chosen);

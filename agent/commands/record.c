@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "record.h"
 
+#include "latency_table.h"
+
 #include "agent/agent.h"
 #include "agent/lifecycle.h"
 #include "base/cleanup.h"
@@ -237,23 +239,6 @@ static int collect_and_close(struct agent *agent, struct child *child, int signa
 	return code;
 }
 
-static void show_latency(const struct config *config, const struct log *log) {
-	char path[PATH_MAX];
-	sibling_program("spanring-analyze", path);
-	pid_t pid = fork();
-	if (pid == 0) {
-		lifecycle_signals_restore();
-		/* Standard output belongs to the command alone. */
-		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
-		(void)execlp(path, path, "latency", config->store, (char *)NULL);
-		_exit(EXIT_NOT_FOUND);
-	}
-	int status = 0;
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND))
-		log_warning(log, "spanring-analyze not found; see the latencies with: spanring-analyze latency %s",
-		            config->store);
-}
-
 static int exit_status(const struct child *child) {
 	return WIFSIGNALED(child->status) ? 128 + WTERMSIG(child->status) : WEXITSTATUS(child->status);
 }
@@ -308,7 +293,7 @@ static int record_with_rings(const struct config *config, const struct log *log,
 	code = collect_and_close(agent, &child, signal_fd);
 	*ret_kept = code != EXIT_CODE_OK;
 	if (code == EXIT_CODE_OK)
-		show_latency(config, log);
+		latency_table_show(config->store, NULL, log);
 	else
 		log_error(log, "not all is stored; rings are kept: spanring-agent run --rings %s --store %s",
 		          config->rings, config->store);

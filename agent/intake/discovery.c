@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discovery.h"
 
+#include "agent/settings/config.h"
 #include "agent/users/system_rings.h"
 #include "async.h"
 #include "base/cleanup.h"
@@ -232,9 +233,17 @@ static int open_instance(struct discovery *discovery, struct user *user, const c
 	return ERR_FOREIGN;
 }
 
+static bool is_wanted(const struct discovery *discovery, const char *name) {
+	const struct config_only *only = discovery->only;
+	for (uint32_t i = 0; only && i < only->count; i++)
+		if (strcmp(only->instances[i], name) == 0)
+			return true;
+	return !only || only->count == 0;
+}
+
 static void take_instance(struct discovery *discovery, struct user *user, const char *name) {
 	struct roster *roster = discovery->roster;
-	if (!is_instance_name(name) || is_known(discovery, user, name))
+	if (!is_instance_name(name) || !is_wanted(discovery, name) || is_known(discovery, user, name))
 		return;
 	if (!users_program_fits(&roster->users, user)) {
 		put_off_program(discovery, user);

@@ -13,6 +13,8 @@
 #define DISCOVERY_RESCAN_NS (UINT64_C(10) * 1000000000)
 #define DISCOVERY_REFUSED_MAX 64u
 
+struct config_only;
+
 struct discovery {
 	int rings_fd;
 	bool of_system; /* one directory per user below it */
@@ -22,6 +24,7 @@ struct discovery {
 	uint64_t our_namespace;
 	struct roster *roster;
 	const struct log *log;
+	const struct config_only *only;                           /* NULL: all instances are collected */
 	char refused[DISCOVERY_REFUSED_MAX][PRODUCER_NAME_BYTES]; /* instances told of already, the newest ones */
 	uint32_t refused_next;
 	bool hint_closed; /* someone let go of a file: a process may have ended */

@@ -238,7 +238,7 @@ static int settle(struct gathering *all, bool record, struct config *config) {
 /* The programs of this user: where the library looks for a ring directory. */
 static bool user_of_system(enum config_command command, struct config *config) {
 	gid_t group;
-	if ((command != CONFIG_PS && command != CONFIG_CTL) ||
+	if ((command != CONFIG_PS && command != CONFIG_CTL && command != CONFIG_ATTACH) ||
 	    spanring__system_directory_look(SYSTEM_DIRECTORY_PATH, &group) < 0)
 		return false;
 	(void)snprintf(config->rings, sizeof(config->rings), SYSTEM_DIRECTORY_PATH "/%u", (unsigned)geteuid());
@@ -296,6 +296,10 @@ static int check_words(enum config_command command, int argc, char **argv, const
 		          argv[0]);
 		return -EINVAL;
 	}
+	if (all->flags[OPTIONS_ATTACH_DURATION] && command != CONFIG_ATTACH) {
+		log_error(log, "%s: --duration belongs to attach", argv[0]);
+		return -EINVAL;
+	}
 	if (all->flags[OPTIONS_TAKE_OVER] && command != CONFIG_RUN) {
 		log_error(log, "%s: --take-over belongs to run", argv[0]);
 		return -EINVAL;
@@ -327,7 +331,7 @@ static int check_words(enum config_command command, int argc, char **argv, const
 	}
 	if (command == CONFIG_CONFIG)
 		return check_config_words(argc, argv, log, config);
-	if (command == CONFIG_CTL) {
+	if (command == CONFIG_CTL || command == CONFIG_ATTACH) {
 		config->words = argv + optind;
 		config->word_count = (uint32_t)(argc - optind);
 		return 0;
@@ -358,7 +362,7 @@ static int gather_flags(enum config_command command, int argc, char **argv, stru
 		                                .has_arg = options_table[id].value ? required_argument : no_argument,
 		                                .val = OPTION_BASE + (int)id};
 	/* "+": the words of the recorded command are not ours. Options of ctl and config may stand behind their words. */
-	bool behind = command == CONFIG_CTL || command == CONFIG_CONFIG;
+	bool behind = command == CONFIG_CTL || command == CONFIG_CONFIG || command == CONFIG_ATTACH;
 	optind = 0;
 	opterr = 0;
 	for (;;) {
@@ -402,12 +406,16 @@ int config_parse(enum config_command command, int argc, char **argv, const struc
 	if (rc == 0)
 		rc = read_flags(all);
 	if (rc == 0)
-		rc = settle(all, record, ret_config);
+		rc = settle(all, record || command == CONFIG_ATTACH, ret_config);
 	if (rc == 0 && !*ret_config->rings && !record)
 		default_rings(command, ret_config);
+	/* A store that is an agent's by configuration is not meant by who looks into one program. */
+	bool attach = command == CONFIG_ATTACH;
+	if (rc == 0 && attach && ret_config->origins[OPTIONS_STORE].source != OPTIONS_FROM_FLAG)
+		ret_config->store[0] = '\0';
 	bool stores = command != CONFIG_PS && command != CONFIG_CTL && command != CONFIG_RELOAD;
 	if (rc == 0 && !*ret_config->store && stores)
-		rc = default_store(record, log, ret_config);
+		rc = default_store(record || attach, log, ret_config);
 	return rc;
 }
 

@@ -35,7 +35,17 @@ enum config_command {
 	CONFIG_PS,
 	CONFIG_CTL,
 	CONFIG_CONFIG,
-	CONFIG_RELOAD
+	CONFIG_RELOAD,
+	CONFIG_ATTACH
+};
+
+#define CONFIG_ONLY_MAX 8u
+#define CONFIG_INSTANCE_BYTES 33u /* 32 hexadecimal digits */
+
+/* Instances that are collected; none named: all. */
+struct config_only {
+	char instances[CONFIG_ONLY_MAX][CONFIG_INSTANCE_BYTES];
+	uint32_t count;
 };
 
 struct config {
@@ -88,6 +98,8 @@ struct config {
 	char **given;
 	enum config_command asked_for; /* config: the command whose values are wanted */
 	uint32_t word_count;
+	uint64_t attach_ns;
+	struct config_only only; /* attach */
 	struct options_origin origins[OPTIONS_COUNT];
 };
 

@@ -31,7 +31,7 @@ target_link_libraries(spanring_test_session PUBLIC spanring::test_support spanri
 spanring_target(spanring_test_session)
 
 foreach(story IN ITEMS end_to_end producer_killed agent_killed unfinished overflow ring_directory command_line configuration record
-    context async sampling statistics ending books footprint retention merge two_agents hostile_neighbour live_read system_mode quota spoof)
+    context async sampling statistics ending books footprint retention merge two_agents hostile_neighbour live_read system_mode quota spoof attach)
   add_executable(test_${story} integration/test_${story}.c)
   target_link_libraries(test_${story} PRIVATE spanring_test_session)
   spanring_target(test_${story})
