@@ -91,7 +91,8 @@ static bool failed_to_read(const struct db *db) {
 }
 
 static int error_of(struct db *db, int code) {
-	db->failed |= code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE;
+	if (code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE)
+		__atomic_store_n(&db->failed, true, __ATOMIC_RELAXED);
 	switch (code & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_ROW:
@@ -252,6 +253,10 @@ bool db_is_final(const struct db *db) {
 	return db->final;
 }
 
+bool db_is_shared(const struct db *db) {
+	return db->pages != NULL;
+}
+
 static int look(void *context) {
 	struct db *db = context;
 	return ++db->looks > db->looks_max;
@@ -400,7 +405,8 @@ static int next_in_pages(struct db_statement *statement) {
 	struct db *db = statement->db;
 	int row = page_query_next(statement->pages);
 	if (row < 0)
-		db->words = row == ERR_DAMAGED ? sqlite3_errstr(SQLITE_CORRUPT) : strerror(-row);
+		__atomic_store_n(&db->words, sqlite3_errstr(row == ERR_DAMAGED ? SQLITE_CORRUPT : SQLITE_IOERR),
+		                 __ATOMIC_RELAXED);
 	return row;
 }
 

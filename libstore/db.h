@@ -26,6 +26,8 @@ struct db_statement;
 int db_open(const char *path, enum db_mode mode, struct db **ret_db);
 /* Out of WAL mode: read without a look at what lies beside it, and without locks. */
 bool db_is_final(const struct db *db);
+/* Several threads may read columns of it at the same time, each with statements of its own: BATCH_ROWS_SELECT_COLUMN, and no others. */
+bool db_is_shared(const struct db *db);
 /* From here on no statement takes more rows and steps than a sound file of this size can need: ERR_DAMAGED. */
 int db_bound(struct db *db);
 /* A number that the caller wants to find again with the connection; 0 at first. */

@@ -163,9 +163,7 @@ int reader_ring(struct store_reader *reader, const struct store_cursor *cursor) 
 	return 0;
 }
 
-void reader_add_damage(struct store_reader *reader, const char *file, int error, const char *text) {
-	if (reader->damage.count == DAMAGE_MAX)
-		return;
+static void add_damage(struct store_reader *reader, const char *file, int error, const char *text) {
 	char *file_copy CLEANUP_FREE = strdup(file);
 	char *text_copy CLEANUP_FREE = strdup(text);
 	struct store_damage *damage = file_copy && text_copy ? reader_append(&reader->damage, sizeof(*damage)) : NULL;
@@ -174,6 +172,13 @@ void reader_add_damage(struct store_reader *reader, const char *file, int error,
 	damage->file = TAKE_PTR(file_copy);
 	damage->text = TAKE_PTR(text_copy);
 	damage->error = error;
+}
+
+void reader_add_damage(struct store_reader *reader, const char *file, int error, const char *text) {
+	(void)pthread_mutex_lock(&reader->damage_lock);
+	if (reader->damage.count < DAMAGE_MAX)
+		add_damage(reader, file, error, text);
+	(void)pthread_mutex_unlock(&reader->damage_lock);
 }
 
 static const char *same_segment_as(const struct store_reader *reader, const struct segment_identity *identity) {
@@ -328,12 +333,17 @@ static int open_once(const char *path, struct store_reader **ret_reader, char *r
 	struct store_reader *reader = calloc(1, sizeof(*reader));
 	if (!reader)
 		return -ENOMEM;
+	int error = -pthread_mutex_init(&reader->damage_lock, NULL);
+	if (error) {
+		free(reader);
+		return error;
+	}
 	if (getrandom(&reader->seed, sizeof(reader->seed), 0) != (ssize_t)sizeof(reader->seed))
 		reader->seed = (uint64_t)(uintptr_t)reader;
 	char **no_name = reader_append(&reader->names, sizeof(*no_name));
 	if (no_name)
 		*no_name = strdup("");
-	int error = no_name && *no_name ? decoder_new(&reader->decoder) : -ENOMEM;
+	error = no_name && *no_name ? decoder_new(&reader->decoder) : -ENOMEM;
 	if (!error)
 		error = add_path(reader, path, ret_text, text_bytes);
 	if (error) {
@@ -383,6 +393,7 @@ void store_reader_close(struct store_reader *reader) {
 	id_table_done(&reader->process_ids);
 	id_table_done(&reader->ring_ids);
 	decoder_free(reader->decoder);
+	(void)pthread_mutex_destroy(&reader->damage_lock);
 	free(reader);
 }
 

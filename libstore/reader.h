@@ -141,8 +141,10 @@ struct store_run {
 /* One decoded batch; valid inside the callback. Pointers of columns that were not asked for are NULL. */
 struct store_columns {
 	const struct store_segment_view *segment;
-	uint64_t batch;  /* number in its segment */
-	uint32_t worker; /* which of store_scan.threads has it, from 0 */
+	uint64_t batch;        /* number in its segment */
+	uint32_t worker;       /* which of store_scan.threads has it, from 0 */
+	uint64_t start_ns_min; /* of its spans */
+	uint64_t end_ns_max;
 	uint32_t span_count;
 	const uint64_t *trace_hi;
 	const uint64_t *trace_lo;
@@ -185,8 +187,13 @@ struct store_scan {
 	uint64_t since_wall_ns;   /* skip batches that end before; 0: from the start. Rows are not filtered. */
 	uint64_t until_wall_ns;   /* skip batches that start after; 0: to the end */
 	uint64_t duration_ns_min; /* skip batches whose longest span is shorter; 0: none */
-	bool has_trace;           /* skip batches whose bloom filter excludes this trace */
+	bool
+	    has_trace; /* skip batches that hold nothing of this trace: by their bloom filter, then by their trace column */
 	uint64_t trace_lo;
+	uint64_t
+	    start_since_wall_ns; /* skip batches of which no span starts in this time, which is found out by their start column */
+	uint64_t start_until_wall_ns; /* not in it any more; 0: no end */
+	uint32_t columns_inside; /* of batches whose spans all start in that time, instead of `columns`; 0: the same */
 	bool (*wants_segment)(void *context, const struct store_segment_view *segment); /* NULL: all */
 	/*
 	 * More than 1: on_batch is called by up to so many threads at the same time, batches in no order; on_progress by one at a time. 0 and 1: by

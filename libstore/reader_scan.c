@@ -113,22 +113,6 @@ int segment_walk_resolve(const struct segment_walk *walk, struct store_columns *
 	return 0;
 }
 
-static int read_batch(const struct segment_walk *walk, uint32_t wanted, struct segment_batch *batch,
-                      struct store_columns *ret_columns) {
-	uint32_t needs = decode_needs(wanted, batch->columns[FORMAT_COLUMN_SITE_RUNS].bytes > 0);
-	int error = 0;
-	for (uint32_t i = 0; i < FORMAT_COLUMNS && !error; i++)
-		if (needs >> i & 1)
-			error = batch_rows_get_column(walk->columns[i], batch, i);
-	if (!error)
-		error = decode(walk->decoder, &batch->encoded, wanted, ret_columns);
-	if (!error)
-		error = segment_walk_resolve(walk, ret_columns);
-	ret_columns->segment = walk->view;
-	ret_columns->batch = batch->id;
-	return error;
-}
-
 static bool outside_time(const struct store_scan *scan, uint64_t wall_offset_ns, uint64_t start_ns, uint64_t end_ns) {
 	return (scan->since_wall_ns && saturating_add(end_ns, wall_offset_ns) < scan->since_wall_ns) ||
 	       (scan->until_wall_ns && saturating_add(start_ns, wall_offset_ns) > scan->until_wall_ns);
@@ -142,6 +126,89 @@ static bool pruned(const struct store_scan *scan, const struct segment_walk *wal
 		return false;
 	return outside_time(scan, walk->view->wall_offset_ns, encoded->start_ns_min, encoded->end_ns_max) ||
 	       encoded->duration_ns_max < scan->duration_ns_min;
+}
+
+static bool has_start_range(const struct store_scan *scan) {
+	return scan->start_since_wall_ns || scan->start_until_wall_ns;
+}
+
+/* Of a wall time; the same comparison as that of rows, with what a batch says of all its rows. */
+static bool starts_inside(const struct store_scan *scan, uint64_t wall_ns) {
+	return wall_ns >= scan->start_since_wall_ns &&
+	       (!scan->start_until_wall_ns || wall_ns < scan->start_until_wall_ns);
+}
+
+struct batch_plan segment_walk_plan(const struct store_scan *scan, const struct segment_walk *walk,
+                                    const struct segment_batch *batch) {
+	const struct format_batch *encoded = &batch->encoded;
+	uint64_t offset_ns = walk->view->wall_offset_ns;
+	struct batch_plan plan = {0, scan->columns};
+	if (scan->has_trace && encoded->span_count)
+		plan.look |= STORE_COLUMN_TRACE;
+	if (!has_start_range(scan) || !encoded->span_count)
+		return plan;
+	/* no span starts after the last one ended */
+	if (!starts_inside(scan, saturating_add(encoded->start_ns_min, offset_ns)) ||
+	    !starts_inside(scan, saturating_add(encoded->end_ns_max, offset_ns)))
+		plan.look |= STORE_COLUMN_START;
+	else if (scan->columns_inside)
+		plan.columns = scan->columns_inside;
+	return plan;
+}
+
+/* Attributes, events and links of a trace may lie without its spans; where there are any, nobody can say without reading them. */
+static bool holds_trace(const struct store_scan *scan, const struct segment_batch *batch,
+                        const struct store_columns *look) {
+	bool found =
+	    batch->encoded.attribute_count || batch->encoded.event_count || batch->columns[FORMAT_COLUMN_LINKS].bytes;
+	for (uint32_t row = 0; row < look->span_count && !found; row++)
+		found = look->trace_lo[row] == scan->trace_lo;
+	return found;
+}
+
+static bool holds_start(const struct store_scan *scan, uint64_t offset_ns, const struct store_columns *look) {
+	bool found = false;
+	for (uint32_t row = 0; row < look->span_count && !found; row++)
+		found = starts_inside(scan, saturating_add(look->start_ns[row], offset_ns));
+	return found;
+}
+
+bool segment_walk_holds(const struct store_scan *scan, const struct segment_walk *walk,
+                        const struct segment_batch *batch, const struct store_columns *look) {
+	return (!look->trace_lo || !scan->has_trace || holds_trace(scan, batch, look)) &&
+	       (!look->start_ns || holds_start(scan, walk->view->wall_offset_ns, look));
+}
+
+void segment_walk_fill(const struct segment_walk *walk, const struct segment_batch *batch,
+                       struct store_columns *columns) {
+	columns->segment = walk->view;
+	columns->batch = batch->id;
+	columns->start_ns_min = batch->encoded.start_ns_min;
+	columns->end_ns_max = batch->encoded.end_ns_max;
+}
+
+static int read_columns(const struct segment_walk *walk, uint32_t wanted, struct segment_batch *batch,
+                        struct store_columns *ret_columns) {
+	uint32_t needs = decode_needs(wanted, batch->columns[FORMAT_COLUMN_SITE_RUNS].bytes > 0);
+	int error = 0;
+	for (uint32_t i = 0; i < FORMAT_COLUMNS && !error; i++)
+		if (needs >> i & 1 && !batch->encoded.columns[i].data)
+			error = batch_rows_get_column(walk->columns[i], batch, i);
+	return error ? error : decode(walk->decoder, &batch->encoded, wanted, ret_columns);
+}
+
+/* 1: read; 0: a look at it was enough. */
+static int read_batch(const struct store_scan *scan, const struct segment_walk *walk, struct segment_batch *batch,
+                      struct store_columns *ret_columns) {
+	struct batch_plan plan = segment_walk_plan(scan, walk, batch);
+	int error = plan.look ? read_columns(walk, plan.look, batch, ret_columns) : 0;
+	if (error || (plan.look && !segment_walk_holds(scan, walk, batch, ret_columns)))
+		return error;
+	error = read_columns(walk, plan.columns, batch, ret_columns);
+	if (!error)
+		error = segment_walk_resolve(walk, ret_columns);
+	segment_walk_fill(walk, batch, ret_columns);
+	return error ? error : 1;
 }
 
 void segment_walk_name(const struct segment_walk *walk, uint64_t batch, int error) {
@@ -176,11 +243,11 @@ static int scan_row(const struct store_scan *scan, const struct segment_walk *wa
 	struct store_columns columns;
 	if (!segment_walk_take(scan, walk, before, &batch, ret_lost))
 		return 0;
-	int error = read_batch(walk, scan->columns, &batch, &columns);
-	if (error) {
-		segment_walk_name(walk, batch.id, error);
+	int result = read_batch(scan, walk, &batch, &columns);
+	if (result < 0)
+		segment_walk_name(walk, batch.id, result);
+	if (result != 1)
 		return 0;
-	}
 	columns.worker = 0;
 	return scan->on_batch(scan->context, &columns);
 }

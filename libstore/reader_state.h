@@ -10,6 +10,8 @@
 #include "reader.h"
 #include "segment.h"
 
+#include <pthread.h>
+
 /* Beside its view. Index 0 of each map is unused. */
 struct reader_segment {
 	char *path;
@@ -39,7 +41,8 @@ struct store_reader {
 	struct reader_list rings;
 	struct reader_list names; /* char * */
 	struct reader_list damage;
-	struct id_table name_ids; /* ids are index into names */
+	pthread_mutex_t damage_lock; /* scans of several threads find it */
+	struct id_table name_ids;    /* ids are index into names */
 	struct id_table process_ids;
 	struct id_table ring_ids;
 	uint64_t seed;

@@ -33,6 +33,22 @@ int segment_walk_take(const struct store_scan *scan, const struct segment_walk *
                       struct segment_batch *batch, bool *ret_lost);
 /* After the last batch row, which db_next said with `row`: were these all? */
 void segment_walk_end(const struct segment_walk *walk, int row, uint64_t before);
+/*
+ * What is left to find out about a wanted batch, and which columns it is to be given with. A look is a column or two, decoded before the others are even
+ * read: mostly it says that they need not be.
+ */
+struct batch_plan {
+	uint32_t look; /* STORE_COLUMN_*; 0: it is wanted for sure */
+	uint32_t columns;
+};
+struct batch_plan segment_walk_plan(const struct store_scan *scan, const struct segment_walk *walk,
+                                    const struct segment_batch *batch);
+/* Is it, seen what the look asked for? */
+bool segment_walk_holds(const struct store_scan *scan, const struct segment_walk *walk,
+                        const struct segment_batch *batch, const struct store_columns *look);
+/* Columns that are fetched already stay. */
+void segment_walk_fill(const struct segment_walk *walk, const struct segment_batch *batch,
+                       struct store_columns *columns);
 /* A batch is damaged or newer, and left out. */
 void segment_walk_name(const struct segment_walk *walk, uint64_t batch, int error);
 /* Check what refers to the catalog, and turn string ids into those of the overview. */

@@ -2,17 +2,23 @@
 #include "trace_load.h"
 
 #include "base/checked.h"
+#include "libstore/batch.h"
 
 #include <spanring/record.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Of fewer segments a second thread takes longer to begin than it saves. */
+#define SHARED_SEGMENTS_MIN 32u
+
+/* Batches come from several threads, in no order; rows remember where they were. */
 struct loading {
 	struct query *query;
 	struct trace *trace;
-	const struct store_segment_view *first; /* its clock counts */
+	pthread_mutex_t lock; /* of all that follows, and of the trace */
 	uint32_t span_room;
 	uint32_t attribute_room;
 	uint32_t event_room;
@@ -33,9 +39,17 @@ static int grow(void **array, uint32_t count, uint32_t *room, size_t row_bytes) 
 	return 0;
 }
 
-static uint64_t to_wall(const struct loading *loading, const struct store_segment_view *segment, uint64_t time_ns) {
-	bool one_boot = memcmp(segment->boot_id, loading->first->boot_id, sizeof(segment->boot_id)) == 0;
-	return saturating_add(time_ns, one_boot ? loading->first->wall_offset_ns : segment->wall_offset_ns);
+/* Where in the store: the order of places is that in which things were stored. */
+static uint64_t place_of(const struct loading *loading, const struct store_columns *columns, uint32_t row) {
+	_Static_assert(BATCH_SPANS_MAX <= 1u << 16 && BATCH_ATTRIBUTES_MAX <= 1u << 16 &&
+	                   BATCH_EVENTS_MAX <= 1u << 16 && BATCH_LINKS_MAX <= 1u << 16,
+	               "a row has 16 bits of a place");
+	uint64_t segment = (uint64_t)(columns->segment - loading->query->overview->segments);
+	return segment << 40 | columns->batch << 16 | row;
+}
+
+static const struct store_segment_view *segment_at(const struct loading *loading, uint64_t place) {
+	return &loading->query->overview->segments[place >> 40];
 }
 
 static int take_span(struct loading *loading, const struct store_columns *columns, uint32_t row) {
@@ -51,7 +65,8 @@ static int take_span(struct loading *loading, const struct store_columns *column
 	memset(span, 0, sizeof(*span));
 	span->tree.span_id = columns->span_id[row];
 	span->tree.parent_id = columns->parent_id[row];
-	span->tree.start_ns = to_wall(loading, segment, columns->start_ns[row]);
+	span->place = place_of(loading, columns, row);
+	span->tree.start_ns = columns->start_ns[row]; /* to_wall_times */
 	span->tree.duration_ns = columns->duration_ns[row];
 	span->kind = columns->kind[row];
 	span->status = columns->status[row];
@@ -89,8 +104,8 @@ static int copy_text(struct loading *loading, const char *text, uint32_t bytes) 
 	return 0;
 }
 
-static int take_attribute(struct loading *loading, const struct store_columns *columns,
-                          const struct store_attribute *from) {
+static int take_attribute(struct loading *loading, const struct store_columns *columns, uint32_t row) {
+	const struct store_attribute *from = &columns->attributes[row];
 	struct trace *trace = loading->trace;
 	bool string = from->type == SPANRING_VALUE_STRING;
 	if (string && !checked_range(from->value, from->text_bytes, columns->text_bytes))
@@ -110,14 +125,15 @@ static int take_attribute(struct loading *loading, const struct store_columns *c
 	    .text_bytes = string ? from->text_bytes : 0,
 	    .key = from->key,
 	    .event_index = from->event_index,
-	    .arrival = trace->attribute_count,
+	    .place = place_of(loading, columns, row),
 	    .type = from->type,
 	};
 	trace->attributes[trace->attribute_count++] = attribute;
 	return string ? copy_text(loading, columns->text + from->value, from->text_bytes) : 0;
 }
 
-static int take_event(struct loading *loading, const struct store_columns *columns, const struct store_event *from) {
+static int take_event(struct loading *loading, const struct store_columns *columns, uint32_t row) {
+	const struct store_event *from = &columns->events[row];
 	struct trace *trace = loading->trace;
 	if (trace->event_count == TRACE_LOAD_ROWS_MAX) {
 		trace->complete = false;
@@ -126,14 +142,16 @@ static int take_event(struct loading *loading, const struct store_columns *colum
 	if (grow((void **)&trace->events, trace->event_count, &loading->event_room, sizeof(trace->events[0])) != 0)
 		return -ENOMEM;
 	struct trace_event event = {.span_id = from->span_id,
-	                            .time_wall_ns = to_wall(loading, columns->segment, from->time_ns),
+	                            .time_wall_ns = from->time_ns, /* to_wall_times */
+	                            .place = place_of(loading, columns, row),
 	                            .name = from->name,
 	                            .event_index = from->event_index};
 	trace->events[trace->event_count++] = event;
 	return 0;
 }
 
-static int take_link(struct loading *loading, const struct store_link *from) {
+static int take_link(struct loading *loading, const struct store_columns *columns, uint32_t row) {
+	const struct store_link *from = &columns->links[row];
 	struct trace *trace = loading->trace;
 	if (trace->link_count == TRACE_LOAD_ROWS_MAX) {
 		trace->complete = false;
@@ -145,7 +163,7 @@ static int take_link(struct loading *loading, const struct store_link *from) {
 	                          .linked_hi = from->linked_trace_hi,
 	                          .linked_lo = from->linked_trace_lo,
 	                          .linked_span_id = from->linked_span_id,
-	                          .arrival = trace->link_count};
+	                          .place = place_of(loading, columns, row)};
 	trace->links[trace->link_count++] = link;
 	return 0;
 }
@@ -154,20 +172,20 @@ static int take_batch(void *context, const struct store_columns *columns) {
 	struct loading *loading = context;
 	const struct trace *trace = loading->trace;
 	int rc = 0;
-	if (!loading->first)
-		loading->first = columns->segment;
+	(void)pthread_mutex_lock(&loading->lock);
 	for (uint32_t i = 0; i < columns->span_count && rc == 0; i++)
 		if (columns->trace_lo[i] == trace->lo && columns->trace_hi[i] == trace->hi)
 			rc = take_span(loading, columns, i);
 	for (uint32_t i = 0; i < columns->attribute_count && rc == 0; i++)
 		if (columns->attributes[i].trace_lo == trace->lo)
-			rc = take_attribute(loading, columns, &columns->attributes[i]);
+			rc = take_attribute(loading, columns, i);
 	for (uint32_t i = 0; i < columns->event_count && rc == 0; i++)
 		if (columns->events[i].trace_lo == trace->lo)
-			rc = take_event(loading, columns, &columns->events[i]);
+			rc = take_event(loading, columns, i);
 	for (uint32_t i = 0; i < columns->link_count && rc == 0; i++)
 		if (columns->links[i].trace_lo == trace->lo)
-			rc = take_link(loading, &columns->links[i]);
+			rc = take_link(loading, columns, i);
+	(void)pthread_mutex_unlock(&loading->lock);
 	return rc;
 }
 
@@ -177,13 +195,17 @@ static int by_u64(uint64_t a, uint64_t b) {
 	return a < b ? -1 : a > b;
 }
 
+static int by_span_place(const void *a, const void *b) {
+	return by_u64(((const struct trace_span *)a)->place, ((const struct trace_span *)b)->place);
+}
+
 static int by_place(const void *a, const void *b) {
 	const struct trace_attribute *left = a;
 	const struct trace_attribute *right = b;
 	int order = by_u64(left->span_id, right->span_id);
 	if (order == 0)
 		order = by_u64(left->event_index, right->event_index);
-	return order ? order : by_u64(left->arrival, right->arrival);
+	return order ? order : by_u64(left->place, right->place);
 }
 
 static int by_key(const void *a, const void *b) {
@@ -194,7 +216,7 @@ static int by_key(const void *a, const void *b) {
 		order = by_u64(left->event_index, right->event_index);
 	if (order == 0)
 		order = by_u64(left->key, right->key);
-	return order ? order : by_u64(left->arrival, right->arrival);
+	return order ? order : by_u64(left->place, right->place);
 }
 
 static int by_event(const void *a, const void *b) {
@@ -208,7 +230,7 @@ static int by_link(const void *a, const void *b) {
 	const struct trace_link *left = a;
 	const struct trace_link *right = b;
 	int order = by_u64(left->span_id, right->span_id);
-	return order ? order : by_u64(left->arrival, right->arrival);
+	return order ? order : by_u64(left->place, right->place);
 }
 
 /* A key set twice keeps its last value. */
@@ -228,6 +250,42 @@ static void keep_last_values(struct trace *trace) {
 	qsort(rows, kept, sizeof(rows[0]), by_place);
 }
 
+static uint64_t wall_of(const struct loading *loading, const struct store_segment_view *first, uint64_t place,
+                        uint64_t time_ns) {
+	const struct store_segment_view *segment = segment_at(loading, place);
+	bool one_boot = memcmp(segment->boot_id, first->boot_id, sizeof(segment->boot_id)) == 0;
+	return saturating_add(time_ns, one_boot ? first->wall_offset_ns : segment->wall_offset_ns);
+}
+
+/* The clock of the first segment that has anything of it counts for all of its boot. */
+static void to_wall_times(const struct loading *loading) {
+	struct trace *trace = loading->trace;
+	uint64_t place = UINT64_MAX;
+	for (uint32_t i = 0; i < trace->span_count; i++)
+		place = trace->spans[i].place < place ? trace->spans[i].place : place;
+	for (uint32_t i = 0; i < trace->event_count; i++)
+		place = trace->events[i].place < place ? trace->events[i].place : place;
+	if (place == UINT64_MAX)
+		return;
+	const struct store_segment_view *first = segment_at(loading, place);
+	for (uint32_t i = 0; i < trace->span_count; i++)
+		trace->spans[i].tree.start_ns =
+		    wall_of(loading, first, trace->spans[i].place, trace->spans[i].tree.start_ns);
+	for (uint32_t i = 0; i < trace->event_count; i++)
+		trace->events[i].time_wall_ns =
+		    wall_of(loading, first, trace->events[i].place, trace->events[i].time_wall_ns);
+}
+
+static void put_in_order(struct trace *trace) {
+	if (trace->span_count > 0)
+		qsort(trace->spans, trace->span_count, sizeof(trace->spans[0]), by_span_place);
+	keep_last_values(trace);
+	if (trace->event_count > 0)
+		qsort(trace->events, trace->event_count, sizeof(trace->events[0]), by_event);
+	if (trace->link_count > 0)
+		qsort(trace->links, trace->link_count, sizeof(trace->links[0]), by_link);
+}
+
 int trace_load(struct query *query, uint64_t hi, uint64_t lo, struct trace *ret_trace) {
 	struct trace trace = {.hi = hi, .lo = lo, .complete = true};
 	struct loading loading = {.query = query, .trace = &trace};
@@ -235,18 +293,21 @@ int trace_load(struct query *query, uint64_t hi, uint64_t lo, struct trace *ret_
 	                          .without_where = true,
 	                          .has_trace = true,
 	                          .trace_lo = lo,
+	                          .threads =
+	                              query->overview->segment_count < SHARED_SEGMENTS_MIN ? 1 : query_threads(query),
 	                          .on_batch = take_batch,
 	                          .context = &loading};
-	int rc = query_scan(query, &scan);
+	int rc = -pthread_mutex_init(&loading.lock, NULL);
+	if (rc != 0)
+		return rc;
+	rc = query_scan(query, &scan);
+	(void)pthread_mutex_destroy(&loading.lock);
 	if (rc != 0) {
 		trace_done(&trace);
 		return rc;
 	}
-	keep_last_values(&trace);
-	if (trace.event_count > 0)
-		qsort(trace.events, trace.event_count, sizeof(trace.events[0]), by_event);
-	if (trace.link_count > 0)
-		qsort(trace.links, trace.link_count, sizeof(trace.links[0]), by_link);
+	to_wall_times(&loading);
+	put_in_order(&trace);
 	*ret_trace = trace;
 	return 0;
 }

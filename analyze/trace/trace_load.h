@@ -22,6 +22,7 @@
 
 struct trace_span {
 	struct trace_tree_span tree; /* start is wall time */
+	uint64_t place;              /* where in the store */
 	uint32_t name;
 	uint32_t file;
 	uint32_t line;
@@ -44,13 +45,14 @@ struct trace_attribute {
 	uint32_t text_bytes;
 	uint32_t key;
 	uint32_t event_index;
-	uint32_t arrival;
+	uint64_t place;
 	uint8_t type;
 };
 
 struct trace_event {
 	uint64_t span_id;
 	uint64_t time_wall_ns;
+	uint64_t place;
 	uint32_t name;
 	uint32_t event_index;
 };
@@ -60,19 +62,19 @@ struct trace_link {
 	uint64_t linked_hi;
 	uint64_t linked_lo;
 	uint64_t linked_span_id;
-	uint32_t arrival;
+	uint64_t place;
 };
 
 struct trace {
 	uint64_t hi;
 	uint64_t lo;
-	struct trace_span *spans; /* in no order */
+	struct trace_span *spans; /* in the order in which they were stored */
 	uint32_t span_count;
-	struct trace_attribute *attributes; /* by span, event, arrival; the last value of each key */
+	struct trace_attribute *attributes; /* by span, event, place; the last value of each key */
 	uint32_t attribute_count;
 	struct trace_event *events; /* by span, event index */
 	uint32_t event_count;
-	struct trace_link *links; /* by span, arrival */
+	struct trace_link *links; /* by span, place */
 	uint32_t link_count;
 	char *text;
 	bool complete;

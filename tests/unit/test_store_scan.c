@@ -5,6 +5,7 @@
 #include "store_fixture.h"
 #include "store_rows.h"
 
+#include "base/checked.h"
 #include "base/errs.h"
 
 #include <fcntl.h>
@@ -130,8 +131,140 @@ static void threads_name_the_same_damage(void **state) {
 	check_threads(fixture->scratch.store, damage, alone.batches);
 }
 
+/* --- batches that a look leaves out ------------------------------------------------------------------------------ */
+
+struct look {
+	pthread_mutex_t lock;
+	uint64_t trace_lo;
+	uint64_t since_ns; /* wall time */
+	uint64_t until_ns;
+	uint64_t spans; /* of the trace, or that start in the time */
+	uint64_t batches;
+	uint64_t inside; /* batches given as runs */
+	uint64_t start_ns[BATCHES];
+	uint64_t traces[BATCHES];
+};
+
+static int count_trace(void *context, const struct store_columns *columns) {
+	struct look *look = context;
+	uint64_t spans = 0;
+	for (uint32_t row = 0; row < columns->span_count; row++)
+		spans += columns->trace_lo[row] == look->trace_lo;
+	assert_true(spans || columns->attribute_count || columns->event_count || columns->link_count);
+	(void)pthread_mutex_lock(&look->lock);
+	look->spans += spans;
+	look->batches++;
+	(void)pthread_mutex_unlock(&look->lock);
+	return 0;
+}
+
+static int count_starts(void *context, const struct store_columns *columns) {
+	struct look *look = context;
+	uint64_t spans = columns->start_ns ? 0 : columns->span_count;
+	for (uint32_t row = 0; columns->start_ns && row < columns->span_count; row++) {
+		uint64_t wall_ns = saturating_add(columns->start_ns[row], columns->segment->wall_offset_ns);
+		spans += wall_ns >= look->since_ns && wall_ns < look->until_ns;
+		assert_true(columns->start_ns[row] >= columns->start_ns_min);
+	}
+	assert_int_equal(columns->start_ns == NULL, columns->run_count > 0);
+	assert_true(spans > 0 || columns->span_count == 0 || look->until_ns == UINT64_MAX);
+	(void)pthread_mutex_lock(&look->lock);
+	look->spans += spans;
+	look->inside += columns->run_count > 0;
+	look->batches++;
+	(void)pthread_mutex_unlock(&look->lock);
+	return 0;
+}
+
+/* A trace and a start of each batch. */
+static int note_some(void *context, const struct store_columns *columns) {
+	struct look *look = context;
+	uint32_t row = columns->span_count / 2;
+	look->start_ns[look->batches] =
+	    columns->span_count ? saturating_add(columns->start_ns[row], columns->segment->wall_offset_ns) : 0;
+	look->traces[look->batches++] = columns->span_count ? columns->trace_lo[row] : 0;
+	return 0;
+}
+
+static struct store_reader *open_store(const struct store_fixture *fixture) {
+	struct store_reader *reader = NULL;
+	char text[512];
+	assert_int_equal(store_reader_open(fixture->scratch.store, &reader, text, sizeof(text)), 0);
+	return reader;
+}
+
+static void run_look(struct store_reader *reader, struct store_scan scan, struct look *look) {
+	look->spans = look->batches = look->inside = 0;
+	scan.context = look;
+	assert_int_equal(store_reader_scan(reader, &scan), 0);
+}
+
+static void a_look_leaves_out_other_traces(void **state) {
+	struct store_reader *reader = open_store(*state);
+	struct look look = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	run_look(reader, (struct store_scan){.columns = STORE_COLUMNS_ALL, .on_batch = note_some}, &look);
+	for (uint32_t i = 0; i < BATCHES; i++) {
+		struct store_scan scan = {.columns = STORE_COLUMNS_ALL, .on_batch = count_trace};
+		uint64_t all = 0;
+		look.trace_lo = look.traces[i];
+		for (scan.threads = 1; scan.threads < 4; scan.threads += 2) {
+			scan.has_trace = true;
+			scan.trace_lo = look.trace_lo;
+			run_look(reader, scan, &look);
+			assert_true(scan.threads == 1 || look.spans == all);
+			all = look.spans;
+		}
+		/* all batches, none left out */
+		struct store_rows rows = {0};
+		assert_int_equal(store_rows_read(((struct store_fixture *)*state)->scratch.store, &rows), 0);
+		for (size_t row = 0; row < rows.span_count; row++)
+			all -= rows.spans[row].trace_lo == look.trace_lo;
+		assert_int_equal(all, 0);
+		store_rows_free(&rows);
+	}
+	store_reader_close(reader);
+}
+
+static void a_look_leaves_out_other_times(void **state) {
+	struct store_reader *reader = open_store(*state);
+	struct look look = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	uint64_t inside = 0;
+	uint64_t left_out = 0;
+	run_look(reader, (struct store_scan){.columns = STORE_COLUMNS_ALL, .on_batch = note_some}, &look);
+	for (uint32_t i = 1; i < BATCHES; i++) {
+		uint64_t first = look.start_ns[i - 1];
+		uint64_t second = look.start_ns[i];
+		struct store_scan all = {.columns = STORE_COLUMN_START, .on_batch = count_starts};
+		uint64_t since_ns = first < second ? first : second;
+		uint64_t until_ns = first < second ? second : first;
+		look.since_ns = since_ns;
+		look.until_ns = UINT64_MAX; /* every batch may be there */
+		run_look(reader, all, &look);
+		uint64_t later = look.spans;
+		look.since_ns = until_ns;
+		run_look(reader, all, &look);
+		uint64_t expected = later - look.spans;
+		look.since_ns = since_ns;
+		look.until_ns = until_ns;
+		struct store_scan some = all;
+		some.start_since_wall_ns = since_ns;
+		some.start_until_wall_ns = until_ns;
+		some.columns_inside = STORE_IN_SITE_ORDER | STORE_COLUMN_DURATION;
+		for (some.threads = 1; some.threads < 4 && until_ns > since_ns; some.threads += 2) {
+			run_look(reader, some, &look);
+			assert_int_equal(look.spans, expected);
+			inside += look.inside;
+			left_out += BATCHES - look.batches;
+		}
+	}
+	assert_true(inside > 0 && left_out > 0);
+	store_reader_close(reader);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(a_look_leaves_out_other_traces, make, clean),
+	    cmocka_unit_test_setup_teardown(a_look_leaves_out_other_times, make, clean),
 	    cmocka_unit_test_setup_teardown(threads_give_the_same_rows, make, clean),
 	    cmocka_unit_test_setup_teardown(threads_stop_together, make, clean),
 	    cmocka_unit_test_setup_teardown(threads_name_the_same_damage, make, clean),
