@@ -117,7 +117,7 @@ static int is_worth_it(struct store_merge *merge, uint32_t rows) {
 	uint64_t links = 0;
 	int error = merge_rows_plan(merge->from, merge->sealed.batches, rows, &merge->begins, &groups);
 	if (!error)
-		error = segment_read_links(merge->from, &links);
+		error = segment_read_number(merge->from, SEGMENT_META_LINKS, &links);
 	return error ? error : merge->sealed.batches / FEWER >= groups + links / rows;
 }
 
@@ -312,6 +312,8 @@ static int check_sums(struct store_merge *merge, struct segment_totals *ret_tota
 	    totals.batches != merge->put)
 		return ERR_DAMAGED;
 	error = renew_rollup_sums(merge);
+	if (!error)
+		error = segment_new_put_names(merge->to);
 	if (!error)
 		error = segment_sum_catalog(merge->to, &totals);
 	*ret_totals = totals;

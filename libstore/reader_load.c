@@ -572,7 +572,7 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	*ret_what = "it cannot be read";
 	int error = segment_read_identity(segment->db, &segment->identity);
 	if (!error)
-		error = segment_read_links(segment->db, &segment->links);
+		error = segment_read_number(segment->db, SEGMENT_META_LINKS, &segment->links);
 	if (!error)
 		error = load_totals(segment, ret_what);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !error; i++) {

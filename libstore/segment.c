@@ -163,20 +163,57 @@ static int check_entry(struct db_statement *select, uint64_t *ret_tables, const 
 	return 0;
 }
 
-static int check_schema(const char *path, struct db *db, uint64_t *ret_tables, char *text) {
+/* Those it was made with, in the first segments not told. One whose name was damaged would else pass for a table of a later version, and be missed by nobody. */
+static int find_promised(struct db *db, uint64_t *ret_tables) {
+	static const char key[] = SEGMENT_META_TABLES;
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	const char *wrong = "schema";
+	int error = db_prepare(db, "SELECT value FROM meta WHERE key=?", &select);
+	if (error)
+		return error;
+	db_put_text(select, key, sizeof(key) - 1);
+	int row = db_next(select);
+	if (row != 1)
+		return row;
+	size_t bytes = 0;
+	const char *at = (const char *)db_get_blob(select, &bytes);
+	if (db_row_end(select) || bytes == 0)
+		return ERR_DAMAGED;
+	const char *end = at + bytes;
+	while (at < end) {
+		const char *space = memchr(at, ' ', (size_t)(end - at));
+		int table = table_of(at, (size_t)((space ? space : end) - at));
+		if (table < SCHEMA_TABLES)
+			*ret_tables |= UINT64_C(1) << table;
+		at = space ? space + 1 : end;
+	}
+	return 0;
+}
+
+static int read_schema(struct db *db, uint64_t *ret_tables, const char **ret_wrong) {
+	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
 	int row = 0;
 	int error = db_prepare(db, "SELECT type,name,sql FROM sqlite_master", &select);
-	*ret_tables = 0;
 	while (!error && (row = db_next(select)) == 1)
-		error = check_entry(select, ret_tables, &wrong);
-	error = error ? error : row;
+		error = check_entry(select, ret_tables, ret_wrong);
+	return error ? error : row;
+}
+
+static int check_schema(const char *path, struct db *db, uint64_t *ret_tables, char *text) {
+	const char *wrong = "schema";
+	uint64_t promised = 0;
+	*ret_tables = 0;
+	int error = read_schema(db, ret_tables, &wrong);
+	for (int table = 0; table < SCHEMA_TABLES; table++)
+		promised |= (uint64_t)!schema_tables[table].added << table;
+	if (!error && (*ret_tables >> SCHEMA_META & 1)) {
+		wrong = schema_tables[SCHEMA_META].name;
+		error = find_promised(db, &promised);
+	}
 	for (int table = 0; table < SCHEMA_TABLES && !error; table++) {
-		if (schema_tables[table].added || *ret_tables >> table & 1)
-			continue;
-		wrong = schema_tables[table].name;
-		error = ERR_DAMAGED;
+		if ((promised & ~*ret_tables) >> table & 1) {
+			wrong = schema_tables[table].name;
+			error = ERR_DAMAGED;
+		}
 	}
 	if (error == ERR_DAMAGED)
 		say(text, "%.300s: damaged: %s is not as store format %d has it: " REMEDY_DAMAGED, path, wrong,
@@ -274,8 +311,7 @@ int segment_read_identity(struct db *db, struct segment_identity *ret_identity) 
 	return error;
 }
 
-/* A number that only some segments have; 0 in one without. */
-static int get_meta_number(struct db *db, const char *key, uint64_t *ret_number) {
+int segment_read_number(struct db *db, const char *key, uint64_t *ret_number) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
 	*ret_number = 0;
 	int error = db_prepare(db, "SELECT value FROM meta WHERE key=?", &select);
@@ -293,14 +329,6 @@ static int get_meta_number(struct db *db, const char *key, uint64_t *ret_number)
 	return 0;
 }
 
-int segment_read_links(struct db *db, uint64_t *ret_links) {
-	return get_meta_number(db, "links", ret_links);
-}
-
-int segment_read_commits(struct db *db, uint64_t *ret_commits) {
-	return get_meta_number(db, SEGMENT_META_COMMITS, ret_commits);
-}
-
 static uint64_t seal_checksum(const struct segment_totals *totals) {
 	uint64_t values[10] = {
 	    totals->batches,      totals->spans,          totals->attributes,     totals->events,
@@ -315,6 +343,11 @@ int segment_read_seal(struct db *db, struct segment_totals *ret_totals) {
 	if (error)
 		return error;
 	error = db_next(select);
+	if (error == 0) {
+		uint64_t must_be_there = 0;
+		error = segment_read_number(db, SEGMENT_META_SEALED, &must_be_there);
+		return !error && must_be_there ? ERR_DAMAGED : error;
+	}
 	if (error != 1)
 		return error;
 	bool first = db_get_u64(select) == 1;

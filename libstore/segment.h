@@ -20,7 +20,10 @@
 #define SEGMENT_CURSORS_MAX (1u << 20)
 #define SEGMENT_BATCHES_MAX (1u << 24)
 #define SEGMENT_SAMPLES_MAX (1u << 26)
-#define SEGMENT_META_COMMITS "commits"
+#define SEGMENT_META_LINKS "links"     /* of all batches */
+#define SEGMENT_META_COMMITS "commits" /* transactions of the writer */
+#define SEGMENT_META_SEALED "sealed"   /* 1: there must be a seal */
+#define SEGMENT_META_TABLES "tables"   /* names of those it was made with, with spaces between */
 
 struct segment_identity {
 	uint64_t sequence;
@@ -72,10 +75,8 @@ int segment_open(const char *path, enum db_mode mode, struct db **ret_db, char *
 int segment_has_table(struct db *db, enum schema_table table);
 
 int segment_read_identity(struct db *db, struct segment_identity *ret_identity);
-/* Links of all batches, as meta has them; 0 in a segment without. */
-int segment_read_links(struct db *db, uint64_t *ret_links);
-/* Transactions of the writer, as meta has them; 0 in a segment without. */
-int segment_read_commits(struct db *db, uint64_t *ret_commits);
+/* A number of meta that only some segments have; 0 in one without. */
+int segment_read_number(struct db *db, const char *key, uint64_t *ret_number);
 /* 1: sealed, and ret_totals filled; 0: not sealed. */
 int segment_read_seal(struct db *db, struct segment_totals *ret_totals);
 int segment_write_seal(struct db *db, const struct segment_totals *totals);

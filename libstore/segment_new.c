@@ -6,7 +6,10 @@
 #include "segment.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 
+#define NAME_BYTES_MAX 32u
+#define NAMES_BYTES (SCHEMA_TABLES * NAME_BYTES_MAX)
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)
 
@@ -19,6 +22,22 @@ int segment_new_tables(struct db *db) {
 	for (int table = 0; table < SCHEMA_TABLES && !error; table++)
 		error = db_execute(db, schema_tables[table].create);
 	return error;
+}
+
+int segment_new_put_names(struct db *db) {
+	static const char key[] = SEGMENT_META_TABLES;
+	struct db_statement *insert CLEANUP(db_finalize_cleanup) = NULL;
+	char names[NAMES_BYTES] = "";
+	size_t used = 0;
+	for (int table = 0; table < SCHEMA_TABLES; table++)
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", table ? " " : "",
+		                         schema_tables[table].name);
+	int error = db_prepare(db, schema_tables[SCHEMA_META].insert, &insert);
+	if (error)
+		return error;
+	db_put_text(insert, key, sizeof(key) - 1);
+	db_put_blob(insert, names, used);
+	return db_run(insert);
 }
 
 int segment_new_copy(struct db *from, struct db *to, enum schema_table table) {

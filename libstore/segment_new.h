@@ -9,6 +9,9 @@
 /* Page size, the format's numbers and all tables, in an empty file; leaves the transaction open. */
 int segment_new_tables(struct db *db);
 
+/* The names of the tables into meta, where a reader looks for those that there must be. */
+int segment_new_put_names(struct db *db);
+
 /* All rows of a table as they are, within a transaction on `to`. A table that an older file has not got has none. */
 int segment_new_copy(struct db *from, struct db *to, enum schema_table table);
 

@@ -21,7 +21,7 @@ struct wal_marks {
 
 static int read_marks(struct db *db, struct wal_marks *ret_marks) {
 	int error = segment_read_identity(db, &ret_marks->identity);
-	return error ? error : segment_read_commits(db, &ret_marks->commits);
+	return error ? error : segment_read_number(db, SEGMENT_META_COMMITS, &ret_marks->commits);
 }
 
 static const char *contradiction(const struct wal_marks *alone, const struct wal_marks *with_wal) {

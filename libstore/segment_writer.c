@@ -115,6 +115,8 @@ static int fill_new(struct db *db, const char *directory, uint64_t sequence, uin
 	if (!error)
 		error = put_identity(db, sequence, wall_ns, options);
 	if (!error)
+		error = segment_new_put_names(db);
+	if (!error)
 		error = evict_carry(db, directory);
 	if (!error)
 		error = db_execute(db, "COMMIT");
@@ -445,7 +447,7 @@ static int put_all(struct segment_writer *segment, const struct store_commit *co
 		error = batch_rows_put(segment->inserts, segment->counts.batches + 1, encoded, &segment->batch_rows);
 	if (!error && encoded && encoded->link_count) {
 		uint64_t links = segment->links + encoded->link_count;
-		error = put_meta(segment->inserts[SCHEMA_META], "links", &links, sizeof(links));
+		error = put_meta(segment->inserts[SCHEMA_META], SEGMENT_META_LINKS, &links, sizeof(links));
 	}
 	if (!error)
 		error = put_cursors(segment, commit);
@@ -539,12 +541,22 @@ static int leave_wal(struct db *db) {
 	return error == -EAGAIN ? 0 : error;
 }
 
+/* So that a seal that gets lost is missed. */
+static int put_sealed(struct db *db) {
+	static const uint64_t one = 1;
+	struct db_statement *insert CLEANUP(db_finalize_cleanup) = NULL;
+	int error = db_prepare(db, schema_tables[SCHEMA_META].insert, &insert);
+	return error ? error : put_meta(insert, SEGMENT_META_SEALED, &one, sizeof(one));
+}
+
 static int write_seal(struct db *db) {
 	struct segment_totals totals = {0};
 	int error = db_execute(db, "BEGIN IMMEDIATE");
 	int sealed = error ? error : segment_read_seal(db, &totals);
 	if (sealed == 0) {
 		error = segment_sum_batches(db, &totals);
+		if (!error)
+			error = put_sealed(db);
 		if (!error)
 			error = rollup_seal(db);
 		if (!error)

@@ -183,6 +183,9 @@ class Segment:
         self.check_ids()
         self.meta = {row["key"]: row["value"] for row in self.tables["meta"]}
         self.sealed = bool(self.tables["seal"])
+        require(self.sealed or b"sealed" not in self.meta, "its seal is gone")
+        lost = set(self.meta.get(b"tables", b"").decode().split()) & set(self.creates) - self.there
+        require(not lost, "tables that it was made with are gone")
 
     def check_file(self):
         for pragma, wanted in (("application_id", 0x53505247), ("user_version", VERSION)):

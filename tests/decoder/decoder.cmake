@@ -5,7 +5,8 @@ target_link_libraries(spanring-test-rich PRIVATE spanring::spanring_static)
 spanring_target(spanring-test-rich)
 
 add_library(spanring_test_decoder STATIC
-  decoder/dump_segment.c decoder/dump_segment.h decoder/rich_store.c decoder/rich_store.h)
+  decoder/dump_segment.c decoder/dump_segment.h decoder/rich_store.c decoder/rich_store.h
+  decoder/rich_file.c decoder/rich_file.h decoder/store_exercise.c decoder/store_exercise.h)
 target_link_libraries(spanring_test_decoder PUBLIC spanring_test_store_rows)
 spanring_target(spanring_test_decoder)
 
@@ -23,6 +24,12 @@ add_dependencies(test_decoder spanring-test-rich spanring-test-tail spanring-tes
 add_test(NAME golden.python_decoder COMMAND test_decoder)
 set_tests_properties(golden.python_decoder PROPERTIES LABELS integration TIMEOUT 600
   ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
+add_executable(test_store_flips decoder/test_store_flips.c)
+target_link_libraries(test_store_flips PRIVATE spanring_test_decoder)
+spanring_target(test_store_flips)
+add_test(NAME unit.store_flips COMMAND test_store_flips)
+set_tests_properties(unit.store_flips PROPERTIES LABELS unit TIMEOUT 3600)
 
 # Rows of a segment: its replay makes its inputs itself, changes of a segment that has rows in every table.
 add_executable(replay_segment fuzz/fuzz_segment.c)

@@ -349,7 +349,8 @@ static int by_text(const void *a, const void *b) {
 }
 
 /* The reader gives them in order of time, which does not tell those of one moment apart: the lines are sorted. */
-static void dump_samples(FILE *to, struct store_reader *reader, const struct store_overview *overview) {
+void dump_samples(FILE *to, struct store_reader *reader) {
+	const struct store_overview *overview = store_reader_overview(reader);
 	struct store_memory_sample *samples = NULL;
 	size_t count = 0;
 	assert_int_equal(store_reader_samples(reader, &samples, &count), 0);
@@ -444,6 +445,21 @@ static int dump_batch(void *context, const struct store_columns *columns) {
 	return 0;
 }
 
+/* Only what comes in that order. */
+static int dump_runs(void *context, const struct store_columns *columns) {
+	const struct dump *dump = context;
+	uint32_t row = 0;
+	begin_row(dump->to, "runs");
+	put_number(dump->to, "id", columns->batch);
+	for (uint32_t run = 0; run < columns->run_count; run++) {
+		put_number(dump->to, "site", columns->runs[run].site);
+		for (; row < columns->runs[run].end; row++)
+			put_number(dump->to, "duration", columns->duration_ns[row]);
+	}
+	end_row(dump->to);
+	return 0;
+}
+
 static void dump_totals(FILE *to, const struct store_segment_view *view) {
 	begin_row(to, "segment");
 	(void)fprintf(to, ",\"sealed\":%s", view->sealed ? "true" : "false");
@@ -461,6 +477,44 @@ static void dump_totals(FILE *to, const struct store_segment_view *view) {
 	end_row(to);
 }
 
+static void dump_catalog(FILE *to, const struct store_overview *overview) {
+	dump_sites(to, overview);
+	dump_threads(to, overview);
+	dump_processes(to, overview);
+	dump_rings(to, overview);
+}
+
+void dump_overview(FILE *to, const struct store_overview *overview) {
+	dump_catalog(to, overview);
+	dump_totals(to, overview->segments);
+	begin_row(to, "evictions");
+	put_number(to, "through", overview->evictions.through);
+	for (size_t i = 0; i < STORE_EVICT_REASONS; i++) {
+		put_number(to, "segments", overview->evictions.reasons[i].segments);
+		put_number(to, "spans", overview->evictions.reasons[i].spans);
+		put_number(to, "bytes", overview->evictions.reasons[i].bytes);
+	}
+	end_row(to);
+}
+
+static int dump_given_rollup(void *context, const struct store_segment_view *segment,
+                             const struct store_rollup *rollup) {
+	(void)segment;
+	dump_rollup(context, "rollup", 0, rollup);
+	return 0;
+}
+
+void dump_reader_rollups(FILE *to, struct store_reader *reader) {
+	assert_int_equal(store_reader_rollups(reader, dump_given_rollup, to), 0);
+}
+
+void dump_scan(FILE *to, struct store_reader *reader, struct store_scan scan) {
+	struct dump dump = {to, store_reader_overview(reader)};
+	scan.on_batch = scan.columns & STORE_IN_SITE_ORDER ? dump_runs : dump_batch;
+	scan.context = &dump;
+	assert_int_equal(store_reader_scan(reader, &scan), 0);
+}
+
 void dump_segment(const char *path, FILE *to) {
 	struct store_reader *reader = NULL;
 	struct db *db = NULL;
@@ -468,17 +522,13 @@ void dump_segment(const char *path, FILE *to) {
 	char text[SEGMENT_TEXT_BYTES];
 	if (store_reader_open(path, &reader, text, sizeof(text)) || segment_open(path, DB_READ_ONLY, &db, text))
 		fail_msg("%s", text);
-	struct dump dump = {to, store_reader_overview(reader)};
-	dump_sites(to, dump.overview);
-	dump_threads(to, dump.overview);
-	dump_processes(to, dump.overview);
-	dump_rings(to, dump.overview);
+	const struct store_overview *overview = store_reader_overview(reader);
+	dump_catalog(to, overview);
 	dump_evictions(to, db);
 	dump_rollups(to, db);
-	dump_samples(to, reader, dump.overview);
-	struct store_scan scan = {.columns = STORE_COLUMNS_ALL, .on_batch = dump_batch, .context = &dump};
-	assert_int_equal(store_reader_scan(reader, &scan), 0);
-	dump_totals(to, dump.overview->segments);
+	dump_samples(to, reader);
+	dump_scan(to, reader, (struct store_scan){.columns = STORE_COLUMNS_ALL});
+	dump_totals(to, overview->segments);
 	assert_int_equal(store_reader_verify(reader, NULL, NULL), 0);
 	const struct store_damage *damage = store_reader_damage(reader, &damaged);
 	if (damaged)

@@ -11,8 +11,8 @@
  * is cut to `size`, 6 a number in words (of another type), 7 the integer that was there, and the first byte
  */
 #include "decoder/rich_store.h"
+#include "decoder/store_exercise.h"
 #include "libstore/checksum.h"
-#include "libstore/reader.h"
 #include "libstore/schema.h"
 #include "support/cmocka.h"
 #include "support/scratch.h"
@@ -78,7 +78,7 @@ static void make_target(void) {
 	catalog_free(catalogs[0]);
 	catalog_free(catalogs[1]);
 	assert_int_equal(sqlite3_open(segments[1].path, &db), SQLITE_OK);
-	run(db, "DELETE FROM seal");
+	run(db, "DELETE FROM seal;DELETE FROM meta WHERE key='sealed'");
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 	load(segments[1].path);
 	store_evict_list_free(segments, count);
@@ -220,78 +220,11 @@ static void write_input(const uint8_t *data, size_t bytes) {
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-static int check_batch(void *context, const struct store_columns *columns) {
-	const struct store_overview *overview = context;
-	for (uint32_t i = 0; i < columns->span_count; i++)
-		if (columns->site[i] > columns->segment->site_count ||
-		    columns->thread[i] > columns->segment->thread_count)
-			abort();
-	for (uint32_t i = 0; i < columns->attribute_count; i++)
-		if (columns->attributes[i].key > overview->name_count)
-			abort();
-	for (uint32_t i = 0; i < columns->event_count; i++)
-		if (columns->events[i].name > overview->name_count)
-			abort();
-	return 0;
-}
-
-static int check_rollup(void *context, const struct store_segment_view *segment, const struct store_rollup *rollup) {
-	const struct store_overview *overview = context;
-	if (store_rollup_check(rollup) || rollup->process > overview->process_count ||
-	    rollup->site > segment->site_count)
-		abort();
-	return 0;
-}
-
-static void check_overview(const struct store_overview *overview) {
-	for (size_t i = 0; i < overview->ring_count; i++)
-		if (overview->rings[i].process >= overview->process_count)
-			abort();
-	for (size_t i = 0; i < overview->segment_count; i++) {
-		const struct store_segment_view *view = &overview->segments[i];
-		for (uint32_t n = 1; n <= view->site_count; n++)
-			if (view->sites[n].name > overview->name_count || view->sites[n].file > overview->name_count ||
-			    view->sites[n].scope_name > overview->name_count ||
-			    view->sites[n].scope_version > overview->name_count)
-				abort();
-		for (uint32_t n = 1; n <= view->thread_count; n++)
-			if (view->threads[n].process > overview->process_count ||
-			    view->threads[n].name > overview->name_count)
-				abort();
-	}
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
-	struct store_reader *reader = NULL;
-	struct store_memory_sample *samples = NULL;
-	size_t count = 0;
-	char text[512] = "";
 	if (!target.sound)
 		make_target();
 	write_input(data, bytes < INPUT_BYTES_MAX ? bytes : INPUT_BYTES_MAX);
-	if (store_reader_open(target.path, &reader, text, sizeof(text)) != 0) {
-		if (!strstr(text, target.path))
-			abort();
-		return 0;
-	}
-	const struct store_overview *overview = store_reader_overview(reader);
-	struct store_scan scan = {.columns = STORE_COLUMNS_ALL, .on_batch = check_batch, .context = (void *)overview};
-	check_overview(overview);
-	if (store_reader_scan(reader, &scan))
-		abort();
-	scan.has_trace = true;
-	if (store_reader_scan(reader, &scan) || store_reader_rollups(reader, check_rollup, (void *)overview) ||
-	    store_reader_samples(reader, &samples, &count) || store_reader_verify(reader, NULL, NULL))
-		abort();
-	for (size_t i = 0; i < count; i++)
-		if (samples[i].process > overview->process_count)
-			abort();
-	const struct store_damage *damage = store_reader_damage(reader, &count);
-	for (size_t i = 0; i < count; i++)
-		if (!strstr(damage[i].text, target.path))
-			abort();
-	free(samples);
-	store_reader_close(reader);
+	store_exercise(target.path);
 	return 0;
 }
 

@@ -157,7 +157,7 @@ static void samples_of_an_open_segment_are_checked(void **state) {
 		char text[512];
 		size_t count = 0;
 		write_file(damage->broken, damage->bytes, damage->size);
-		run_sql(damage->broken, "DELETE FROM seal");
+		run_sql(damage->broken, "DELETE FROM seal;DELETE FROM meta WHERE key='sealed'");
 		run_sql(damage->broken, changes[i]);
 		assert_int_equal(store_reader_open(damage->broken, &reader, text, sizeof(text)), 0);
 		assert_int_equal(store_reader_samples(reader, &samples, &count), 0);
@@ -264,8 +264,9 @@ static void references_are_checked(void **state) {
 	};
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		write_file(damage->broken, damage->bytes, damage->size);
-		run_sql(damage->broken,
-		        "DELETE FROM seal"); /* as if it were still open: no checksum over the catalog */
+		run_sql(
+		    damage->broken,
+		    "DELETE FROM seal;DELETE FROM meta WHERE key='sealed'"); /* as if it were still open: no checksum over the catalog */
 		run_sql(damage->broken, changes[i]);
 		expect_refused(damage->broken, ERR_DAMAGED, "damaged");
 	}

@@ -437,7 +437,7 @@ static void open_rows_are_checked(void **state) {
 	store_fixture_close(&scene->fixture);
 	(void)snprintf(broken, sizeof(broken), "%.480s/broken.db", scene->fixture.scratch.rings);
 	copy_file(scene->path, broken);
-	run_sql(broken, "DELETE FROM seal");
+	run_sql(broken, "DELETE FROM seal;DELETE FROM meta WHERE key='sealed'");
 	assert_int_equal(read_sums(broken, true, &scene->found), 0);
 	assert_true(same(&scene->found, &scene->expected));
 	run_sql(broken, "UPDATE rollup SET max_ns=max_ns+1 WHERE id=40");
@@ -448,8 +448,9 @@ static void open_rows_are_checked(void **state) {
 static void older_segments_have_none(void **state) {
 	struct scene *scene = *state;
 	store_fixture_close(&scene->fixture);
-	run_sql(scene->path, "DELETE FROM seal;DELETE FROM meta WHERE key='rollup_sums';DROP TABLE rollup;"
-	                     "DROP TABLE rollup_segment;DROP TABLE rollup_total");
+	run_sql(scene->path,
+	        "DELETE FROM seal;DELETE FROM meta WHERE key IN ('rollup_sums','sealed','tables');DROP TABLE rollup;"
+	        "DROP TABLE rollup_segment;DROP TABLE rollup_total");
 	assert_int_equal(read_sums(scene->path, true, &scene->found), 0);
 	assert_int_equal(scene->found.rows, 0);
 	store_fixture_open(&scene->fixture);
