@@ -5,13 +5,14 @@
  *     group 0           0 .. 63               width 1
  *     group g >= 1      2^(g+5) .. 2^(g+6)-1  width 2^(g-1)
  *
- * So a bin is never wider than 1/64 of its lower edge, over the whole range, with 59 groups. A group is allocated when the first value falls
- * into it: a series that spans four octaves takes 2.5 KiB.
+ * So a bin is never wider than 1/64 of its lower edge, over the whole range, with 59 groups. Counts are allocated from the first group that a
+ * value fell into to the last one: a series that spans four octaves takes 2.5 KiB.
  */
 #ifndef SPANRING_ANALYZE_HISTOGRAM_H
 #define SPANRING_ANALYZE_HISTOGRAM_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,15 +20,30 @@
 #define HISTOGRAM_GROUPS 59u
 #define HISTOGRAM_BINS (HISTOGRAM_GROUPS * HISTOGRAM_GROUP_BINS)
 
+/* All zero: empty. */
 struct histogram {
-	uint64_t *groups[HISTOGRAM_GROUPS]; /* NULL: nothing fell there */
+	uint64_t *counts; /* of the bins from that of the first group on */
+	uint32_t first;   /* group */
+	uint32_t end;     /* group after the last one */
 };
 
 /* Free what it holds; it is empty afterwards and may be used again. */
 void histogram_clear(struct histogram *histogram);
 
-/* Make a group; 0 or -ENOMEM. */
-int histogram_grow(struct histogram *histogram, uint32_t group);
+/* How many groups more it would have to have counts for, to hold these; and make them: 0 or -ENOMEM. */
+uint32_t histogram_missing(const struct histogram *histogram, uint32_t first, uint32_t last);
+int histogram_grow(struct histogram *histogram, uint32_t first, uint32_t last);
+
+static inline bool histogram_has(const struct histogram *histogram, uint32_t group) {
+	return group >= histogram->first && group < histogram->end;
+}
+
+/* 0 also where it has no counts. */
+static inline uint64_t histogram_count(const struct histogram *histogram, uint32_t bin) {
+	return histogram_has(histogram, bin / HISTOGRAM_GROUP_BINS)
+	           ? histogram->counts[bin - histogram->first * HISTOGRAM_GROUP_BINS]
+	           : 0;
+}
 
 /* Without a branch: group 0 is the lower half of what group 1 would be with the same width. */
 static inline uint32_t histogram_bin(uint64_t value) {
@@ -50,9 +66,9 @@ static inline uint64_t histogram_bin_high(uint32_t bin) {
 static inline int histogram_add_weight(struct histogram *histogram, uint64_t value, uint64_t weight) {
 	uint32_t bin = histogram_bin(value);
 	uint32_t group = bin / HISTOGRAM_GROUP_BINS;
-	if (__builtin_expect(!histogram->groups[group], 0) && histogram_grow(histogram, group) != 0)
+	if (__builtin_expect(!histogram_has(histogram, group), 0) && histogram_grow(histogram, group, group) != 0)
 		return -ENOMEM;
-	histogram->groups[group][bin % HISTOGRAM_GROUP_BINS] += weight;
+	histogram->counts[bin - histogram->first * HISTOGRAM_GROUP_BINS] += weight;
 	return 0;
 }
 
@@ -62,6 +78,9 @@ static inline int histogram_add(struct histogram *histogram, uint64_t value) {
 
 /* Many values at once, the smallest and largest of which are known. 0 or -ENOMEM, and then nothing was added. */
 int histogram_add_run(struct histogram *histogram, const uint64_t *values, size_t count, uint64_t min, uint64_t max);
+
+/* Values of which the bins are known, the lowest and highest among them. 0 or -ENOMEM, and then nothing was added. */
+int histogram_add_bins(struct histogram *histogram, const uint16_t *bins, size_t count, uint32_t low, uint32_t high);
 
 /* What `from` counted, too. 0 or -ENOMEM. */
 int histogram_merge(struct histogram *histogram, const struct histogram *from);

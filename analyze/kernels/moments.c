@@ -60,13 +60,7 @@ void moments_add_run(struct moments *moments, const uint64_t *values, uint32_t c
  * About another pivot p the values lie d = pivot - p further: their sum grows by n * d, that of the squares by d * (2 * sum + n * d). Both are
  * exact where they fit 128 bits, else the squares are rounded as spilled ones are.
  */
-void moments_merge(struct moments *moments, const struct moments *from) {
-	if (from->count == 0)
-		return;
-	if (moments->count == 0) {
-		*moments = *from;
-		return;
-	}
+static void merge(struct moments *moments, const struct moments *from) {
 	moments_i128 further = (moments_i128)from->pivot - (moments_i128)moments->pivot;
 	moments_i128 moved = further * (moments_i128)from->count;
 	moments_i128 twice = 0;
@@ -90,6 +84,28 @@ void moments_merge(struct moments *moments, const struct moments *from) {
 	moments->count += from->count;
 	moments->min = from->min < moments->min ? from->min : moments->min;
 	moments->max = from->max > moments->max ? from->max : moments->max;
+}
+
+void moments_merge(struct moments *moments, const struct moments *from) {
+	if (from->count == 0)
+		return;
+	if (moments->count == 0)
+		*moments = *from;
+	else
+		merge(moments, from);
+}
+
+/* Sums about 0 are sums about another pivot like any others; but moments begin with one of the values. */
+void moments_add_sums(struct moments *moments, const struct moments_sums *sums) {
+	assert(sums->count > 0 && sums->count <= MOMENTS_RUN_MAX);
+	struct moments from = {.count = sums->count,
+	                       .min = sums->min,
+	                       .max = sums->max,
+	                       .sum = (moments_i128)sums->sum,
+	                       .square = sums->square};
+	if (moments->count == 0)
+		*moments = (struct moments){.pivot = sums->first, .min = sums->min, .max = sums->max};
+	merge(moments, &from);
 }
 
 uint64_t moments_total(const struct moments *moments) {

@@ -51,6 +51,17 @@ static inline void moments_add(struct moments *moments, uint64_t value) {
 #define MOMENTS_RUN_MAX 65536u
 void moments_add_run(struct moments *moments, const uint64_t *values, uint32_t count);
 
+/* Sums over values of 32 bits, from which the same follows: all exact. */
+struct moments_sums {
+	uint32_t count; /* at least 1, at most MOMENTS_RUN_MAX */
+	uint32_t first;
+	uint32_t min;
+	uint32_t max;
+	uint64_t sum;
+	moments_u128 square;
+};
+void moments_add_sums(struct moments *moments, const struct moments_sums *sums);
+
 /* What `from` has, too: as if all its values had been added here. */
 void moments_merge(struct moments *moments, const struct moments *from);
 

@@ -2,6 +2,8 @@
 #include "quantile.h"
 
 #include "histogram.h"
+#include "lanes.h"
+#include "select.h"
 
 #include "base/errs.h"
 
@@ -11,6 +13,7 @@
 #include <string.h>
 
 #define COLLECT_VALUES_MIN 1024u /* a window that small is never worth another pass */
+#define KEPT_ROOM_FIRST 64u
 
 enum window_mode { WINDOW_WAIT, WINDOW_COLLECT, WINDOW_REFINE };
 
@@ -31,19 +34,35 @@ struct target {
 	bool solved;
 };
 
+/* Values of the guessed bins, in no order. */
+struct kept {
+	uint64_t *values;
+	size_t count;
+	size_t room;
+	bool given_up; /* there are more than fit */
+};
+
 struct series {
 	struct histogram histogram;
+	struct kept kept;
 	uint64_t count;
 	uint32_t window_count;
 	struct window windows[QUANTILE_COUNT]; /* disjoint, ascending */
 	struct target targets[QUANTILE_COUNT];
-	uint64_t marks[HISTOGRAM_GROUPS]; /* bins of the histogram that this pass wants values of: bit per bin */
+	/* Bins of the histogram that this pass wants values of, in two forms: a bit per bin, and ranges. */
+	uint64_t marks[HISTOGRAM_GROUPS];
+	uint32_t range_count;
+	struct lanes_range ranges[QUANTILE_COUNT];
 };
+
+_Static_assert(HISTOGRAM_BINS <= UINT16_MAX, "bins of lanes.h have 16 bits");
 
 struct quantiles {
 	struct series **series;
 	size_t series_count;
 	size_t budget_bytes;
+	size_t kept_bytes; /* of the budget, by values of guessed bins */
+	const struct lanes *lanes;
 	bool narrowing; /* the first pass is over */
 	bool weighted;  /* counts are sums of weights: values cannot be collected one by one */
 };
@@ -67,6 +86,7 @@ int quantiles_new(size_t series_count, size_t budget_bytes, struct quantiles **r
 	}
 	quantiles->series_count = series_count;
 	quantiles->budget_bytes = budget_bytes;
+	quantiles->lanes = lanes_choose(LANES_AVX512);
 	*ret_quantiles = quantiles;
 	return 0;
 }
@@ -84,6 +104,7 @@ void quantiles_free(struct quantiles *quantiles) {
 		if (!quantiles->series[i])
 			continue;
 		drop_windows(quantiles->series[i]);
+		free(quantiles->series[i]->kept.values);
 		histogram_clear(&quantiles->series[i]->histogram);
 		free(quantiles->series[i]);
 	}
@@ -116,6 +137,78 @@ int quantiles_observe_weighted(struct quantiles *quantiles, size_t index, uint64
 	return observe(quantiles, index, value, weight);
 }
 
+static void want(struct series *series, uint32_t first, uint32_t last) {
+	assert(series->range_count < QUANTILE_COUNT);
+	series->ranges[series->range_count++] = (struct lanes_range){(uint16_t)first, (uint16_t)last};
+	for (uint32_t bin = first; bin <= last; bin++)
+		series->marks[bin / HISTOGRAM_GROUP_BINS] |= UINT64_C(1) << (bin % HISTOGRAM_GROUP_BINS);
+}
+
+static bool is_wanted(const struct series *series, uint32_t bin) {
+	return series->marks[bin / HISTOGRAM_GROUP_BINS] >> (bin % HISTOGRAM_GROUP_BINS) & 1;
+}
+
+static void want_nothing(struct series *series) {
+	series->range_count = 0;
+	memset(series->marks, 0, sizeof(series->marks));
+}
+
+int quantiles_guess(struct quantiles *quantiles, size_t index, uint64_t low, uint64_t high) {
+	struct series *series = series_of(quantiles, index);
+	if (!series)
+		return -ENOMEM;
+	assert(series->count == 0);
+	want(series, histogram_bin(low), histogram_bin(high));
+	return 0;
+}
+
+static void give_up(struct quantiles *quantiles, struct series *series) {
+	struct kept *kept = &series->kept;
+	quantiles->kept_bytes -= kept->room * sizeof(*kept->values);
+	free(kept->values);
+	*kept = (struct kept){.given_up = true};
+	want_nothing(series);
+}
+
+/* Room for so many more guessed values; false: they do not fit, and all are given up. */
+static bool keep_room(struct quantiles *quantiles, struct series *series, size_t more) {
+	struct kept *kept = &series->kept;
+	if (more <= kept->room - kept->count)
+		return true;
+	size_t room = kept->room ? 2 * kept->room : KEPT_ROOM_FIRST;
+	while (room < kept->count + more)
+		room *= 2;
+	size_t added_bytes = (room - kept->room) * sizeof(*kept->values);
+	uint64_t *values = added_bytes <= quantiles->budget_bytes / 2 - quantiles->kept_bytes
+	                       ? realloc(kept->values, room * sizeof(*values))
+	                       : NULL;
+	if (!values) {
+		give_up(quantiles, series);
+		return false;
+	}
+	quantiles->kept_bytes += added_bytes;
+	kept->values = values;
+	kept->room = room;
+	return true;
+}
+
+/* Of values just observed those of guessed bins. */
+static void keep_run(struct quantiles *quantiles, struct series *series, const uint64_t *values, size_t count) {
+	for (size_t i = 0; i < count && series->range_count; i++)
+		if (is_wanted(series, histogram_bin(values[i])) && keep_room(quantiles, series, 1))
+			series->kept.values[series->kept.count++] = values[i];
+}
+
+static void keep_run32(struct quantiles *quantiles, struct series *series, const uint32_t *values, const uint16_t *bins,
+                       size_t count) {
+	uint32_t picked[LANES_AT_ONCE];
+	size_t more = quantiles->lanes->pick(values, bins, count, series->ranges, series->range_count, picked);
+	if (!keep_room(quantiles, series, more))
+		return;
+	for (size_t i = 0; i < more; i++)
+		series->kept.values[series->kept.count++] = picked[i];
+}
+
 int quantiles_observe_run(struct quantiles *quantiles, size_t index, const uint64_t *values, size_t count) {
 	uint64_t min = UINT64_MAX;
 	uint64_t max = 0;
@@ -129,10 +222,44 @@ int quantiles_observe_run(struct quantiles *quantiles, size_t index, const uint6
 		max = values[i] > max ? values[i] : max;
 	}
 	series->count += count;
+	if (series->range_count)
+		keep_run(quantiles, series, values, count);
 	return histogram_add_run(&series->histogram, values, count, min, max);
 }
 
-int quantiles_merge(struct quantiles *quantiles, const struct quantiles *from) {
+int quantiles_observe_run32(struct quantiles *quantiles, size_t index, const uint32_t *values, size_t count) {
+	uint16_t bins[LANES_AT_ONCE];
+	int error = 0;
+	if (count == 0)
+		return 0;
+	struct series *series = series_of(quantiles, index);
+	if (!series)
+		return -ENOMEM;
+	series->count += count;
+	for (size_t at = 0; at < count && !error; at += LANES_AT_ONCE) {
+		size_t some = count - at < LANES_AT_ONCE ? count - at : LANES_AT_ONCE;
+		struct lanes_range bounds = quantiles->lanes->bins(values + at, some, bins);
+		error = histogram_add_bins(&series->histogram, bins, some, bounds.first, bounds.last);
+		if (series->range_count)
+			keep_run32(quantiles, series, values + at, bins, some);
+	}
+	return error;
+}
+
+/* The values that the other kept; where one of them gave up, both do. */
+static void merge_kept(struct quantiles *quantiles, struct series *series, struct quantiles *from,
+                       struct series *other) {
+	if (other->kept.given_up && !series->kept.given_up)
+		give_up(quantiles, series);
+	if (!series->kept.given_up && other->kept.count && keep_room(quantiles, series, other->kept.count)) {
+		memcpy(series->kept.values + series->kept.count, other->kept.values,
+		       other->kept.count * sizeof(*other->kept.values));
+		series->kept.count += other->kept.count;
+	}
+	give_up(from, other);
+}
+
+int quantiles_merge(struct quantiles *quantiles, struct quantiles *from) {
 	assert(!from->narrowing && from->series_count == quantiles->series_count);
 	int error = 0;
 	for (size_t i = 0; i < from->series_count && !error; i++) {
@@ -142,6 +269,7 @@ int quantiles_merge(struct quantiles *quantiles, const struct quantiles *from) {
 		if (!series)
 			return -ENOMEM;
 		series->count += from->series[i]->count;
+		merge_kept(quantiles, series, from, from->series[i]);
 		error = histogram_merge(&series->histogram, &from->series[i]->histogram);
 	}
 	return error;
@@ -157,7 +285,25 @@ size_t quantiles_pick(const struct quantiles *quantiles, size_t index, const uin
 	for (size_t i = 0; i < count; i++) {
 		uint32_t bin = histogram_bin(values[i]);
 		ret_picked[picked] = values[i];
-		picked += series->marks[bin / HISTOGRAM_GROUP_BINS] >> (bin % HISTOGRAM_GROUP_BINS) & 1;
+		picked += is_wanted(series, bin);
+	}
+	return picked;
+}
+
+size_t quantiles_pick_run32(const struct quantiles *quantiles, size_t index, const uint32_t *values, size_t count,
+                            uint32_t *ret_picked) {
+	assert(index < quantiles->series_count);
+	const struct series *series = quantiles->series[index];
+	const struct lanes *lanes = quantiles->lanes;
+	uint16_t bins[LANES_AT_ONCE];
+	size_t picked = 0;
+	if (!series || series->range_count == 0)
+		return 0;
+	for (size_t at = 0; at < count; at += LANES_AT_ONCE) {
+		size_t some = count - at < LANES_AT_ONCE ? count - at : LANES_AT_ONCE;
+		(void)lanes->bins(values + at, some, bins);
+		picked +=
+		    lanes->pick(values + at, bins, some, series->ranges, series->range_count, ret_picked + picked);
 	}
 	return picked;
 }
@@ -206,21 +352,41 @@ static void aim(struct series *series, struct target *target, uint64_t rank, con
 	target->window = series->window_count - 1;
 }
 
-static void aim_by_histogram(struct series *series) {
+/* Targets in windows of which every value was kept are solved; the others keep their windows. */
+static void settle_by_guess(struct series *series) {
+	struct window old[QUANTILE_COUNT];
+	struct kept *kept = &series->kept;
+	memcpy(old, series->windows, sizeof(old));
+	series->window_count = 0;
 	for (uint32_t i = 0; i < QUANTILE_COUNT; i++) {
+		struct target *target = &series->targets[i];
+		if (target->solved)
+			continue;
+		const struct window *window = &old[target->window];
+		size_t found = 0;
+		if (is_wanted(series, histogram_bin(window->low)))
+			found = select_range(kept->values, kept->count, window->low, window->high);
+		if (found == window->count) {
+			target->value = select_rank(kept->values, found, target->rank);
+			target->solved = true;
+		} else {
+			aim(series, target, target->rank, window);
+		}
+	}
+}
+
+static void aim_by_histogram(struct quantiles *quantiles, struct series *series) {
+	for (uint32_t i = 0; i < QUANTILE_COUNT && series->count; i++) {
 		struct histogram_place place =
 		    histogram_find(&series->histogram, quantile_rank(series->count, (enum quantile)i));
 		struct window range = {
 		    .low = histogram_bin_low(place.bin), .high = histogram_bin_high(place.bin), .count = place.count};
 		aim(series, &series->targets[i], place.rank, &range);
 	}
+	if (series->kept.count)
+		settle_by_guess(series);
+	give_up(quantiles, series);
 	histogram_clear(&series->histogram);
-}
-
-static int by_value(const void *a, const void *b) {
-	uint64_t left = *(const uint64_t *)a;
-	uint64_t right = *(const uint64_t *)b;
-	return left < right ? -1 : left > right;
 }
 
 /* The bin of a refined window that holds the rank. */
@@ -247,8 +413,6 @@ static int digest(struct series *series) {
 	for (uint32_t i = 0; i < old_count; i++) {
 		if (old[i].mode != WINDOW_WAIT && old[i].found != old[i].count)
 			rc = ERR_GONE;
-		else if (old[i].mode == WINDOW_COLLECT)
-			qsort(old[i].cells, old[i].count, sizeof(uint64_t), by_value);
 	}
 	for (uint32_t i = 0; i < QUANTILE_COUNT && rc == 0; i++) {
 		struct target *target = &series->targets[i];
@@ -257,7 +421,7 @@ static int digest(struct series *series) {
 		const struct window *window = &old[target->window];
 		uint64_t rank = target->rank;
 		if (window->mode == WINDOW_COLLECT) {
-			target->value = window->cells[rank - 1];
+			target->value = select_rank(window->cells, window->count, rank);
 			target->solved = true;
 		} else {
 			struct window range = *window;
@@ -298,11 +462,11 @@ static int plan(struct window *window, uint64_t collect_max, size_t *budget_byte
 
 /* A window is never wider than a bin. */
 static void mark(struct series *series) {
-	memset(series->marks, 0, sizeof(series->marks));
+	want_nothing(series);
 	for (uint32_t i = 0; i < series->window_count; i++) {
 		uint32_t bin = histogram_bin(series->windows[i].low);
 		if (series->windows[i].mode != WINDOW_WAIT)
-			series->marks[bin / HISTOGRAM_GROUP_BINS] |= UINT64_C(1) << (bin % HISTOGRAM_GROUP_BINS);
+			want(series, bin, bin);
 	}
 }
 
@@ -343,7 +507,7 @@ int quantiles_next_pass(struct quantiles *quantiles) {
 		if (!series)
 			continue;
 		if (!quantiles->narrowing) {
-			aim_by_histogram(series);
+			aim_by_histogram(quantiles, series);
 			continue;
 		}
 		int rc = digest(series);
@@ -357,7 +521,7 @@ int quantiles_next_pass(struct quantiles *quantiles) {
 uint64_t quantiles_value(const struct quantiles *quantiles, size_t index, enum quantile which) {
 	assert(index < quantiles->series_count);
 	const struct series *series = quantiles->series[index];
-	if (!series)
+	if (!series || series->count == 0)
 		return 0;
 	assert(series->targets[which].solved);
 	return series->targets[which].value;

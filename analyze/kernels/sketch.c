@@ -103,30 +103,35 @@ static int part_of(struct sketches *sketches, size_t series, uint32_t scale, str
 	return 0;
 }
 
-static int grow(struct sketches *sketches, struct part *part, uint32_t group) {
-	int error = spend(sketches, HISTOGRAM_GROUP_BINS * sizeof(*part->histogram.groups[group]));
-	return error ? error : histogram_grow(&part->histogram, group);
+static int make_room(struct sketches *sketches, struct part *part, const struct store_rollup_bin *bins,
+                     uint32_t count) {
+	uint32_t first = bins[0].bin / HISTOGRAM_GROUP_BINS;
+	uint32_t last = bins[count - 1].bin / HISTOGRAM_GROUP_BINS;
+	uint32_t missing = histogram_missing(&part->histogram, first, last);
+	if (!missing)
+		return 0;
+	int error = spend(sketches, missing * HISTOGRAM_GROUP_BINS * sizeof(*part->histogram.counts));
+	return error ? error : histogram_grow(&part->histogram, first, last);
 }
 
 int sketches_add(struct sketches *sketches, size_t series, int scale, const struct store_rollup_bin *bins,
                  uint32_t count) {
 	struct part *part = NULL;
 	assert(series < sketches->series_count);
-	int error = count ? part_of(sketches, series, (uint32_t)scale, &part) : 0;
-	for (uint32_t i = 0; i < count && !error;) {
-		uint32_t group = bins[i].bin / HISTOGRAM_GROUP_BINS;
+	if (!count)
+		return 0;
+	int error = part_of(sketches, series, (uint32_t)scale, &part);
+	if (!error)
+		error = make_room(sketches, part, bins, count);
+	if (error)
+		return error;
+	uint64_t *counts = part->histogram.counts;
+	uint32_t from = part->histogram.first * HISTOGRAM_GROUP_BINS;
+	for (uint32_t i = 0; i < count; i++) {
 		assert(bins[i].bin < SPANRING_STATISTICS_BINS);
-		if (!part->histogram.groups[group])
-			error = grow(sketches, part, group);
-		if (error)
-			break;
-		uint64_t *counts = part->histogram.groups[group];
-		for (; i < count && bins[i].bin / HISTOGRAM_GROUP_BINS == group; i++) {
-			uint64_t *counted = &counts[bins[i].bin % HISTOGRAM_GROUP_BINS];
-			*counted = saturating_add(*counted, bins[i].count);
-		}
+		counts[bins[i].bin - from] = saturating_add(counts[bins[i].bin - from], bins[i].count);
 	}
-	return error;
+	return 0;
 }
 
 /* The middle of a bin, to the nearest ns. */
@@ -142,8 +147,7 @@ static uint64_t middle_ns(uint32_t bin, uint64_t ns_per_tick_q32, uint64_t min, 
 static size_t count_bins(const struct part *part) {
 	size_t count = 0;
 	for (; part; part = part->next)
-		for (uint32_t group = 0; group < HISTOGRAM_GROUPS; group++)
-			count += part->histogram.groups[group] ? HISTOGRAM_GROUP_BINS : 0;
+		count += (size_t)(part->histogram.end - part->histogram.first) * HISTOGRAM_GROUP_BINS;
 	return count;
 }
 
@@ -151,9 +155,9 @@ static size_t list_weights(const struct sketches *sketches, const struct part *p
                            struct weight *weights) {
 	size_t count = 0;
 	for (; part; part = part->next) {
-		for (uint32_t bin = 0; bin < SPANRING_STATISTICS_BINS; bin++) {
-			const uint64_t *group = part->histogram.groups[bin / HISTOGRAM_GROUP_BINS];
-			uint64_t counted = group ? group[bin % HISTOGRAM_GROUP_BINS] : 0;
+		uint32_t end = part->histogram.end * HISTOGRAM_GROUP_BINS;
+		for (uint32_t bin = part->histogram.first * HISTOGRAM_GROUP_BINS; bin < end; bin++) {
+			uint64_t counted = histogram_count(&part->histogram, bin);
 			if (counted)
 				weights[count++] =
 				    (struct weight){middle_ns(bin, sketches->scales[part->scale], min, max), counted};
@@ -171,10 +175,13 @@ static int by_value(const void *a, const void *b) {
 static void find_quantiles(const struct weight *weights, size_t count, uint64_t total, uint64_t *ret_quantiles) {
 	uint64_t below = 0;
 	unsigned which = 0;
+	uint64_t rank = quantile_rank(total, which);
 	for (size_t i = 0; i < count && which < QUANTILE_COUNT; i++) {
 		below = saturating_add(below, weights[i].count);
-		while (which < QUANTILE_COUNT && quantile_rank(total, (enum quantile)which) <= below)
+		while (which < QUANTILE_COUNT && rank <= below) {
 			ret_quantiles[which++] = weights[i].value;
+			rank = which < QUANTILE_COUNT ? quantile_rank(total, (enum quantile)which) : rank;
+		}
 	}
 }
 

@@ -6,6 +6,7 @@
  * start and the opening of the store are in every figure; only what no command asks alone is measured in this process. Speeds per core are spans
  * by CPU time, user and system, of one thread. Everything is in the page cache.
  */
+#include "analyze/kernels/lanes.h"
 #include "analyze/kernels/quantile.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -123,15 +124,26 @@ struct histograms {
 	struct quantiles *each[2];
 };
 
+static int count_run(struct quantiles *quantiles, const struct store_columns *columns, uint32_t name, uint32_t first,
+                     uint32_t end) {
+	const uint32_t *low = columns->duration_low;
+	const uint32_t *high = columns->duration_high;
+	int rc = 0;
+	if (!high || !lanes_any(high + first, end - first))
+		return quantiles_observe_run32(quantiles, name, low + first, end - first);
+	for (uint32_t row = first; row < end && rc == 0; row++)
+		rc = quantiles_observe(quantiles, name, low[row] | (uint64_t)high[row] << 32);
+	return rc;
+}
+
 static int count_runs(void *context, const struct store_columns *columns) {
 	struct histograms *histograms = context;
 	uint32_t first = 0;
 	int rc = 0;
 	for (uint32_t run = 0; run < columns->run_count && rc == 0; run++) {
 		uint32_t end = columns->runs[run].end;
-		rc = quantiles_observe_run(histograms->each[columns->worker],
-		                           columns->segment->sites[columns->runs[run].site].name,
-		                           columns->duration_ns + first, end - first);
+		rc = count_run(histograms->each[columns->worker], columns,
+		               columns->segment->sites[columns->runs[run].site].name, first, end);
 		first = end;
 	}
 	return rc;
@@ -140,7 +152,7 @@ static int count_runs(void *context, const struct store_columns *columns) {
 static int count_all(struct store_reader *reader, uint32_t threads, uint64_t *ret_cpu_ns, uint64_t *ret_wall_ns) {
 	size_t names = (size_t)store_reader_overview(reader)->name_count + 1;
 	struct histograms histograms = {{NULL, NULL}};
-	struct store_scan scan = {.columns = STORE_IN_SITE_ORDER | STORE_COLUMN_DURATION,
+	struct store_scan scan = {.columns = STORE_IN_SITE_ORDER | STORE_COLUMN_DURATION_HALVES,
 	                          .threads = threads,
 	                          .on_batch = count_runs,
 	                          .context = &histograms};

@@ -114,7 +114,7 @@ static void extremes_do_not_wrap(void **state) {
 static void limits_are_said(void **state) {
 	struct sketches *sketches = NULL;
 	(void)state;
-	assert_int_equal(sketches_new(100, 1800, &sketches), 0);
+	assert_int_equal(sketches_new(100, 1000, &sketches), 0);
 	for (unsigned i = 0; i < SKETCH_SCALES_MAX; i++)
 		assert_int_equal(sketches_scale(sketches, (uint64_t)ONE_NS * (i + 1)), (int)i);
 	assert_int_equal(sketches_scale(sketches, ONE_NS + ONE_NS / SKETCH_SCALE_SLACK / 2), 0);
