@@ -58,6 +58,22 @@ BODY size_t pick_body(const uint32_t *values, const uint16_t *bins, size_t count
 	return kept;
 }
 
+BODY size_t sieve_body(const uint32_t *values, const uint16_t *bins, size_t count, const struct lanes_range *ranges,
+                       uint32_t range_count, struct lanes_counts *counts, uint32_t *picked) {
+	for (uint32_t r = 0; r < range_count; r++) {
+		uint16_t width = (uint16_t)(ranges[r].last - ranges[r].first);
+		uint32_t below = 0;
+		uint32_t inside = 0;
+		for (size_t i = 0; i < count; i++) {
+			below += bins[i] < ranges[r].first;
+			inside += (uint16_t)(bins[i] - ranges[r].first) <= width;
+		}
+		counts->below[r] += below;
+		counts->inside[r] += inside;
+	}
+	return pick_body(values, bins, count, ranges, range_count, picked);
+}
+
 /* Squares have 64 bits: their halves are added up apart. */
 BODY struct moments_sums sums_body(const uint32_t *values, uint32_t count) {
 	struct moments_sums sums = {.count = count, .first = values[0], .min = UINT32_MAX};
@@ -97,6 +113,12 @@ static size_t pick_portable(const uint32_t *values, const uint16_t *bins, size_t
 	return pick_body(values, bins, count, ranges, range_count, ret_picked);
 }
 
+static size_t sieve_portable(const uint32_t *values, const uint16_t *bins, size_t count,
+                             const struct lanes_range *ranges, uint32_t range_count, struct lanes_counts *counts,
+                             uint32_t *ret_picked) {
+	return sieve_body(values, bins, count, ranges, range_count, counts, ret_picked);
+}
+
 static struct moments_sums sums_portable(const uint32_t *values, uint32_t count) {
 	return sums_body(values, count);
 }
@@ -105,8 +127,11 @@ static size_t count_portable(const uint8_t *bytes, size_t count, uint8_t wanted)
 	return count_body(bytes, count, wanted);
 }
 
-static const struct lanes portable = {
-    .bins = bins_portable, .pick = pick_portable, .sums = sums_portable, .count = count_portable};
+static const struct lanes portable = {.bins = bins_portable,
+                                      .pick = pick_portable,
+                                      .sieve = sieve_portable,
+                                      .sums = sums_portable,
+                                      .count = count_portable};
 
 #if defined(__x86_64__)
 
@@ -122,6 +147,12 @@ FOR_AVX2 static size_t pick_avx2(const uint32_t *values, const uint16_t *bins, s
 	return pick_body(values, bins, count, ranges, range_count, ret_picked);
 }
 
+FOR_AVX2 static size_t sieve_avx2(const uint32_t *values, const uint16_t *bins, size_t count,
+                                  const struct lanes_range *ranges, uint32_t range_count, struct lanes_counts *counts,
+                                  uint32_t *ret_picked) {
+	return sieve_body(values, bins, count, ranges, range_count, counts, ret_picked);
+}
+
 FOR_AVX2 static struct moments_sums sums_avx2(const uint32_t *values, uint32_t count) {
 	return sums_body(values, count);
 }
@@ -134,32 +165,57 @@ FOR_AVX512 static struct lanes_range bins_avx512(const uint32_t *values, size_t 
 	return bins_body(values, count, ret_bins);
 }
 
-#define PICKED_AT_ONCE 32u
+#define SIEVED_AT_ONCE 32u
 
-FOR_AVX512 static size_t pick_avx512(const uint32_t *values, const uint16_t *bins, size_t count,
-                                     const struct lanes_range *ranges, uint32_t range_count, uint32_t *ret_picked) {
+/* The lanes of `wanted`, beside each other; how many. */
+FOR_AVX512 static inline __attribute__((always_inline)) size_t keep_avx512(const uint32_t *values, __mmask32 wanted,
+                                                                           uint32_t *to) {
+	__mmask16 low = (__mmask16)wanted;
+	__mmask16 high = (__mmask16)(wanted >> 16);
+	size_t kept = (size_t)__builtin_popcount(low);
+	__m512i first = _mm512_maskz_loadu_epi32(low, values);
+	__m512i second = _mm512_maskz_loadu_epi32(high, values + 16);
+	_mm512_mask_compressstoreu_epi32(to, low, first);
+	_mm512_mask_compressstoreu_epi32(to + kept, high, second);
+	return kept + (size_t)__builtin_popcount(high);
+}
+
+/* counts may be NULL. */
+FOR_AVX512 static inline __attribute__((always_inline)) size_t
+sieve_lanes(const uint32_t *values, const uint16_t *bins, size_t count, const struct lanes_range *ranges,
+            uint32_t range_count, struct lanes_counts *counts, uint32_t *ret_picked) {
 	size_t kept = 0;
-	for (size_t at = 0; at < count; at += PICKED_AT_ONCE) {
-		uint32_t left = count - at < PICKED_AT_ONCE ? (uint32_t)(count - at) : PICKED_AT_ONCE;
-		__mmask32 there = UINT32_MAX >> (PICKED_AT_ONCE - left);
+	for (size_t at = 0; at < count; at += SIEVED_AT_ONCE) {
+		uint32_t left = count - at < SIEVED_AT_ONCE ? (uint32_t)(count - at) : SIEVED_AT_ONCE;
+		__mmask32 there = UINT32_MAX >> (SIEVED_AT_ONCE - left);
 		__mmask32 wanted = 0;
 		__m512i all = _mm512_maskz_loadu_epi16(there, bins + at);
 		for (uint32_t r = 0; r < range_count; r++) {
 			__m512i first = _mm512_set1_epi16((short)ranges[r].first);
 			__m512i width = _mm512_set1_epi16((short)(ranges[r].last - ranges[r].first));
-			wanted |= _mm512_mask_cmple_epu16_mask(there, _mm512_sub_epi16(all, first), width);
+			__mmask32 inside = _mm512_mask_cmple_epu16_mask(there, _mm512_sub_epi16(all, first), width);
+			wanted |= inside;
+			if (!counts)
+				continue;
+			__mmask32 below = _mm512_mask_cmplt_epu16_mask(there, all, first);
+			counts->inside[r] += (uint64_t)__builtin_popcount(inside);
+			counts->below[r] += (uint64_t)__builtin_popcount(below);
 		}
-		if (!wanted)
-			continue;
-		for (uint32_t half = 0; half < 2; half++) {
-			__mmask16 of_half = (__mmask16)(wanted >> (16 * half));
-			__m512i from =
-			    _mm512_maskz_loadu_epi32((__mmask16)(there >> (16 * half)), values + at + 16 * half);
-			_mm512_mask_compressstoreu_epi32(ret_picked + kept, of_half, from);
-			kept += (size_t)__builtin_popcount(of_half);
-		}
+		if (wanted)
+			kept += keep_avx512(values + at, wanted, ret_picked + kept);
 	}
 	return kept;
+}
+
+FOR_AVX512 static size_t pick_avx512(const uint32_t *values, const uint16_t *bins, size_t count,
+                                     const struct lanes_range *ranges, uint32_t range_count, uint32_t *ret_picked) {
+	return sieve_lanes(values, bins, count, ranges, range_count, NULL, ret_picked);
+}
+
+FOR_AVX512 static size_t sieve_avx512(const uint32_t *values, const uint16_t *bins, size_t count,
+                                      const struct lanes_range *ranges, uint32_t range_count,
+                                      struct lanes_counts *counts, uint32_t *ret_picked) {
+	return sieve_lanes(values, bins, count, ranges, range_count, counts, ret_picked);
 }
 
 FOR_AVX512 static struct moments_sums sums_avx512(const uint32_t *values, uint32_t count) {
@@ -170,9 +226,10 @@ FOR_AVX512 static size_t count_avx512(const uint8_t *bytes, size_t count, uint8_
 	return count_body(bytes, count, wanted);
 }
 
-static const struct lanes avx2 = {.bins = bins_avx2, .pick = pick_avx2, .sums = sums_avx2, .count = count_avx2};
+static const struct lanes avx2 = {
+    .bins = bins_avx2, .pick = pick_avx2, .sieve = sieve_avx2, .sums = sums_avx2, .count = count_avx2};
 static const struct lanes avx512 = {
-    .bins = bins_avx512, .pick = pick_avx512, .sums = sums_avx512, .count = count_avx512};
+    .bins = bins_avx512, .pick = pick_avx512, .sieve = sieve_avx512, .sums = sums_avx512, .count = count_avx512};
 
 const struct lanes *lanes_choose(enum lanes_set most) {
 	bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&

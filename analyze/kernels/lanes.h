@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #define LANES_AT_ONCE 1024u /* that many values and their bins fit the nearest cache */
+#define LANES_RANGES_MAX 5u
 
 enum lanes_set { LANES_PORTABLE, LANES_AVX2, LANES_AVX512 };
 
@@ -22,6 +23,12 @@ enum lanes_set { LANES_PORTABLE, LANES_AVX2, LANES_AVX512 };
 struct lanes_range {
 	uint16_t first;
 	uint16_t last;
+};
+
+/* How many values were below a range, and inside. */
+struct lanes_counts {
+	uint64_t below[LANES_RANGES_MAX];
+	uint64_t inside[LANES_RANGES_MAX];
 };
 
 struct lanes {
@@ -33,6 +40,9 @@ struct lanes {
 	 */
 	size_t (*pick)(const uint32_t *values, const uint16_t *bins, size_t count, const struct lanes_range *ranges,
 	               uint32_t range_count, uint32_t *ret_picked);
+	/* The same, and adds to the counts. */
+	size_t (*sieve)(const uint32_t *values, const uint16_t *bins, size_t count, const struct lanes_range *ranges,
+	                uint32_t range_count, struct lanes_counts *counts, uint32_t *ret_picked);
 	/* Of 1 to MOMENTS_RUN_MAX values. */
 	struct moments_sums (*sums)(const uint32_t *values, uint32_t count);
 	/* How many are that one. */

@@ -44,7 +44,12 @@ struct kept {
 
 struct series {
 	struct histogram histogram;
+	/* Of a series with guesses, instead of the histogram. */
 	struct kept kept;
+	struct lanes_counts counts; /* by range */
+	uint32_t low_bin;           /* of all values */
+	uint32_t high_bin;
+	bool is_guessed;
 	uint64_t count;
 	uint32_t window_count;
 	struct window windows[QUANTILE_COUNT]; /* disjoint, ascending */
@@ -56,6 +61,7 @@ struct series {
 };
 
 _Static_assert(HISTOGRAM_BINS <= UINT16_MAX, "bins of lanes.h have 16 bits");
+_Static_assert(QUANTILE_COUNT <= LANES_RANGES_MAX, "each may have a range");
 
 struct quantiles {
 	struct series **series;
@@ -120,23 +126,6 @@ static struct series *series_of(struct quantiles *quantiles, size_t index) {
 	return quantiles->series[index];
 }
 
-static inline int observe(struct quantiles *quantiles, size_t index, uint64_t value, uint64_t weight) {
-	struct series *series = series_of(quantiles, index);
-	if (!series)
-		return -ENOMEM;
-	series->count += weight;
-	return histogram_add_weight(&series->histogram, value, weight);
-}
-
-int quantiles_observe(struct quantiles *quantiles, size_t index, uint64_t value) {
-	return observe(quantiles, index, value, 1);
-}
-
-int quantiles_observe_weighted(struct quantiles *quantiles, size_t index, uint64_t value, uint32_t weight) {
-	quantiles->weighted = true;
-	return observe(quantiles, index, value, weight);
-}
-
 static void want(struct series *series, uint32_t first, uint32_t last) {
 	assert(series->range_count < QUANTILE_COUNT);
 	series->ranges[series->range_count++] = (struct lanes_range){(uint16_t)first, (uint16_t)last};
@@ -153,12 +142,22 @@ static void want_nothing(struct series *series) {
 	memset(series->marks, 0, sizeof(series->marks));
 }
 
+/* Ranges that meet become one, so that they are apart. */
 int quantiles_guess(struct quantiles *quantiles, size_t index, uint64_t low, uint64_t high) {
 	struct series *series = series_of(quantiles, index);
+	uint32_t first = histogram_bin(low);
+	uint32_t last = histogram_bin(high);
 	if (!series)
 		return -ENOMEM;
-	assert(series->count == 0);
-	want(series, histogram_bin(low), histogram_bin(high));
+	struct lanes_range *before = series->range_count ? &series->ranges[series->range_count - 1] : NULL;
+	assert(series->count == 0 && low <= high && (!before || first >= before->first));
+	if (before && first <= before->last) {
+		first = before->first;
+		last = last > before->last ? last : before->last;
+		series->range_count--;
+	}
+	want(series, first, last);
+	series->is_guessed = true;
 	return 0;
 }
 
@@ -167,14 +166,13 @@ static void give_up(struct quantiles *quantiles, struct series *series) {
 	quantiles->kept_bytes -= kept->room * sizeof(*kept->values);
 	free(kept->values);
 	*kept = (struct kept){.given_up = true};
-	want_nothing(series);
 }
 
 /* Room for so many more guessed values; false: they do not fit, and all are given up. */
 static bool keep_room(struct quantiles *quantiles, struct series *series, size_t more) {
 	struct kept *kept = &series->kept;
-	if (more <= kept->room - kept->count)
-		return true;
+	if (kept->given_up || more <= kept->room - kept->count)
+		return !kept->given_up;
 	size_t room = kept->room ? 2 * kept->room : KEPT_ROOM_FIRST;
 	while (room < kept->count + more)
 		room *= 2;
@@ -192,21 +190,54 @@ static bool keep_room(struct quantiles *quantiles, struct series *series, size_t
 	return true;
 }
 
-/* Of values just observed those of guessed bins. */
-static void keep_run(struct quantiles *quantiles, struct series *series, const uint64_t *values, size_t count) {
-	for (size_t i = 0; i < count && series->range_count; i++)
-		if (is_wanted(series, histogram_bin(values[i])) && keep_room(quantiles, series, 1))
-			series->kept.values[series->kept.count++] = values[i];
+static void widen(struct series *series, uint64_t before, uint32_t low_bin, uint32_t high_bin) {
+	series->low_bin = before && series->low_bin < low_bin ? series->low_bin : low_bin;
+	series->high_bin = before && series->high_bin > high_bin ? series->high_bin : high_bin;
 }
 
-static void keep_run32(struct quantiles *quantiles, struct series *series, const uint32_t *values, const uint16_t *bins,
-                       size_t count) {
+/* One value of a guessed series; `before` came before it. */
+static void sieve(struct quantiles *quantiles, struct series *series, uint64_t value, uint64_t before) {
+	uint32_t bin = histogram_bin(value);
+	widen(series, before, bin, bin);
+	for (uint32_t r = 0; r < series->range_count; r++) {
+		series->counts.below[r] += bin < series->ranges[r].first;
+		series->counts.inside[r] += bin >= series->ranges[r].first && bin <= series->ranges[r].last;
+	}
+	if (is_wanted(series, bin) && keep_room(quantiles, series, 1))
+		series->kept.values[series->kept.count++] = value;
+}
+
+static void sieve_run32(struct quantiles *quantiles, struct series *series, const uint32_t *values,
+                        const uint16_t *bins, size_t count) {
 	uint32_t picked[LANES_AT_ONCE];
-	size_t more = quantiles->lanes->pick(values, bins, count, series->ranges, series->range_count, picked);
+	size_t more =
+	    quantiles->lanes->sieve(values, bins, count, series->ranges, series->range_count, &series->counts, picked);
 	if (!keep_room(quantiles, series, more))
 		return;
 	for (size_t i = 0; i < more; i++)
 		series->kept.values[series->kept.count++] = picked[i];
+}
+
+static inline int observe(struct quantiles *quantiles, size_t index, uint64_t value, uint64_t weight) {
+	struct series *series = series_of(quantiles, index);
+	if (!series)
+		return -ENOMEM;
+	if (series->is_guessed) {
+		assert(weight == 1);
+		sieve(quantiles, series, value, series->count++);
+		return 0;
+	}
+	series->count += weight;
+	return histogram_add_weight(&series->histogram, value, weight);
+}
+
+int quantiles_observe(struct quantiles *quantiles, size_t index, uint64_t value) {
+	return observe(quantiles, index, value, 1);
+}
+
+int quantiles_observe_weighted(struct quantiles *quantiles, size_t index, uint64_t value, uint32_t weight) {
+	quantiles->weighted = true;
+	return observe(quantiles, index, value, weight);
 }
 
 int quantiles_observe_run(struct quantiles *quantiles, size_t index, const uint64_t *values, size_t count) {
@@ -217,13 +248,16 @@ int quantiles_observe_run(struct quantiles *quantiles, size_t index, const uint6
 	struct series *series = series_of(quantiles, index);
 	if (!series)
 		return -ENOMEM;
+	if (series->is_guessed) {
+		for (size_t i = 0; i < count; i++)
+			sieve(quantiles, series, values[i], series->count++);
+		return 0;
+	}
 	for (size_t i = 0; i < count; i++) {
 		min = values[i] < min ? values[i] : min;
 		max = values[i] > max ? values[i] : max;
 	}
 	series->count += count;
-	if (series->range_count)
-		keep_run(quantiles, series, values, count);
 	return histogram_add_run(&series->histogram, values, count, min, max);
 }
 
@@ -235,23 +269,33 @@ int quantiles_observe_run32(struct quantiles *quantiles, size_t index, const uin
 	struct series *series = series_of(quantiles, index);
 	if (!series)
 		return -ENOMEM;
-	series->count += count;
 	for (size_t at = 0; at < count && !error; at += LANES_AT_ONCE) {
 		size_t some = count - at < LANES_AT_ONCE ? count - at : LANES_AT_ONCE;
 		struct lanes_range bounds = quantiles->lanes->bins(values + at, some, bins);
-		error = histogram_add_bins(&series->histogram, bins, some, bounds.first, bounds.last);
-		if (series->range_count)
-			keep_run32(quantiles, series, values + at, bins, some);
+		if (series->is_guessed) {
+			widen(series, series->count, bounds.first, bounds.last);
+			sieve_run32(quantiles, series, values + at, bins, some);
+		} else {
+			error = histogram_add_bins(&series->histogram, bins, some, bounds.first, bounds.last);
+		}
+		series->count += some;
 	}
 	return error;
 }
 
-/* The values that the other kept; where one of them gave up, both do. */
-static void merge_kept(struct quantiles *quantiles, struct series *series, struct quantiles *from,
-                       struct series *other) {
+/* Of a guessed series; where one of them gave up its values, both do. */
+static void merge_guessed(struct quantiles *quantiles, struct series *series, struct quantiles *from,
+                          struct series *other) {
+	assert(series->range_count == other->range_count);
+	if (other->count)
+		widen(series, series->count, other->low_bin, other->high_bin);
+	for (uint32_t r = 0; r < series->range_count; r++) {
+		series->counts.below[r] += other->counts.below[r];
+		series->counts.inside[r] += other->counts.inside[r];
+	}
 	if (other->kept.given_up && !series->kept.given_up)
 		give_up(quantiles, series);
-	if (!series->kept.given_up && other->kept.count && keep_room(quantiles, series, other->kept.count)) {
+	if (other->kept.count && keep_room(quantiles, series, other->kept.count)) {
 		memcpy(series->kept.values + series->kept.count, other->kept.values,
 		       other->kept.count * sizeof(*other->kept.values));
 		series->kept.count += other->kept.count;
@@ -268,8 +312,9 @@ int quantiles_merge(struct quantiles *quantiles, struct quantiles *from) {
 		struct series *series = series_of(quantiles, i);
 		if (!series)
 			return -ENOMEM;
+		if (series->is_guessed)
+			merge_guessed(quantiles, series, from, from->series[i]);
 		series->count += from->series[i]->count;
-		merge_kept(quantiles, series, from, from->series[i]);
 		error = histogram_merge(&series->histogram, &from->series[i]->histogram);
 	}
 	return error;
@@ -353,7 +398,7 @@ static void aim(struct series *series, struct target *target, uint64_t rank, con
 }
 
 /* Targets in windows of which every value was kept are solved; the others keep their windows. */
-static void settle_by_guess(struct series *series) {
+static void settle_by_kept(struct series *series) {
 	struct window old[QUANTILE_COUNT];
 	struct kept *kept = &series->kept;
 	memcpy(old, series->windows, sizeof(old));
@@ -363,9 +408,7 @@ static void settle_by_guess(struct series *series) {
 		if (target->solved)
 			continue;
 		const struct window *window = &old[target->window];
-		size_t found = 0;
-		if (is_wanted(series, histogram_bin(window->low)))
-			found = select_range(kept->values, kept->count, window->low, window->high);
+		size_t found = select_range(kept->values, kept->count, window->low, window->high);
 		if (found == window->count) {
 			target->value = select_rank(kept->values, found, target->rank);
 			target->solved = true;
@@ -375,17 +418,52 @@ static void settle_by_guess(struct series *series) {
 	}
 }
 
-static void aim_by_histogram(struct quantiles *quantiles, struct series *series) {
-	for (uint32_t i = 0; i < QUANTILE_COUNT && series->count; i++) {
+/* The range or the gap that holds the rank, which becomes that inside of it. */
+static struct window place_of(const struct series *series, uint64_t *rank) {
+	uint64_t through = 0; /* values up to the end of the range before */
+	uint32_t next_bin = series->low_bin;
+	for (uint32_t r = 0; r < series->range_count; r++) {
+		const struct lanes_range *range = &series->ranges[r];
+		uint64_t below = series->counts.below[r];
+		if (*rank <= below) {
+			*rank -= through;
+			return (struct window){.low = histogram_bin_low(next_bin),
+			                       .high = histogram_bin_low(range->first) - 1,
+			                       .count = below - through};
+		}
+		through = below + series->counts.inside[r];
+		if (*rank <= through) {
+			*rank -= below;
+			return (struct window){.low = histogram_bin_low(range->first),
+			                       .high = histogram_bin_high(range->last),
+			                       .count = through - below};
+		}
+		next_bin = range->last + 1u > next_bin ? range->last + 1u : next_bin;
+	}
+	*rank -= through;
+	return (struct window){.low = histogram_bin_low(next_bin),
+	                       .high = histogram_bin_high(series->high_bin),
+	                       .count = series->count - through};
+}
+
+static void aim_by_guess(struct quantiles *quantiles, struct series *series) {
+	for (uint32_t i = 0; i < QUANTILE_COUNT; i++) {
+		uint64_t rank = quantile_rank(series->count, (enum quantile)i);
+		struct window window = place_of(series, &rank);
+		aim(series, &series->targets[i], rank, &window);
+	}
+	settle_by_kept(series);
+	give_up(quantiles, series);
+}
+
+static void aim_by_histogram(struct series *series) {
+	for (uint32_t i = 0; i < QUANTILE_COUNT; i++) {
 		struct histogram_place place =
 		    histogram_find(&series->histogram, quantile_rank(series->count, (enum quantile)i));
 		struct window range = {
 		    .low = histogram_bin_low(place.bin), .high = histogram_bin_high(place.bin), .count = place.count};
 		aim(series, &series->targets[i], place.rank, &range);
 	}
-	if (series->kept.count)
-		settle_by_guess(series);
-	give_up(quantiles, series);
 	histogram_clear(&series->histogram);
 }
 
@@ -460,13 +538,12 @@ static int plan(struct window *window, uint64_t collect_max, size_t *budget_byte
 	return window->cells ? 0 : -ENOMEM;
 }
 
-/* A window is never wider than a bin. */
 static void mark(struct series *series) {
 	want_nothing(series);
 	for (uint32_t i = 0; i < series->window_count; i++) {
-		uint32_t bin = histogram_bin(series->windows[i].low);
-		if (series->windows[i].mode != WINDOW_WAIT)
-			want(series, bin, bin);
+		const struct window *window = &series->windows[i];
+		if (window->mode != WINDOW_WAIT)
+			want(series, histogram_bin(window->low), histogram_bin(window->high));
 	}
 }
 
@@ -504,10 +581,13 @@ static int plan_all(struct quantiles *quantiles) {
 int quantiles_next_pass(struct quantiles *quantiles) {
 	for (size_t i = 0; i < quantiles->series_count; i++) {
 		struct series *series = quantiles->series[i];
-		if (!series)
+		if (!series || series->count == 0)
 			continue;
 		if (!quantiles->narrowing) {
-			aim_by_histogram(quantiles, series);
+			if (series->is_guessed)
+				aim_by_guess(quantiles, series);
+			else
+				aim_by_histogram(series);
 			continue;
 		}
 		int rc = digest(series);

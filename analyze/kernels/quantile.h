@@ -15,9 +15,10 @@
  * a billion equal values need seven at most, since each refinement takes ten bits off the width. Memory: QUANTILE_BUDGET_BYTES for
  * the windows, 2 to 30 KiB per series for the histogram while the first pass runs.
  *
- * GUESSES. Where it is known beforehand about where a percentile lies, the first pass keeps the values of these bins, too, as long as they
- * fit half of the budget. When the histogram then says that the ranks are among them, there is no second pass. A guess is never believed: a
- * wrong one, or one of bins with too many values, costs the second pass and changes no figure.
+ * GUESSES. Where it is known beforehand about where the percentiles of a series lie, the first pass needs no histogram: it counts what is
+ * below each guessed range and inside, and keeps the values inside as long as they fit half of the budget. If the ranks are inside, there is no
+ * second pass. A guess is never believed: the counts say exactly which ranks are in which range or gap between them, and a rank in a gap has the gap
+ * for its window. So a wrong guess costs passes and changes no figure.
  *
  *     quantiles_observe(...) for each value;
  *     while ((rc = quantiles_next_pass(q)) > 0)
@@ -75,8 +76,8 @@ size_t quantiles_pick_run32(const struct quantiles *quantiles, size_t series, co
                             uint32_t *ret_picked);
 
 /*
- * Before the first value of the series, at most QUANTILE_COUNT times: a percentile is guessed to be low, high or between. Sets that are put
- * together have the same guesses. Values count where they come as runs. 0 or -ENOMEM.
+ * Before the first value of the series, at most QUANTILE_COUNT times, upwards: a percentile is guessed to be low, high or between. Sets that are
+ * put together have the same guesses; the values have no weights. 0 or -ENOMEM.
  */
 int quantiles_guess(struct quantiles *quantiles, size_t series, uint64_t low, uint64_t high);
 

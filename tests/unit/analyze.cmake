@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kernels of the analyzer: pure, no store.
-foreach(module IN ITEMS books call_away chart estimate growth quantile self_time sketch text tree trend where)
+foreach(module IN ITEMS books call_away chart estimate growth guess quantile self_time sketch text tree trend where)
   add_executable(test_analyze_${module} unit/test_analyze_${module}.c)
   target_link_libraries(test_analyze_${module} PRIVATE spanring::test_support spanring::kernels m)
   spanring_target(test_analyze_${module})
@@ -70,3 +70,10 @@ spanring_target(test_export)
 add_dependencies(test_export spanring-analyze)
 add_test(NAME integration.export COMMAND test_export)
 set_tests_properties(integration.export PROPERTIES LABELS integration ENVIRONMENT "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+
+add_executable(test_exact integration/cli/test_exact.c)
+target_link_libraries(test_exact PRIVATE spanring::test_support spanring::store m)
+spanring_target(test_exact)
+add_dependencies(test_exact spanring-analyze)
+add_test(NAME integration.exact COMMAND test_exact)
+set_tests_properties(integration.exact PROPERTIES LABELS integration ENVIRONMENT "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
