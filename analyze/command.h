@@ -33,6 +33,7 @@ extern const struct command command_compare;
 extern const struct command command_export;
 extern const struct command command_import;
 extern const struct command command_errors;
+extern const struct command command_flame;
 extern const struct command command_histogram;
 extern const struct command command_info;
 extern const struct command command_latency;

@@ -17,8 +17,8 @@ static const struct group {
 	const struct command *commands[GROUP_COMMANDS_MAX];
 } groups[] = {
     {"Where time goes",
-     {&command_latency, &command_top, &command_tree, &command_histogram, &command_slowest, &command_trace,
-      &command_errors, &command_unfinished}},
+     {&command_latency, &command_top, &command_tree, &command_flame, &command_histogram, &command_slowest,
+      &command_trace, &command_errors, &command_unfinished}},
     {"Where memory goes", {&command_memory}},
     {"What changed", {&command_compare}},
     {"What is stored, and is it whole", {&command_info, &command_audit, &command_verify, &command_rings}},
