@@ -48,7 +48,8 @@ void decoder_free(struct decoder *decoder) {
 static uint32_t needs_sites(uint32_t wanted, bool has_site_runs) {
 	if (!has_site_runs)
 		return BIT(SITE);
-	return wanted & STORE_IN_SITE_ORDER ? BIT(SITE_RUNS) : BIT(SITE) | BIT(SITE_RUNS);
+	bool runs_only = wanted & STORE_IN_SITE_ORDER && !(wanted & STORE_COLUMN_PARENT_ROW);
+	return runs_only ? BIT(SITE_RUNS) : BIT(SITE) | BIT(SITE_RUNS);
 }
 
 uint32_t decode_needs(uint32_t wanted, bool has_site_runs) {
@@ -87,6 +88,8 @@ uint32_t decode_needs(uint32_t wanted, bool has_site_runs) {
 		needs |= BIT(LINKS);
 	if (wanted & STORE_COLUMN_WEIGHT)
 		needs |= BIT(WEIGHT);
+	if (wanted & STORE_COLUMN_CHILD_SUMS)
+		needs |= BIT(CHILD_SUMS);
 	return needs;
 }
 
@@ -534,6 +537,7 @@ static int decode_column(struct decoder *decoder, const struct format_batch *enc
 	case FORMAT_COLUMN_TEXT:
 	case FORMAT_COLUMN_EVENTS:
 	case FORMAT_COLUMN_LINKS:
+	case FORMAT_COLUMN_CHILD_SUMS:
 	case FORMAT_COLUMNS:
 		break;
 	}
@@ -564,7 +568,8 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 	columns->parent_id = wanted & STORE_COLUMN_PARENT_ID ? decoder->parent_id : NULL;
 	columns->start_ns = wanted & STORE_COLUMN_START ? decoder->start_ns : NULL;
 	columns->duration_ns = wanted & STORE_COLUMN_DURATION ? decoder->duration_ns : NULL;
-	columns->site = wanted & STORE_COLUMN_SITE && !decoder->in_site_order ? decoder->site : NULL;
+	bool gives_site = !decoder->in_site_order || wanted & STORE_COLUMN_PARENT_ROW;
+	columns->site = wanted & STORE_COLUMN_SITE && gives_site ? decoder->site : NULL;
 	columns->thread = wanted & STORE_COLUMN_THREAD ? decoder->thread : NULL;
 	columns->kind = wanted & STORE_COLUMN_KIND ? decoder->kind : NULL;
 	columns->status = wanted & STORE_COLUMN_STATUS ? decoder->status : NULL;
@@ -586,6 +591,8 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 		columns->away_count = decoder->exception_count;
 		columns->away_parent_id = decoder->exceptions;
 	}
+	if (wanted & STORE_COLUMN_CHILD_SUMS && encoded->columns[FORMAT_COLUMN_CHILD_SUMS].bytes > 0)
+		columns->child_sums = &decoder->child_sums;
 	if (wanted & STORE_COLUMN_ATTRIBUTES) {
 		columns->attribute_count = encoded->attribute_count;
 		columns->attributes = decoder->attributes;
@@ -620,6 +627,8 @@ int decode(struct decoder *decoder, const struct format_batch *encoded, uint32_t
 	assert(!decoder->in_site_order || !(wanted & ~STORE_IN_SITE_ORDER_COLUMNS));
 	assert(!decoder->wants_halves || (decoder->in_site_order && !(wanted & STORE_COLUMN_DURATION)));
 	int error = decode_spans(decoder, encoded, decoder->needs);
+	if (!error && wanted & STORE_COLUMN_CHILD_SUMS)
+		error = decode_child_sums(decoder, encoded);
 	if (!error && wanted & STORE_COLUMN_PARENT_ROW)
 		find_parent_rows(decoder);
 	if (!error && wanted & STORE_COLUMN_PARENT_ID)

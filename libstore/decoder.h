@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The memory of a decoder, shared by decode.c (spans) and decode_extras.c (attributes, events, links). */
+/* The memory of a decoder, shared by decode.c (spans), decode_extras.c (attributes, events, links) and decode_child_sums.c. */
 #ifndef SPANRING_LIBSTORE_DECODER_H
 #define SPANRING_LIBSTORE_DECODER_H
 
@@ -56,6 +56,16 @@ struct decoder {
 	struct store_link links[BATCH_LINKS_MAX];
 	uint32_t link_count;
 	uint8_t text[BATCH_TEXT_BYTES_MAX];
+	struct store_child_sums child_sums;
+	uint32_t correction_row[BATCH_SPANS_MAX];
+	uint64_t correction_ns[BATCH_SPANS_MAX];
+	uint32_t late_back[BATCH_SPANS_MAX];
+	uint32_t late_row[BATCH_SPANS_MAX];
+	uint32_t late_site[BATCH_SPANS_MAX];
+	uint64_t late_ns[BATCH_SPANS_MAX];
+	uint32_t found_back[BATCH_SPANS_MAX];
+	uint32_t found_row[BATCH_SPANS_MAX];
+	uint8_t away_state[BATCH_SPANS_MAX];
 };
 
 /* Start at a column and check its transform. */
@@ -64,5 +74,7 @@ int decode_start(struct decoder *decoder, const struct format_batch *encoded, en
 int decode_attributes(struct decoder *decoder, const struct format_batch *encoded);
 int decode_events(struct decoder *decoder, const struct format_batch *encoded);
 int decode_links(struct decoder *decoder, const struct format_batch *encoded);
+/* After the codes of the parents, if these are asked for. */
+int decode_child_sums(struct decoder *decoder, const struct format_batch *encoded);
 
 #endif

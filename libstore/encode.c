@@ -18,6 +18,7 @@
 #include "base/pages.h"
 #include "bloom.h"
 #include "encoder.h"
+#include "reader.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -400,6 +401,7 @@ static void put_column(struct encoder *encoder, const struct batch *batch, enum 
 	case FORMAT_COLUMN_SITE_RUNS:
 		put_site_runs(encoder);
 		return;
+	case FORMAT_COLUMN_CHILD_SUMS: /* by who knows the other batches */
 	case FORMAT_COLUMNS:
 		return;
 	}
@@ -416,6 +418,8 @@ static bool has_rows(const struct encoder *encoder, const struct batch *batch, e
 		return batch->link_count > 0;
 	if (column == FORMAT_COLUMN_WEIGHT)
 		return encoder->weighted;
+	if (column == FORMAT_COLUMN_CHILD_SUMS)
+		return false;
 	return batch->span_count > 0;
 }
 
@@ -466,4 +470,34 @@ void encode(struct encoder *encoder, const struct batch *batch, struct format_ba
 	summarise(encoder, &encoded);
 	make_bloom(encoder, &encoded);
 	*ret_encoded = encoded;
+}
+
+/* The rows of parents, which the codes of the column say, and the ids of those away. */
+static uint32_t list_parents(struct encoder *encoder) {
+	uint32_t away = 0;
+	for (uint32_t row = 0; row < encoder->span_count; row++) {
+		uint32_t code = encoder->parent_code[row];
+		uint32_t none = code ? STORE_PARENT_AWAY : STORE_PARENT_NONE;
+		encoder->words[row] = code >= 2 ? row - (uint32_t)format_unzigzag(code - 2) : none;
+		encoder->values[away] = encoder->spans.parent_id[row];
+		encoder->more_words[away] = row;
+		away += code == 1;
+	}
+	return away;
+}
+
+void encoder_child_rows(struct encoder *encoder, struct child_rows *ret_rows) {
+	*ret_rows = (struct child_rows){.count = encoder->span_count,
+	                                .trace_count = encoder->trace_count,
+	                                .trace_lo = encoder->trace_lo,
+	                                .run = encoder->run,
+	                                .span_id = encoder->spans.span_id,
+	                                .start_ns = encoder->spans.start_ns,
+	                                .duration_ns = encoder->spans.duration_ns,
+	                                .parent_row = encoder->words,
+	                                .site = encoder->spans.site,
+	                                .flags = encoder->spans.flags,
+	                                .away_count = list_parents(encoder),
+	                                .away_row = encoder->more_words,
+	                                .away_parent_id = encoder->values};
 }

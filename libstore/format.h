@@ -37,7 +37,8 @@ enum format_column {
 	FORMAT_COLUMN_LINKS = 15,
 	FORMAT_COLUMN_WEIGHT = 16,
 	FORMAT_COLUMN_SITE_RUNS = 17,
-	FORMAT_COLUMNS = 18
+	FORMAT_COLUMN_CHILD_SUMS = 18,
+	FORMAT_COLUMNS = 19
 };
 
 /* First byte of each column. */
@@ -53,7 +54,8 @@ enum format_transform {
 	FORMAT_TRANSFORM_BYTES = 9, /* one plane */
 	FORMAT_TRANSFORM_EVENTS = 10,
 	FORMAT_TRANSFORM_LINKS = 11,
-	FORMAT_TRANSFORM_SITE_RUNS = 12 /* how many rows each site has */
+	FORMAT_TRANSFORM_SITE_RUNS = 12, /* how many rows each site has */
+	FORMAT_TRANSFORM_CHILD_SUMS = 13
 };
 
 enum format_plane { FORMAT_PLANE_CONSTANT = 0, FORMAT_PLANE_RAW = 1, FORMAT_PLANE_ZSTD = 2 };

@@ -19,8 +19,8 @@
  * the catalog and of the samples, sums of the rollups. Each column is checked against its checksum before it is decoded. A segment that fails is
  * damaged, and is left as it is. Which batches are which is all that differs.
  *
- * Memory: one decoder, one encoder and one batch, and two small caches of SQLite's: about 20 MiB for full batches, whatever the size of the segment,
- * and less for smaller ones (store_merge_options.rows).
+ * Memory: one decoder, one encoder, one batch and what child sums remember (child_sums.h), and two small caches of SQLite's: about 30 MiB for full
+ * batches, whatever the size of the segment, and less for smaller ones (store_merge_options.rows).
  */
 #include "merge.h"
 
@@ -28,6 +28,7 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "batch_rows.h"
+#include "child_sums.h"
 #include "decode.h"
 #include "encode.h"
 #include "merge_rows.h"
@@ -62,6 +63,8 @@ struct store_merge {
 	struct encoder *encoder;
 	struct decoder *decoder;
 	struct batch *group;
+	struct child_sums *child_sums;
+	struct merge_rows_view_room view;
 	int table; /* to be copied next */
 	struct rollup_gather *rollups;
 	uint64_t taken; /* batches */
@@ -93,6 +96,7 @@ void store_merge_close(struct store_merge *merge) {
 	encoder_free(merge->encoder);
 	decoder_free(merge->decoder);
 	batch_free(merge->group);
+	child_sums_free(merge->child_sums);
 	free(merge->begins);
 	free(merge->temporary);
 	free(merge->path);
@@ -135,6 +139,8 @@ static int take_memory(struct store_merge *merge, uint32_t rows) {
 		error = decoder_new(&merge->decoder);
 	if (!error)
 		error = batch_new(&merge->group);
+	if (!error)
+		error = child_sums_new(&merge->child_sums);
 	if (!error)
 		batch_set_room(merge->group, rows, merge_rows_text_bytes(rows), false);
 	return error;
@@ -217,28 +223,47 @@ static bool begins_group(const struct store_merge *merge, uint64_t batch) {
 	return merge->begins[batch / 8] >> batch % 8 & 1;
 }
 
+/* Which children are in which batch changes, and with it the child sums of all. */
+static int put_batch(struct store_merge *merge, struct format_batch *encoded, const struct child_rows *rows) {
+	child_sums_add(merge->child_sums, ++merge->put, rows, encoded);
+	child_sums_keep(merge->child_sums);
+	return batch_rows_put(merge->inserts, merge->put, encoded, &merge->scratch);
+}
+
 /* The gathered rows as one batch. */
 static int put_group(struct store_merge *merge) {
 	struct format_batch encoded;
+	struct child_rows rows;
 	if (batch_empty(merge->group))
 		return 0;
 	encode(merge->encoder, merge->group, &encoded);
 	batch_clear(merge->group);
-	return batch_rows_put(merge->inserts, ++merge->put, &encoded, &merge->scratch);
+	encoder_child_rows(merge->encoder, &rows);
+	return put_batch(merge, &encoded, &rows);
 }
 
-static int gather(struct store_merge *merge, const struct format_batch *encoded) {
-	struct store_columns columns;
-	int error = decode(merge->decoder, encoded, STORE_COLUMNS_ALL, &columns);
-	if (error || merge_rows_append(merge->group, &columns))
-		return error;
-	error = put_group(merge); /* full: of links */
-	if (error || merge_rows_append(merge->group, &columns))
-		return error;
-	return batch_rows_put(merge->inserts, ++merge->put, encoded, &merge->scratch);
+static int put_as_it_is(struct store_merge *merge, struct format_batch *encoded, const struct store_columns *columns) {
+	struct child_rows rows;
+	merge_rows_view(columns, &merge->view, &rows);
+	return put_batch(merge, encoded, &rows);
 }
 
 /* One batch: into the group, or over as it is if it is alone in its group. */
+static int gather(struct store_merge *merge, struct format_batch *encoded, bool alone) {
+	struct store_columns columns;
+	int error = decode(merge->decoder, encoded, STORE_COLUMNS_ALL | STORE_COLUMN_PARENT_ROW, &columns);
+	if (error)
+		return error;
+	if (alone)
+		return put_as_it_is(merge, encoded, &columns);
+	if (merge_rows_append(merge->group, &columns))
+		return 0;
+	error = put_group(merge); /* full: of links */
+	if (error || merge_rows_append(merge->group, &columns))
+		return error;
+	return put_as_it_is(merge, encoded, &columns);
+}
+
 static int take_batch(struct store_merge *merge) {
 	struct segment_batch batch;
 	uint64_t index = merge->taken;
@@ -254,8 +279,7 @@ static int take_batch(struct store_merge *merge) {
 	merge->taken++;
 	bool alone =
 	    begins_group(merge, index) && (merge->taken == merge->sealed.batches || begins_group(merge, merge->taken));
-	return alone ? batch_rows_put(merge->inserts, ++merge->put, &batch.encoded, &merge->scratch)
-	             : gather(merge, &batch.encoded);
+	return gather(merge, &batch.encoded, alone);
 }
 
 /* What the rollups of the old file promise, if they keep it. */

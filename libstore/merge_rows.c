@@ -59,6 +59,35 @@ bool merge_rows_append(struct batch *batch, const struct store_columns *columns)
 	return true;
 }
 
+void merge_rows_view(const struct store_columns *columns, struct merge_rows_view_room *room,
+                     struct child_rows *ret_rows) {
+	uint32_t count = 0;
+	uint32_t away = 0;
+	for (uint32_t row = 0; row < columns->span_count; row++) {
+		if (columns->parent_row[row] == STORE_PARENT_AWAY)
+			room->away_row[away++] = row;
+		if (row == 0 || columns->trace_lo[row] != columns->trace_lo[row - 1] ||
+		    columns->trace_hi[row] != columns->trace_hi[row - 1]) {
+			room->trace_lo[count] = columns->trace_lo[row];
+			room->run[count++] = 0;
+		}
+		room->run[count - 1]++;
+	}
+	*ret_rows = (struct child_rows){.count = columns->span_count,
+	                                .trace_count = count,
+	                                .trace_lo = room->trace_lo,
+	                                .run = room->run,
+	                                .span_id = columns->span_id,
+	                                .start_ns = columns->start_ns,
+	                                .duration_ns = columns->duration_ns,
+	                                .parent_row = columns->parent_row,
+	                                .site = columns->site,
+	                                .flags = columns->flags,
+	                                .away_count = away,
+	                                .away_row = room->away_row,
+	                                .away_parent_id = columns->away_parent_id};
+}
+
 struct fill {
 	uint64_t spans;
 	uint64_t attributes;

@@ -4,6 +4,7 @@
 #define SPANRING_LIBSTORE_MERGE_ROWS_H
 
 #include "batch.h"
+#include "child_rows.h"
 #include "reader.h"
 #include "segment.h"
 
@@ -12,6 +13,16 @@ int merge_rows_unknown_tables(struct db *db, int64_t *ret_count);
 
 /* All rows of a decoded batch behind those of `batch`; false, and nothing is changed, if they do not fit. */
 bool merge_rows_append(struct batch *batch, const struct store_columns *columns);
+
+struct merge_rows_view_room {
+	uint64_t trace_lo[BATCH_SPANS_MAX];
+	uint32_t run[BATCH_SPANS_MAX];
+	uint32_t away_row[BATCH_SPANS_MAX];
+};
+
+/* What child sums are made of, from a decoded batch with all columns and the rows of parents; valid as long as both. */
+void merge_rows_view(const struct store_columns *columns, struct merge_rows_view_room *traces,
+                     struct child_rows *ret_rows);
 
 /* Room for text in a batch of so many rows. */
 uint32_t merge_rows_text_bytes(uint32_t rows);

@@ -116,17 +116,19 @@ const struct store_damage *store_reader_damage(const struct store_reader *reader
 #define STORE_COLUMNS_ALL ((1u << 15) - 1u)
 
 /* Not among all: */
+#define STORE_COLUMN_CHILD_SUMS (1u << 27) /* of a batch that has them */
 #define STORE_COLUMN_PARENT_ROW (1u << 29) /* where in the batch the parent is; cheaper than its id */
 /* Durations as two halves of 32 bits, since most fit the lower one: only with STORE_IN_SITE_ORDER, in place of STORE_COLUMN_DURATION. */
 #define STORE_COLUMN_DURATION_HALVES (1u << 28)
 /*
  * Rows site by site instead of trace by trace, and runs of one site in place of their numbers: the order in which the columns below are stored,
- * and therefore the cheapest. Only with these.
+ * and therefore the cheapest. Only with these. The rows of parents, and the numbers of sites if they are asked for beside these, stay in order of rows.
  */
 #define STORE_IN_SITE_ORDER (1u << 30)
 #define STORE_IN_SITE_ORDER_COLUMNS                                                                                    \
 	(STORE_IN_SITE_ORDER | STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_DURATION_HALVES |              \
-	 STORE_COLUMN_KIND | STORE_COLUMN_STATUS | STORE_COLUMN_FLAGS | STORE_COLUMN_HEAP)
+	 STORE_COLUMN_KIND | STORE_COLUMN_STATUS | STORE_COLUMN_FLAGS | STORE_COLUMN_HEAP | STORE_COLUMN_PARENT_ROW |  \
+	 STORE_COLUMN_CHILD_SUMS)
 
 /* parent_row of a root, and of a row whose parent is not in the batch. */
 #define STORE_PARENT_NONE UINT32_MAX
@@ -136,6 +138,35 @@ const struct store_damage *store_reader_damage(const struct store_reader *reader
 struct store_run {
 	uint32_t site;
 	uint32_t end;
+};
+
+/* Of a child whose parent is not in its batch. */
+enum store_away {
+	STORE_AWAY_WAITS = 0,  /* in no batch before */
+	STORE_AWAY_FOUND = 1,  /* in a batch before; counted there */
+	STORE_AWAY_UNSURE = 2, /* it may be in a batch where nobody looked */
+	STORE_AWAY_STATES
+};
+
+/*
+ * What the children of a row cover of it, beyond the durations of those in its batch, as far as the writer knew when it stored this batch. `back`: so many
+ * batches before this one, at least 1. In order of (back, row).
+ */
+struct store_child_sums {
+	uint64_t from; /* those that waited in this batch of the segment, or a later one, were looked for in this one */
+	uint32_t correction_count;
+	const uint32_t *correction_row;
+	const uint64_t *correction_ns; /* two's complement */
+	uint32_t late_count;           /* more of rows of earlier batches, whose children are here */
+	const uint32_t *late_back;
+	const uint32_t *late_row;
+	const uint32_t *late_site;
+	const uint64_t *late_ns;
+	uint32_t found_count; /* rows of earlier batches that waited, and have their parent here */
+	const uint32_t *found_back;
+	const uint32_t *found_row;
+	uint32_t away_count; /* rows with STORE_PARENT_AWAY */
+	const uint8_t *away_state;
 };
 
 /* One decoded batch; valid inside the callback. Pointers of columns that were not asked for are NULL. */
@@ -167,7 +198,8 @@ struct store_columns {
 	const struct store_run *runs;
 	const uint32_t *parent_row;
 	uint32_t away_count;
-	const uint64_t *away_parent_id; /* of the rows with STORE_PARENT_AWAY, in order of rows */
+	const uint64_t *away_parent_id;            /* of the rows with STORE_PARENT_AWAY, in order of rows */
+	const struct store_child_sums *child_sums; /* NULL also where the batch has none */
 	uint32_t attribute_count;
 	const struct store_attribute *attributes; /* key is an id of overview.names */
 	const uint32_t *attribute_row;            /* of its span; span_count: that is not in this batch */

@@ -11,6 +11,7 @@
 #include "batch_rows.h"
 #include "bloom.h"
 #include "decode.h"
+#include "reader_children.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -97,6 +98,9 @@ int segment_walk_resolve(const struct segment_walk *walk, struct store_columns *
 	if (last_site > walk->view->site_count ||
 	    !ids_inside(columns->site, columns->span_count, walk->view->site_count) ||
 	    !ids_inside(columns->thread, columns->span_count, walk->view->thread_count))
+		return ERR_DAMAGED;
+	const struct store_child_sums *sums = columns->child_sums;
+	if (sums && !ids_inside(sums->late_site, sums->late_count, walk->view->site_count))
 		return ERR_DAMAGED;
 	struct store_attribute *attributes = (struct store_attribute *)columns->attributes;
 	for (uint32_t i = 0; i < columns->attribute_count; i++) {
@@ -424,11 +428,12 @@ struct verify {
 	int (*on_progress)(void *context, uint64_t done, uint64_t total);
 	void *context;
 	int stopped; /* what on_progress returned */
+	struct reader_children *children;
 };
 
-static int ignore_batch(void *context, const struct store_columns *columns) {
-	const struct verify *verify = context;
-	(void)columns;
+static int take_batch(void *context, const struct store_columns *columns) {
+	struct verify *verify = context;
+	reader_children_check(verify->children, columns);
 	return verify->stopped;
 }
 
@@ -442,9 +447,14 @@ int store_reader_verify(struct store_reader *reader, int (*on_progress)(void *co
                         void *context) {
 	struct reader_segment *segments = reader->segments.items;
 	const struct store_segment_view *views = reader->views.items;
-	struct verify verify = {on_progress, context, 0};
-	struct store_scan scan = {
-	    .columns = STORE_COLUMNS_ALL, .on_batch = ignore_batch, .on_progress = pass_progress, .context = &verify};
+	struct verify verify = {on_progress, context, 0, NULL};
+	struct store_scan scan = {.columns = STORE_COLUMNS_ALL | STORE_COLUMN_PARENT_ROW | STORE_COLUMN_CHILD_SUMS,
+	                          .on_batch = take_batch,
+	                          .on_progress = pass_progress,
+	                          .context = &verify};
+	int error = reader_children_new(reader, &verify.children);
+	if (error)
+		return error;
 	for (size_t i = 0; i < reader->segments.count; i++) {
 		struct segment_walk walk CLEANUP(segment_walk_close) = {
 		    .reader = reader, .decoder = reader->decoder, .segment = &segments[i], .view = &views[i]};
@@ -454,5 +464,7 @@ int store_reader_verify(struct store_reader *reader, int (*on_progress)(void *co
 		check_seal(&walk);
 		reader_verify_rollups(reader, &segments[i], walk.db);
 	}
-	return store_reader_scan(reader, &scan);
+	error = store_reader_scan(reader, &scan);
+	reader_children_free(verify.children);
+	return error;
 }

@@ -18,6 +18,7 @@
 #include "base/errs.h"
 #include "catalog_rows.h"
 #include "checksum.h"
+#include "child_sums.h"
 #include "encode.h"
 #include "evict_count.h"
 #include "id_table.h"
@@ -55,6 +56,7 @@ struct store_writer {
 	struct store_writer_options options;
 	char *agent_version;
 	struct encoder *encoder;
+	struct child_sums *child_sums;  /* of the open segment */
 	struct segment_writer *segment; /* NULL: made by the next commit */
 	uint64_t catalog_serial;        /* of the open segment */
 	uint64_t sequence_next;
@@ -370,6 +372,7 @@ static int take_over_all(struct store_writer *writer, char *text, size_t text_by
 
 static void free_writer(struct store_writer *writer) {
 	encoder_free(writer->encoder);
+	child_sums_free(writer->child_sums);
 	id_table_done(&writer->found.by_ring);
 	free(writer->found.cursors);
 	rollup_totals_done(&writer->found_totals);
@@ -398,6 +401,8 @@ int store_writer_open(const char *directory, const struct store_writer_options *
 	int error = writer->directory && writer->agent_version ? 0 : -ENOMEM;
 	if (!error)
 		error = encoder_new(&writer->encoder);
+	if (!error)
+		error = child_sums_new(&writer->child_sums);
 	if (!error)
 		error = make_directory(directory, ret_text, text_bytes);
 	if (!error)
@@ -461,6 +466,7 @@ static int ready_segment(struct store_writer *writer, const struct catalog *cata
 	if (error)
 		return error;
 	writer->sequence_next++;
+	child_sums_clear(writer->child_sums);
 	writer->segment_is_part = writer->catalog_serial == catalog_serial(catalog);
 	writer->catalog_serial = catalog_serial(catalog);
 	return 0;
@@ -535,9 +541,18 @@ static int check_rollups(struct store_writer *writer, const struct store_commit 
 	return error;
 }
 
+/* In the segment where it will be. */
+static void add_child_sums(struct store_writer *writer, struct format_batch *encoded, struct store_receipt *receipt) {
+	struct child_rows rows;
+	uint64_t from_ns = clock_thread_cpu_ns();
+	encoder_child_rows(writer->encoder, &rows);
+	child_sums_add(writer->child_sums, segment_writer_counts(writer->segment).batches + 1, &rows, encoded);
+	receipt->encode_ns += clock_thread_cpu_ns() - from_ns;
+}
+
 /* 1: it is stored already; 0: it is now, or the error. */
-static int write_commit(struct store_writer *writer, const struct store_commit *commit,
-                        const struct format_batch *encoded) {
+static int write_commit(struct store_writer *writer, const struct store_commit *commit, struct format_batch *encoded,
+                        struct store_receipt *receipt) {
 	bool stored = false;
 	int error = writer->doubt.path ? settle_doubt(writer, &stored) : 0;
 	if (error || stored)
@@ -545,7 +560,11 @@ static int write_commit(struct store_writer *writer, const struct store_commit *
 	error = ready_segment(writer, commit->catalog);
 	if (error)
 		return error;
+	if (encoded)
+		add_child_sums(writer, encoded, receipt);
 	error = segment_writer_commit(writer->segment, commit, encoded, writer->error);
+	if (!error && encoded)
+		child_sums_keep(writer->child_sums);
 	if (!error || may_go_on(error))
 		return error;
 	char words[SEGMENT_TEXT_BYTES];
@@ -571,13 +590,13 @@ int store_writer_commit(struct store_writer *writer, const struct store_commit *
 		uint64_t from_ns = clock_thread_cpu_ns();
 		encode(writer->encoder, commit->batch, &encoded);
 		receipt.encode_ns = clock_thread_cpu_ns() - from_ns;
-		for (int i = 0; i < FORMAT_COLUMNS; i++)
-			receipt.bytes += encoded.columns[i].bytes;
 	}
 	uint64_t from_ns = clock_monotonic_ns();
-	int done = write_commit(writer, commit, has_batch ? &encoded : NULL);
+	int done = write_commit(writer, commit, has_batch ? &encoded : NULL, &receipt);
 	if (done < 0)
 		return done;
+	for (int i = 0; i < FORMAT_COLUMNS && has_batch; i++)
+		receipt.bytes += encoded.columns[i].bytes;
 	receipt.commit_ns = clock_monotonic_ns() - from_ns;
 	if (writer->segment)
 		receipt.segment_spans = segment_writer_spans(writer->segment);

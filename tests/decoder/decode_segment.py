@@ -13,6 +13,7 @@ import re
 import sqlite3
 import sys
 
+from segment_children import Children
 from segment_columns import ALL_ONES, COLUMN_BYTES_MAX, ROWS_MAX, Batch, Refused, require, signed, words, xxh64
 
 VERSION = 1
@@ -411,6 +412,10 @@ SPAN = "trace_hi trace_lo span_id parent_id start duration site thread kind stat
 
 def show_batch(segment, number, batch):
     show("batch", id=number)
+    if batch.child_sums:
+        rows = ("corrections", "late", "found")
+        sums = {name: [list(item) for item in batch.child_sums[name]] for name in rows}
+        show("child_sums", **{"from": batch.child_sums["from"]}, **sums, away=batch.child_sums["away"])
     for row in range(batch.spans):
         require(batch.site[row] <= len(segment.tables["site"]), "a site that is not there")
         require(batch.thread[row] <= len(segment.tables["thread"]), "a thread that is not there")
@@ -435,6 +440,7 @@ def show_batches(segment):
     names = ("batches", "spans", "attributes", "events", "start_ns_min", "end_ns_max", "batch_checksum")
     found = dict.fromkeys(names, 0)
     links = 0
+    children = Children()
     numbers = [row[0] for row in segment.db.execute("SELECT id FROM batch ORDER BY id")]
     require(numbers == list(range(1, len(numbers) + 1)), "batches are not 1, 2, 3, ...")
     for number in numbers:
@@ -442,6 +448,7 @@ def show_batches(segment):
         try:
             batch = read_batch(segment.db, row)
             show_batch(segment, number, batch)
+            children.take(batch)
         except Refused as reason:
             raise Refused("batch %d: %s" % (number, reason)) from None
         if batch.spans:
@@ -453,6 +460,7 @@ def show_batches(segment):
         found["batches"] += 1
         links += len(batch.links)
         found["batch_checksum"] = xxh64(words(row["checksum"]), found["batch_checksum"])
+    children.check()
     require(links == (segment.number(b"links") if b"links" in segment.meta else 0), "another number of links")
     return found, links
 

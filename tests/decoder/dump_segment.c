@@ -428,12 +428,40 @@ struct dump {
 	const struct store_overview *overview;
 };
 
+static const char *comma(uint32_t i) {
+	return i ? "," : "";
+}
+
+/* Lists of numbers that belong together, one list each. */
+static void dump_child_sums(FILE *to, const struct store_child_sums *sums) {
+	begin_row(to, "child_sums");
+	put_number(to, "from", sums->from);
+	(void)fputs(",\"corrections\":[", to);
+	for (uint32_t i = 0; i < sums->correction_count; i++)
+		(void)fprintf(to, "%s[%" PRIu32 ",%" PRId64 "]", comma(i), sums->correction_row[i],
+		              (int64_t)sums->correction_ns[i]);
+	(void)fputs("],\"late\":[", to);
+	for (uint32_t i = 0; i < sums->late_count; i++)
+		(void)fprintf(to, "%s[%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%" PRIu64 "]", comma(i), sums->late_back[i],
+		              sums->late_row[i], sums->late_site[i], sums->late_ns[i]);
+	(void)fputs("],\"found\":[", to);
+	for (uint32_t i = 0; i < sums->found_count; i++)
+		(void)fprintf(to, "%s[%" PRIu32 ",%" PRIu32 "]", comma(i), sums->found_back[i], sums->found_row[i]);
+	(void)fputs("],\"away\":[", to);
+	for (uint32_t i = 0; i < sums->away_count; i++)
+		(void)fprintf(to, "%s%u", comma(i), (unsigned)sums->away_state[i]);
+	(void)fputc(']', to);
+	end_row(to);
+}
+
 static int dump_batch(void *context, const struct store_columns *columns) {
 	const struct dump *dump = context;
 	const char *const *names = dump->overview->names;
 	begin_row(dump->to, "batch");
 	put_number(dump->to, "id", columns->batch);
 	end_row(dump->to);
+	if (columns->child_sums)
+		dump_child_sums(dump->to, columns->child_sums);
 	for (uint32_t row = 0; row < columns->span_count; row++)
 		dump_span(dump->to, columns, row);
 	for (uint32_t i = 0; i < columns->attribute_count; i++)
@@ -527,7 +555,7 @@ void dump_segment(const char *path, FILE *to) {
 	dump_evictions(to, db);
 	dump_rollups(to, db);
 	dump_samples(to, reader);
-	dump_scan(to, reader, (struct store_scan){.columns = STORE_COLUMNS_ALL});
+	dump_scan(to, reader, (struct store_scan){.columns = STORE_COLUMNS_ALL | STORE_COLUMN_CHILD_SUMS});
 	dump_totals(to, overview->segments);
 	assert_int_equal(store_reader_verify(reader, NULL, NULL), 0);
 	const struct store_damage *damage = store_reader_damage(reader, &damaged);

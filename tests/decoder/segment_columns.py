@@ -174,6 +174,7 @@ class Batch:
             self.read_events(events)
         if 15 in columns:
             self.read_links()
+        self.child_sums = self.read_child_sums() if 18 in columns else None
 
     def column(self, number, *transforms):
         require(number in self.columns, "column %d is not there" % number)
@@ -345,6 +346,34 @@ class Batch:
         high, low = column.stream(count, 8), column.stream(count, 8)
         linked = column.done(column.stream(count, 8))
         self.links = [(*owner, *link) for owner, link in zip(owners, zip(high, low, linked))]
+
+    def ascending(self, deltas, groups, end):
+        rows = []
+        for i, delta in enumerate(deltas):
+            rows.append(delta + (rows[-1] if i and groups[i] == groups[i - 1] else 0))
+            require(rows[-1] < end, "a row that no batch has")
+        return rows
+
+    def elsewhere(self, column):
+        count = column.count(ROWS_MAX)
+        back = column.stream(count, 4)
+        require(back == sorted(back) and (not count or back[0]), "batches that are none before")
+        return back, self.ascending(column.stream(count, 4), back, ROWS_MAX)
+
+    def read_child_sums(self):
+        column = self.column(18, 13)
+        sums = {"from": column.count(ALL_ONES)}
+        count = column.count(self.spans)
+        rows = self.ascending(column.stream(count, 4), [0] * count, self.spans)
+        sums["corrections"] = list(zip(rows, (signed(unzigzag(value), 64) for value in column.stream(count, 8))))
+        back, rows = self.elsewhere(column)
+        sites, late = column.stream(len(rows), 4), column.stream(len(rows), 8)
+        sums["late"] = list(zip(back, rows, sites, late))
+        sums["found"] = list(zip(*self.elsewhere(column)))
+        sums["away"] = column.done(column.stream(column.count(self.spans), 1))
+        require(len(sums["away"]) == len(self.exceptions), "another number of rows without a parent")
+        require(all(state < 3 for state in sums["away"]), "a state that is none")
+        return sums
 
     def traces(self):
         rows = self.attributes + self.events + self.links

@@ -67,8 +67,9 @@ static void check_overview(const struct store_overview *overview) {
 
 /* Rows in both orders, those of one trace, and those that a range of time and a duration leave. */
 static void check_scans(struct store_reader *reader, const struct store_overview *overview) {
-	struct store_scan scan = {
-	    .columns = STORE_COLUMNS_ALL, .on_batch = check_batch, .context = (void *)(uintptr_t)overview};
+	struct store_scan scan = {.columns = STORE_COLUMNS_ALL | STORE_COLUMN_PARENT_ROW | STORE_COLUMN_CHILD_SUMS,
+	                          .on_batch = check_batch,
+	                          .context = (void *)(uintptr_t)overview};
 	require(store_reader_scan(reader, &scan) == 0);
 	scan.has_trace = true;
 	require(store_reader_scan(reader, &scan) == 0);

@@ -54,7 +54,7 @@ static int note_trace(void *context, const struct store_columns *columns) {
 static void ask(FILE *to, struct store_reader *reader, unsigned question) {
 	const struct store_overview *overview = store_reader_overview(reader);
 	const struct store_segment_view *view = overview->segments;
-	struct store_scan scan = {.columns = STORE_COLUMNS_ALL};
+	struct store_scan scan = {.columns = STORE_COLUMNS_ALL | STORE_COLUMN_CHILD_SUMS};
 	switch (question) {
 	case 0:
 		dump_overview(to, overview);

@@ -34,14 +34,14 @@ static uint32_t take_u32(const uint8_t **data, size_t *size) {
 static struct format_batch parse(const uint8_t *data, size_t size) {
 	struct format_batch encoded = {0};
 	uint32_t sizes[FORMAT_COLUMNS];
-	_Static_assert(FORMAT_COLUMN_SITE_RUNS == FORMAT_COLUMNS - 1, "the last column takes the rest");
+	_Static_assert(FORMAT_COLUMN_CHILD_SUMS == FORMAT_COLUMNS - 1, "the last column takes the rest");
 	encoded.span_count = take_u32(&data, &size);
 	encoded.attribute_count = take_u32(&data, &size);
 	encoded.event_count = take_u32(&data, &size);
 	encoded.text_bytes = take_u32(&data, &size);
-	for (int i = 0; i < FORMAT_COLUMN_SITE_RUNS; i++)
+	for (int i = 0; i < FORMAT_COLUMN_CHILD_SUMS; i++)
 		sizes[i] = take_u32(&data, &size);
-	sizes[FORMAT_COLUMN_SITE_RUNS] = UINT32_MAX;
+	sizes[FORMAT_COLUMN_CHILD_SUMS] = UINT32_MAX;
 	for (int i = 0; i < FORMAT_COLUMNS; i++) {
 		uint32_t bytes = sizes[i] < size ? sizes[i] : (uint32_t)size;
 		encoded.columns[i].data = data;
@@ -126,6 +126,18 @@ static void check_sites(struct harness *harness, const struct format_batch *enco
 		abort();
 }
 
+static void check_child_sums(const struct store_columns *columns) {
+	const struct store_child_sums *sums = columns->child_sums;
+	for (uint32_t i = 0; sums && i < sums->correction_count; i++)
+		if (sums->correction_row[i] >= columns->span_count)
+			abort();
+	for (uint32_t i = 0; sums && i < sums->late_count; i++)
+		if (sums->late_back[i] == 0 || sums->late_row[i] >= BATCH_SPANS_MAX)
+			abort();
+	if (sums && sums->away_count != columns->away_count)
+		abort();
+}
+
 static struct harness *make_harness(void) {
 	struct harness *harness = calloc(1, sizeof(*harness));
 	if (!harness || decoder_new(&harness->decoder) || encoder_new(&harness->encoder) || batch_new(&harness->batch))
@@ -144,8 +156,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	        0 &&
 	    columns.run_count && columns.runs[columns.run_count - 1].end != columns.span_count)
 		abort();
-	if (decode(harness->decoder, &encoded, STORE_COLUMNS_ALL, &columns))
+	if (decode(harness->decoder, &encoded, STORE_COLUMNS_ALL | STORE_COLUMN_PARENT_ROW | STORE_COLUMN_CHILD_SUMS,
+	           &columns))
 		return 0;
+	check_child_sums(&columns);
 	uint64_t sum = sum_of(&columns);
 	fill_batch(harness->batch, &columns);
 	check_sites(harness, &encoded, &columns);

@@ -5,7 +5,7 @@ target_link_libraries(spanring_test_store_rows PUBLIC spanring::test_support spa
 target_include_directories(spanring_test_store_rows PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/unit)
 spanring_target(spanring_test_store_rows)
 
-foreach(module IN ITEMS catalog codec page_file store store_damage store_evict store_full store_hostile store_rollup store_scan)
+foreach(module IN ITEMS catalog codec page_file store store_children store_damage store_evict store_full store_hostile store_rollup store_scan)
   add_executable(test_${module} unit/test_${module}.c)
   target_link_libraries(test_${module} PRIVATE spanring_test_store_rows PkgConfig::SQLITE)
   spanring_target(test_${module})

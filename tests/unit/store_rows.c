@@ -168,7 +168,9 @@ int store_rows_read(const char *path, struct store_rows *ret_rows) {
 		assert_true(strlen(text) > 0);
 		return -1;
 	}
-	struct store_scan scan = {.columns = STORE_COLUMNS_ALL, .on_batch = store_rows_collect, .context = ret_rows};
+	struct store_scan scan = {.columns = STORE_COLUMNS_ALL | STORE_COLUMN_CHILD_SUMS,
+	                          .on_batch = store_rows_collect,
+	                          .context = ret_rows};
 	assert_int_equal(store_reader_scan(reader, &scan), 0);
 	size_t damage = 0;
 	(void)store_reader_damage(reader, &damage);
