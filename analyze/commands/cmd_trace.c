@@ -19,6 +19,9 @@
 
 #define LIMIT_DEFAULT 60u
 
+enum { OWN_PATH };
+static const struct option_own own[] = {[OWN_PATH] = {"--critical-path", 0, OPTION_VALUE_NONE}};
+
 static const char help[] = "  spanring-analyze trace 4bf92f3577b34da6a3ce929d0e0e4736 STORE\n"
                            "  spanring-analyze trace 4bf92f STORE --no-attributes\n"
                            "  spanring-analyze trace \"$TRACEPARENT\" STORE --json\n"
@@ -28,7 +31,8 @@ static const char help[] = "  spanring-analyze trace 4bf92f3577b34da6a3ce929d0e0
                            "and links (->) below. '!' marks a span with status error. A span whose parent\n"
                            "is not stored stands at the top level and says so. A span that was open when\n"
                            "its process ended stands in its place, marked, with the reason where it is\n"
-                           "known; its duration is its age then.\n"
+                           "known; its duration is its age then. Bars are solid where the critical path\n"
+                           "is in the span: what the end of the trace waited for.\n"
                            "\n"
                            "The id is 32 hexadecimal digits, or the first of them (4 or more) if only one\n"
                            "trace begins so, or the 16 digits of the low half, or a W3C traceparent. Id\n"
@@ -37,12 +41,14 @@ static const char help[] = "  spanring-analyze trace 4bf92f3577b34da6a3ce929d0e0
                            "Options\n"
                            "  -n, --limit N     at most N spans, the longest and those above them (default\n"
                            "                    60, 0: all; with --json all unless given)\n"
-                           "  --no-attributes   without attributes, events and links\n";
+                           "  --no-attributes   without attributes, events and links\n"
+                           "  --critical-path   the critical path alone, piece by piece with its share\n";
 
 struct shown_trace {
 	struct query query;
 	struct trace trace;
 	struct trace_tree tree;
+	struct critical_path path;
 };
 
 /* --- JSON -------------------------------------------------------------------------------------------------------- */
@@ -115,6 +121,8 @@ static void print_span(struct json *json, const struct shown_trace *shown, uint3
 	json_text(json, "status", trace_status_text(span->status));
 	json_u64(json, "start_wall_ns", span->tree.start_ns);
 	json_u64(json, "duration_ns", span->tree.duration_ns);
+	json_bool(json, "critical", shown->path.on_path[index]);
+	json_u64(json, "critical_ns", shown->path.span_ns[index]);
 	json_bool(json, "unfinished", (span->flags & STORE_SPAN_UNFINISHED) != 0);
 	json_bool(json, "open", (span->flags & STORE_SPAN_OPEN) != 0);
 	if ((span->flags & STORE_SPAN_OPEN) && span->process)
@@ -133,19 +141,42 @@ static void print_span(struct json *json, const struct shown_trace *shown, uint3
 	json_close(json);
 }
 
+static void print_path(struct json *json, const struct shown_trace *shown) {
+	const struct critical_path *path = &shown->path;
+	char id[TRACE_ID_TEXT_BYTES];
+	json_open(json, "critical_path", '{');
+	json_u64(json, "path_ns", path->path_ns);
+	json_u64(json, "trace_ns", path->trace_ns);
+	json_open(json, "pieces", '[');
+	for (uint32_t i = 0; i < path->piece_count; i++) {
+		const struct critical_piece *piece = &path->pieces[i];
+		json_open(json, NULL, '{');
+		json_text(json, "span_id", span_id_text(shown->trace.spans[piece->span].tree.span_id, id));
+		json_u64(json, "start_wall_ns", piece->start_ns);
+		json_u64(json, "duration_ns", piece->end_ns - piece->start_ns);
+		json_close(json);
+	}
+	json_close(json);
+	json_close(json);
+}
+
 static void print_json(const struct shown_trace *shown) {
 	struct json json = json_begin(stdout);
 	char id[TRACE_ID_TEXT_BYTES];
+	bool path_alone = shown->query.context->options->own[OWN_PATH].is_given;
 	json_open(&json, NULL, '{');
 	json_text(&json, "schema", "trace/1");
 	json_text(&json, "trace_id", trace_id_text(shown->trace.hi, shown->trace.lo, id));
 	json_u64(&json, "span_count", shown->trace.span_count);
 	json_bool(&json, "complete", shown->trace.complete);
 	json_open(&json, "spans", '[');
-	for (uint32_t i = 0; i < shown->tree.count; i++)
-		if (shown->tree.nodes[shown->tree.order[i]].shown)
-			print_span(&json, shown, shown->tree.order[i]);
+	for (uint32_t i = 0; i < shown->tree.count; i++) {
+		uint32_t index = shown->tree.order[i];
+		if (shown->tree.nodes[index].shown && (!path_alone || shown->path.on_path[index]))
+			print_span(&json, shown, index);
+	}
 	json_close(&json);
+	print_path(&json, shown);
 	json_close(&json);
 }
 
@@ -159,6 +190,8 @@ static int build_tree(struct shown_trace *shown, uint32_t limit) {
 	for (size_t i = 0; i < count; i++)
 		spans[i] = shown->trace.spans[i].tree;
 	int rc = trace_tree_build(spans, (uint32_t)count, &shown->tree);
+	if (rc == 0)
+		rc = critical_path_find(&shown->tree, spans, &shown->path);
 	return rc ? rc : trace_tree_select(&shown->tree, spans, limit);
 }
 
@@ -169,11 +202,15 @@ static int answer(struct shown_trace *shown) {
 	int rc = build_tree(shown, limit);
 	if (rc != 0)
 		return command_failed(context, rc, "building the tree");
-	struct trace_view view = {&shown->query, &shown->trace, &shown->tree, !options->no_attributes};
+	struct trace_view view = {&shown->query, &shown->trace, &shown->tree, &shown->path, !options->no_attributes};
 	if (options->json)
 		print_json(shown);
-	else if (trace_view_print(&view, stdout) != 0)
-		return command_failed(context, -ENOMEM, "printing the tree");
+	else if (options->own[OWN_PATH].is_given)
+		rc = trace_view_print_path(&view, stdout);
+	else
+		rc = trace_view_print(&view, stdout);
+	if (rc != 0)
+		return command_failed(context, rc, "printing the trace");
 	if (shown->trace.complete)
 		return EXIT_CODE_OK;
 	log_error(&context->log, "the trace is larger than %u spans, attributes or events: the rest is left out",
@@ -246,6 +283,7 @@ static int run(const struct context *context) {
 	code = query_finish(&shown.query, run_opened(&shown, &pattern));
 	trace_done(&shown.trace);
 	trace_tree_done(&shown.tree);
+	critical_path_done(&shown.path);
 	query_close(&shown.query);
 	return code;
 }
@@ -256,5 +294,7 @@ const struct command command_trace = {
     .help = help,
     .takes.allowed = OPTIONS_COMMON | OPTION_LIMIT | OPTION_ATTRIBUTES,
     .takes.takes_trace = true,
+    .takes.own = own,
+    .takes.own_count = sizeof(own) / sizeof(own[0]),
     .run = run,
 };

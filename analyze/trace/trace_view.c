@@ -8,6 +8,8 @@
  *         @ 3.10 ms retry
  *         -> trace 4bf9... span 00f0...          (a link)
  *
+ * Bars are solid where the critical path is in the span, and light elsewhere.
+ *
  * Names take what the widest needs, at most what is left beside the figures and a bar of a quarter of the width; below BAR_WIDTH_MIN columns
  * there is no bar. Deep levels are drawn with INDENT_LEVELS_MAX levels at most.
  */
@@ -48,6 +50,9 @@ struct drawing {
 	const struct terminal *terminal;
 	FILE *out;
 	struct hidden *hidden; /* by node; the last entry is for the top level */
+	uint32_t *
+	    first_piece; /* by span: its pieces of the path are pieces[first_piece[span]] up to that of the next span */
+	struct critical_piece *pieces;
 	uint64_t start_ns;
 	uint64_t end_ns;
 	size_t name_columns;
@@ -136,7 +141,21 @@ static void put_text(struct drawing *drawing, const char *text, size_t bytes, si
 		(void)fputs(cut, drawing->out);
 }
 
-static void put_bar(const struct drawing *drawing, const struct trace_span *span) {
+/* Is the path in this span at some time of this part of the bar? */
+static bool is_critical(const struct drawing *drawing, uint32_t index, double from, double to) {
+	double range = (double)(drawing->end_ns - drawing->start_ns);
+	double columns = (double)drawing->bar_columns;
+	for (uint32_t i = drawing->first_piece[index]; i < drawing->first_piece[index + 1] && range > 0; i++) {
+		const struct critical_piece *piece = &drawing->pieces[i];
+		if ((double)(piece->start_ns - drawing->start_ns) / range * columns < to &&
+		    (double)(piece->end_ns - drawing->start_ns) / range * columns > from)
+			return true;
+	}
+	return false;
+}
+
+static void put_bar(const struct drawing *drawing, uint32_t index) {
+	const struct trace_span *span = &drawing->view->trace->spans[index];
 	double range = (double)(drawing->end_ns - drawing->start_ns);
 	double columns = (double)drawing->bar_columns;
 	if (drawing->bar_columns == 0)
@@ -148,11 +167,14 @@ static void put_bar(const struct drawing *drawing, const struct trace_span *span
 	if (cells > drawing->bar_columns - skip)
 		cells = drawing->bar_columns - skip;
 	const char *block = drawing->terminal->utf8 ? "\xe2\x96\x88" : "#";
+	const char *light = drawing->terminal->utf8 ? "\xe2\x96\x91" : "-";
 	const char *sliver = drawing->terminal->utf8 ? "\xe2\x96\x8f" : "|";
 	(void)fprintf(drawing->out, GAP "%*s", (int)skip, "");
 	put_style(drawing, span->status == SPANRING_STATUS_ERROR ? STYLE_RED : STYLE_CYAN);
-	for (size_t i = 0; i < cells; i++)
-		(void)fputs(block, drawing->out);
+	for (size_t i = 0; i < cells; i++) {
+		double at = (double)(skip + i);
+		(void)fputs(is_critical(drawing, index, at, at + 1) ? block : light, drawing->out);
+	}
 	if (cells == 0)
 		(void)fputs(sliver, drawing->out);
 	put_style(drawing, STYLE_PLAIN);
@@ -196,7 +218,7 @@ static void put_span(struct drawing *drawing, uint32_t index) {
 	              (int)FIGURE_COLUMNS,
 	              units_format_duration((double)(span->tree.start_ns - drawing->start_ns), start),
 	              (int)FIGURE_COLUMNS, units_format_duration((double)span->tree.duration_ns, duration));
-	put_bar(drawing, span);
+	put_bar(drawing, index);
 	(void)fputc('\n', drawing->out);
 }
 
@@ -436,26 +458,66 @@ static void put_head(const struct drawing *drawing) {
 	put_style(drawing, STYLE_PLAIN);
 }
 
+/* Pieces by span; within a span they stay in order of time. */
+static int sort_pieces(struct drawing *drawing) {
+	const struct critical_path *path = drawing->view->path;
+	uint32_t count = drawing->view->trace->span_count;
+	drawing->first_piece = calloc((size_t)count + 2, sizeof(drawing->first_piece[0]));
+	drawing->pieces = calloc((size_t)path->piece_count + 1, sizeof(drawing->pieces[0]));
+	if (!drawing->first_piece || !drawing->pieces)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < path->piece_count; i++)
+		drawing->first_piece[path->pieces[i].span + 2]++;
+	for (uint32_t i = 2; i < count + 2; i++)
+		drawing->first_piece[i] += drawing->first_piece[i - 1];
+	for (uint32_t i = 0; i < path->piece_count; i++)
+		drawing->pieces[drawing->first_piece[path->pieces[i].span + 1]++] = path->pieces[i];
+	return 0;
+}
+
+static void put_left_out(const struct drawing *drawing) {
+	const struct trace_tree *tree = drawing->view->tree;
+	uint64_t left_out = tree->count;
+	char text[UNITS_TEXT_BYTES];
+	for (uint32_t i = 0; i < tree->count; i++)
+		left_out -= tree->nodes[i].shown;
+	if (left_out == 0)
+		return;
+	(void)fputc('\n', drawing->out);
+	terminal_note(drawing->terminal, drawing->out, STYLE_DIM,
+	              "the longest spans are shown, %s are not; --limit 0 shows all",
+	              units_format_count(left_out, text));
+}
+
+static void put_legend(const struct drawing *drawing) {
+	const struct critical_path *path = drawing->view->path;
+	char text[UNITS_TEXT_BYTES];
+	if (drawing->bar_columns == 0 || drawing->view->trace->span_count < 2 || path->trace_ns == 0)
+		return;
+	(void)fputc('\n', drawing->out);
+	terminal_note(drawing->terminal, drawing->out, STYLE_DIM,
+	              "%s critical path: %s, %.1f %% of the trace. Alone: --critical-path",
+	              drawing->terminal->utf8 ? "\xe2\x96\x88" : "#",
+	              units_format_duration((double)path->path_ns, text),
+	              100 * (double)path->path_ns / (double)path->trace_ns);
+}
+
 int trace_view_print(const struct trace_view *view, FILE *out) {
 	struct drawing drawing = {.view = view, .terminal = &view->query->context->terminal, .out = out};
-	CLEANUP_FREE struct hidden *hidden = calloc((size_t)view->tree->count + 1, sizeof(*hidden));
-	if (!hidden)
-		return -ENOMEM;
-	drawing.hidden = hidden;
-	count_hidden(&drawing);
-	find_range(&drawing);
-	lay_out(&drawing);
-	put_head(&drawing);
-	put_tree(&drawing);
-	uint64_t left_out = view->tree->count;
-	for (uint32_t i = 0; i < view->tree->count; i++)
-		left_out -= view->tree->nodes[i].shown;
-	if (left_out > 0) {
-		char text[UNITS_TEXT_BYTES];
-		(void)fputc('\n', out);
-		terminal_note(drawing.terminal, out, STYLE_DIM,
-		              "the longest spans are shown, %s are not; --limit 0 shows all",
-		              units_format_count(left_out, text));
+	drawing.hidden = calloc((size_t)view->tree->count + 1, sizeof(*drawing.hidden));
+	if (!drawing.hidden || sort_pieces(&drawing) != 0)
+		drawing.failed = true;
+	if (!drawing.failed) {
+		count_hidden(&drawing);
+		find_range(&drawing);
+		lay_out(&drawing);
+		put_head(&drawing);
+		put_tree(&drawing);
+		put_left_out(&drawing);
+		put_legend(&drawing);
 	}
+	free(drawing.hidden);
+	free(drawing.first_piece);
+	free(drawing.pieces);
 	return drawing.failed ? -ENOMEM : 0;
 }

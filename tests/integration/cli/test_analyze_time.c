@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands that show when things were: the critical path of a trace. On the store of cli_store.h, whose trace A is
+ *
+ *     GET /users    0 .. 12.34 ms          query    1.3 .. 12.2 ms, fails
+ *     authenticate  0.21 .. 1.212 ms       query    2 .. 2.5 ms, its parent is not stored
+ */
+#include "cli_store.h"
+
+#include "support/child.h"
+#include "support/cmocka.h"
+#include "support/scratch.h"
+
+#include "base/errs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARGUMENTS_MAX 14
+#define A_START_WALL_NS (CLI_WALL_OFFSET_NS + UINT64_C(10000000000))
+
+static struct scratch scratch;
+static const char *program;
+
+/* Words are separated by one blank; "STORE" stands for the store. */
+static struct child_result run_wide(const char *words, const char *columns) {
+	const char *const environment[] = {"LC_ALL=C.UTF-8", columns, "NO_COLOR", "TERM=xterm", NULL};
+	const char *argv[ARGUMENTS_MAX] = {program};
+	char *copy = strdup(words);
+	size_t count = 1;
+	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+		assert_true(count + 1 < ARGUMENTS_MAX);
+		argv[count++] = strcmp(word, "STORE") == 0 ? scratch.store : word;
+	}
+	struct child_result result = child_run(argv, environment);
+	free(copy);
+	return result;
+}
+
+static struct child_result run(const char *words) {
+	return run_wide(words, "COLUMNS");
+}
+
+static void expect_exit(const char *words, int exit_code, const char *message) {
+	struct child_result result = run(words);
+	if (result.exit_code != exit_code || !strstr(result.err, message))
+		fail_msg("'%s' exits with %d, not %d: %s", words, result.exit_code, exit_code, result.err);
+	child_result_free(&result);
+}
+
+static void expect_all(const char *words, const char *const *wanted, size_t count) {
+	struct child_result result = run(words);
+	assert_int_equal(result.exit_code, 0);
+	const char *at = result.out;
+	for (size_t i = 0; i < count; i++) {
+		const char *found = strstr(at, wanted[i]);
+		if (!found)
+			fail_msg("'%s' has no '%s' behind what came before:\n%s", words, wanted[i], result.out);
+		at = found + strlen(wanted[i]);
+	}
+	child_result_free(&result);
+}
+
+/* --- critical path ----------------------------------------------------------------------------------------------- */
+
+static const char *piece_text(uint64_t span, uint64_t from_ns, uint64_t ns) {
+	static char texts[8][160];
+	static unsigned next;
+	char *text = texts[next++ % 8];
+	(void)snprintf(text, sizeof(texts[0]),
+	               "\"span_id\": \"%016" PRIx64 "\",\n        \"start_wall_ns\": %" PRIu64
+	               ",\n        \"duration_ns\": %" PRIu64 "\n",
+	               span, A_START_WALL_NS + from_ns, ns);
+	return text;
+}
+
+static void the_path_is_what_the_end_waited_for(void **state) {
+	const char *wanted[] = {"\"span_id\": \"0000000000000001\"",
+	                        "\"critical\": true,\n      \"critical_ns\": 438000",
+	                        "\"span_id\": \"0000000000000002\"",
+	                        "\"critical\": true,\n      \"critical_ns\": 1002000",
+	                        "\"span_id\": \"0000000000000003\"",
+	                        "\"critical\": true,\n      \"critical_ns\": 10900000",
+	                        "\"span_id\": \"0000000000000005\"",
+	                        "\"critical\": false,\n      \"critical_ns\": 0",
+	                        "\"path_ns\": 12340000,\n    \"trace_ns\": 12340000",
+	                        piece_text(1, 0, 210000),
+	                        piece_text(2, 210000, 1002000),
+	                        piece_text(1, 1212000, 88000),
+	                        piece_text(3, 1300000, 10900000),
+	                        piece_text(1, 12200000, 140000)};
+	const char *lines[] = {"start   on path   share  span          service",
+	                       "    0 ns  210.0 us   1.7 %  GET /users    frontend\n",
+	                       "210.0 us  1.002 ms   8.1 %  authenticate  frontend\n",
+	                       "1.212 ms  88.00 us   0.7 %  GET /users    frontend\n",
+	                       "1.300 ms  10.90 ms  88.3 %  query         frontend\n",
+	                       "12.20 ms  140.0 us   1.1 %  GET /users    frontend\n",
+	                       "12.34 ms of 12.34 ms (100.0 %)"};
+	(void)state;
+	expect_all("trace " CLI_TRACE_A " STORE --json", wanted, sizeof(wanted) / sizeof(wanted[0]));
+	expect_all("trace " CLI_TRACE_A " STORE --critical-path", lines, sizeof(lines) / sizeof(lines[0]));
+	struct child_result result = run("trace " CLI_TRACE_A " STORE --json --critical-path");
+	assert_non_null(strstr(result.out, "\"span_id\": \"0000000000000003\""));
+	assert_null(strstr(result.out, "\"span_id\": \"0000000000000005\""));
+	child_result_free(&result);
+}
+
+static int make_store(void **state) {
+	(void)state;
+	program = child_program("spanring-analyze");
+	scratch_make(&scratch);
+	cli_store_make(scratch.store, CLI_BALANCED);
+	return 0;
+}
+
+static int remove_store(void **state) {
+	(void)state;
+	scratch_remove(&scratch);
+	return 0;
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_path_is_what_the_end_waited_for),
+	};
+	(void)expect_exit;
+	return cmocka_run_group_tests(tests, make_store, remove_store);
+}
