@@ -120,7 +120,8 @@ struct agent {
 };
 
 /* An exit code; other than EXIT_CODE_OK after one line was logged. */
-int agent_open(const struct config *config, const struct log *log, struct agent **ret_agent);
+int agent_open(const struct config *config, const struct log *log, const struct store_writer_cost *cost,
+               struct agent **ret_agent);
 
 /*
  * One step; waits at most until until_ns (of CLOCK_MONOTONIC). ret_ready has the sources that are the caller's

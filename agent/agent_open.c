@@ -71,10 +71,11 @@ static int refuse_store(const struct agent *agent, int rc, int holder, const cha
 	return EXIT_CODE_OUTPUT;
 }
 
-static int open_store(struct agent *agent) {
+static int open_store(struct agent *agent, const struct store_writer_cost *cost) {
 	struct store_writer_options options = {.durability = agent->config->durability,
 	                                       .wall_offset_ns = clock_wall_ns() - clock_monotonic_ns(),
-	                                       .agent_version = SPANRING_VERSION_STRING};
+	                                       .agent_version = SPANRING_VERSION_STRING,
+	                                       .writer_cost = *cost};
 	(void)clock_boot_id(options.boot_id);
 	struct store_writer *writer;
 	char text[FLUSH_TEXT_BYTES] = "";
@@ -179,7 +180,7 @@ static int open_discovery(struct agent *agent) {
 }
 
 /* In the order in which a failure should be told: rings, other agents, store. */
-static int open_parts(struct agent *agent) {
+static int open_parts(struct agent *agent, const struct store_writer_cost *cost) {
 	struct clock_model_pair first = {.ticks = 0, .ns = clock_monotonic_ns()};
 	(void)clock_model_pair_read(clock_model_counter_kind(), &first);
 	char why[LOOP_WHY_BYTES];
@@ -201,13 +202,14 @@ static int open_parts(struct agent *agent) {
 	if (code == EXIT_CODE_OK)
 		code = open_discovery(agent);
 	if (code == EXIT_CODE_OK)
-		code = open_store(agent);
+		code = open_store(agent, cost);
 	if (code == EXIT_CODE_OK)
 		start_clock(agent, first);
 	return code;
 }
 
-int agent_open(const struct config *config, const struct log *log, struct agent **ret_agent) {
+int agent_open(const struct config *config, const struct log *log, const struct store_writer_cost *cost,
+               struct agent **ret_agent) {
 	struct agent *agent = calloc(1, sizeof(*agent));
 	if (!agent) {
 		log_error(log, "not enough memory to start");
@@ -220,7 +222,7 @@ int agent_open(const struct config *config, const struct log *log, struct agent 
 	agent->status_fd = FD_NONE;
 	agent->discovery.inotify_fd = FD_NONE;
 	raise_descriptor_limit();
-	int code = open_parts(agent);
+	int code = open_parts(agent, cost);
 	if (code != EXIT_CODE_OK) {
 		(void)agent_close(agent);
 		return code;

@@ -2,6 +2,8 @@
 #include "lifecycle.h"
 
 #include "agent.h"
+
+#include "agent/footprint/writer_cost.h"
 #include "agent/service/service.h"
 #include "agent/service/take_over.h"
 #include "agent/settings/reload.h"
@@ -85,6 +87,8 @@ static int refuse_sandbox(const struct log *log, const struct sandbox *sandbox) 
 int lifecycle_start(const struct config *config, const struct log *log, bool is_service, int *ret_signal_fd,
                     struct agent **ret_agent) {
 	CLEANUP_FD int signal_fd = FD_NONE;
+	struct store_writer_cost cost;
+	writer_cost_measure(&cost);
 	int rc = open_signals(is_service, &signal_fd);
 	if (rc < 0) {
 		log_error(log, "signals cannot be set up: %s", strerror(-rc));
@@ -96,7 +100,7 @@ int lifecycle_start(const struct config *config, const struct log *log, bool is_
 	if (code == EXIT_CODE_OK && is_service && sandbox_enter(config, &sandbox) < 0)
 		code = refuse_sandbox(log, &sandbox);
 	if (code == EXIT_CODE_OK)
-		code = agent_open(config, log, &agent);
+		code = agent_open(config, log, &cost, &agent);
 	if (code != EXIT_CODE_OK)
 		return code;
 	if (is_service && sandbox_seal(config, &sandbox) < 0) {

@@ -21,6 +21,7 @@ static const struct group {
       &command_trace, &command_errors, &command_unfinished}},
     {"Where memory goes", {&command_memory}},
     {"What changed", {&command_compare}},
+    {"What tracing costs", {&command_overhead}},
     {"What is stored, and is it whole", {&command_info, &command_audit, &command_verify, &command_rings}},
     {"In and out", {&command_sql, &command_export, &command_import}},
     {"Help", {&command_doctor, &command_completion, &command_man}},

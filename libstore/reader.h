@@ -13,6 +13,7 @@
 #include "evict.h"
 #include "rollup.h"
 #include "span.h"
+#include "writer_cost.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,6 +65,7 @@ struct store_segment_view {
 	uint64_t links;
 	uint64_t start_ns_min; /* of spans; both 0 if there are none */
 	uint64_t end_ns_max;
+	struct store_writer_cost writer_cost; /* rounds 0: not measured */
 	/* Maps from ids of this segment; index 0 is unused. */
 	uint32_t site_count;
 	const struct store_site *sites; /* names and file are ids of `names` below */

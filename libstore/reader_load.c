@@ -574,6 +574,8 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	if (!error)
 		error = segment_read_number(segment->db, SEGMENT_META_LINKS, &segment->links);
 	if (!error)
+		error = segment_read_writer_cost(segment->db, &view->writer_cost);
+	if (!error)
 		error = load_totals(segment, ret_what);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !error; i++) {
 		*ret_what = schema_tables[tables[i]].name;

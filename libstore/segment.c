@@ -311,9 +311,9 @@ int segment_read_identity(struct db *db, struct segment_identity *ret_identity) 
 	return error;
 }
 
-int segment_read_number(struct db *db, const char *key, uint64_t *ret_number) {
+/* What only some segments have: 1, and at most `bytes` of it in ret_bytes; 0: this one has none. */
+static int get_meta_optional(struct db *db, const char *key, void *ret_bytes, size_t bytes, size_t *ret_found_bytes) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	*ret_number = 0;
 	int error = db_prepare(db, "SELECT value FROM meta WHERE key=?", &select);
 	if (error)
 		return error;
@@ -321,11 +321,45 @@ int segment_read_number(struct db *db, const char *key, uint64_t *ret_number) {
 	int row = db_next(select);
 	if (row != 1)
 		return row;
-	size_t bytes = 0;
-	const uint8_t *value = db_get_blob(select, &bytes);
-	if (db_row_end(select) || bytes != sizeof(*ret_number))
+	const uint8_t *value = db_get_blob(select, ret_found_bytes);
+	if (db_row_end(select))
 		return ERR_DAMAGED;
-	memcpy(ret_number, value, sizeof(*ret_number));
+	memcpy(ret_bytes, value, *ret_found_bytes < bytes ? *ret_found_bytes : bytes);
+	return 1;
+}
+
+int segment_read_number(struct db *db, const char *key, uint64_t *ret_number) {
+	size_t bytes = 0;
+	uint64_t number = 0;
+	int found = get_meta_optional(db, key, &number, sizeof(number), &bytes);
+	*ret_number = 0;
+	if (found != 1)
+		return found;
+	if (bytes != sizeof(number))
+		return ERR_DAMAGED;
+	*ret_number = number;
+	return 0;
+}
+
+static bool is_sound(const struct store_cost_figure *figure) {
+	return figure->low_ps <= figure->median_ps && figure->median_ps <= figure->high_ps &&
+	       figure->high_ps <= STORE_COST_PS_MAX && figure->spread_low_ps <= figure->spread_high_ps &&
+	       figure->spread_high_ps <= STORE_COST_PS_MAX;
+}
+
+int segment_read_writer_cost(struct db *db, struct store_writer_cost *ret_cost) {
+	struct segment_writer_cost row;
+	size_t bytes = 0;
+	memset(ret_cost, 0, sizeof(*ret_cost));
+	int found = get_meta_optional(db, SEGMENT_META_WRITER_COST, &row, sizeof(row), &bytes);
+	if (found != 1)
+		return found;
+	if (bytes < sizeof(row) || row.checksum != checksum64(&row.cost, sizeof(row.cost), 0))
+		return ERR_DAMAGED;
+	for (unsigned i = 0; i < STORE_COST_COUNT; i++)
+		if (!is_sound(&row.cost.figures[i]))
+			return 0;
+	*ret_cost = row.cost;
 	return 0;
 }
 

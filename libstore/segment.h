@@ -10,6 +10,7 @@
 #include "format.h"
 #include "schema.h"
 #include "span.h"
+#include "writer_cost.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +25,7 @@
 #define SEGMENT_META_COMMITS "commits" /* transactions of the writer */
 #define SEGMENT_META_SEALED "sealed"   /* 1: there must be a seal */
 #define SEGMENT_META_TABLES "tables"   /* names of those it was made with, with spaces between */
+#define SEGMENT_META_WRITER_COST "writer_cost"
 
 struct segment_identity {
 	uint64_t sequence;
@@ -31,6 +33,12 @@ struct segment_identity {
 	uint8_t boot_id[16];
 	uint64_t wall_offset_ns;
 	uint64_t created_wall_ns;
+};
+
+/* As it is in meta; what follows in a longer value is of a later version. */
+struct segment_writer_cost {
+	struct store_writer_cost cost;
+	uint64_t checksum; /* of `cost` */
 };
 
 struct segment_totals {
@@ -77,6 +85,8 @@ int segment_has_table(struct db *db, enum schema_table table);
 int segment_read_identity(struct db *db, struct segment_identity *ret_identity);
 /* A number of meta that only some segments have; 0 in one without. */
 int segment_read_number(struct db *db, const char *key, uint64_t *ret_number);
+/* All zero in a segment without, and where the numbers make no sense. */
+int segment_read_writer_cost(struct db *db, struct store_writer_cost *ret_cost);
 /* 1: sealed, and ret_totals filled; 0: not sealed. */
 int segment_read_seal(struct db *db, struct segment_totals *ret_totals);
 int segment_write_seal(struct db *db, const struct segment_totals *totals);

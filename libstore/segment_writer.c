@@ -14,6 +14,7 @@
  * cursors, accounts, samples, rollups.
  */
 #include "segment_writer.h"
+#include "checksum.h"
 
 #include "account_rows.h"
 #include "base/cleanup.h"
@@ -21,6 +22,7 @@
 #include "base/errs.h"
 #include "batch_rows.h"
 #include "catalog_rows.h"
+#include "checksum.h"
 #include "evict_count.h"
 #include "rollup_rows.h"
 #include "sample_rows.h"
@@ -86,6 +88,11 @@ static int put_meta(struct db_statement *insert, const char *key, const void *va
 	return db_run(insert);
 }
 
+static int put_writer_cost(struct db_statement *insert, const struct store_writer_cost *cost) {
+	struct segment_writer_cost row = {.cost = *cost, .checksum = checksum64(cost, sizeof(*cost), 0)};
+	return put_meta(insert, SEGMENT_META_WRITER_COST, &row, sizeof(row));
+}
+
 static int put_identity(struct db *db, uint64_t sequence, uint64_t wall_ns,
                         const struct store_writer_options *options) {
 	struct db_statement *insert CLEANUP(db_finalize_cleanup) = NULL;
@@ -106,6 +113,8 @@ static int put_identity(struct db *db, uint64_t sequence, uint64_t wall_ns,
 		error = put_meta(insert, "created_wall_ns", &wall_ns, sizeof(wall_ns));
 	if (!error)
 		error = put_meta(insert, "agent_version", version, strlen(version));
+	if (!error && options->writer_cost.rounds > 0)
+		error = put_writer_cost(insert, &options->writer_cost);
 	return error;
 }
 

@@ -15,6 +15,7 @@
 #include "evict.h"
 #include "rollup.h"
 #include "span.h"
+#include "writer_cost.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ struct store_writer_options {
 	uint8_t boot_id[16];
 	uint64_t wall_offset_ns; /* wall - monotonic, now; may be renewed with store_writer_set_wall_offset */
 	const char *agent_version;
+	struct store_writer_cost writer_cost; /* rounds 0: none */
 	bool
 	    whole_segments; /* one appears in the store when it is sealed, and not before; of a writer that is killed nothing does */
 };

@@ -42,6 +42,17 @@ foreach(story IN ITEMS end_to_end producer_killed agent_killed unfinished overfl
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 endforeach()
 
+add_executable(spanring-test-cost integration/cost_program.c)
+target_link_libraries(spanring-test-cost PRIVATE spanring::spanring_static)
+spanring_target(spanring-test-cost)
+add_executable(test_overhead integration/test_overhead.c)
+target_link_libraries(test_overhead PRIVATE spanring_test_session spanring::agent_parts)
+spanring_target(test_overhead)
+add_dependencies(test_overhead spanring-test-cost spanring-agent spanring-analyze)
+add_test(NAME integration.overhead COMMAND test_overhead)
+set_tests_properties(integration.overhead PROPERTIES LABELS integration TIMEOUT 300
+  ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
 # A sanitizer brings an allocator of its own: nothing to count.
 if(NOT SPANRING_SANITIZE)
   add_executable(test_record_heap integration/test_record_heap.c)

@@ -35,7 +35,7 @@ add_dependencies(test_analyze_query spanring-analyze)
 add_test(NAME integration.analyze_query COMMAND test_analyze_query)
 set_tests_properties(integration.analyze_query PROPERTIES LABELS integration ENVIRONMENT
   "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-foreach(command IN ITEMS memory)
+foreach(command IN ITEMS memory overhead)
   add_executable(test_analyze_${command} integration/cli/test_analyze_${command}.c integration/cli/cli_answer.c
     integration/cli/cli_answer.h)
   target_link_libraries(test_analyze_${command} PRIVATE spanring::test_support spanring::store m)
