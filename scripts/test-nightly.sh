@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The long campaigns: the same tests with ten times the rounds, and each fuzz target for a minute.
-# SPANRING_TEST_SCALE (default 10), SPANRING_SOAK_DURATION (default 10m) and SPANRING_FUZZ_SECONDS (default 60) change the lengths.
+# The long campaigns: the same tests with ten times the rounds, and each fuzz target for ten million inputs or a minute, whichever ends first.
+# SPANRING_TEST_SCALE (default 10), SPANRING_SOAK_DURATION (default 10m), SPANRING_FUZZ_RUNS (default 10000000) and SPANRING_FUZZ_SECONDS
+# (default 60) change the lengths.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top"
 export SPANRING_TEST_SCALE=${SPANRING_TEST_SCALE:-10}
 seconds=${SPANRING_FUZZ_SECONDS:-60}
+runs=${SPANRING_FUZZ_RUNS:-10000000}
 
 scripts/test.sh
 
@@ -52,8 +54,8 @@ for target in build/fuzz/bin/fuzz_*; do
   if [[ -d $seeds ]]; then
     arguments+=("$seeds")
   fi
-  echo "== fuzz: $name, $seconds s"
-  "$target" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="$top/build/fuzz/" "${arguments[@]}"
+  echo "== fuzz: $name, $runs inputs or $seconds s"
+  "$target" -runs="$runs" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="$top/build/fuzz/" "${arguments[@]}"
   found=$((found + 1))
 done
 if ((found == 0)); then

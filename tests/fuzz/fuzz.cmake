@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# spanring_fuzz_target(name libraries...): fuzz/fuzz_<name>.c as a test that replays fuzz/corpus/<name>, and with SPANRING_FUZZ as a libFuzzer
-# program too, guided by the coverage of all our code (cmake/Sanitizers.cmake).
+# spanring_fuzz_target(name rounds libraries...): fuzz/fuzz_<name>.c as a test that replays fuzz/corpus/<name> and `rounds` inputs made of it, and
+# with SPANRING_FUZZ as a libFuzzer program too, guided by the coverage of all our code (cmake/Sanitizers.cmake).
 function(spanring_fuzz_program name)
   add_executable(fuzz_${name} fuzz/fuzz_${name}.c)
   target_link_libraries(fuzz_${name} PRIVATE ${ARGN})
@@ -10,25 +10,32 @@ function(spanring_fuzz_program name)
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
 endfunction()
 
-function(spanring_fuzz_target name)
-  add_executable(replay_${name} fuzz/fuzz_${name}.c fuzz/replay.c)
-  target_link_libraries(replay_${name} PRIVATE ${ARGN})
+function(spanring_fuzz_target name rounds)
+  add_executable(replay_${name} fuzz/fuzz_${name}.c fuzz/mutate.c fuzz/mutate.h fuzz/replay.c)
+  target_link_libraries(replay_${name} PRIVATE ${ARGN} spanring::test_support)
   spanring_target(replay_${name})
-  add_test(NAME fuzz.${name} COMMAND replay_${name} ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
-  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz)
+  add_test(NAME fuzz.${name} COMMAND replay_${name} ${rounds} ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 1800)
   if(SPANRING_FUZZ)
     spanring_fuzz_program(${name} ${ARGN})
   endif()
 endfunction()
 
-spanring_fuzz_target(batch_decode spanring::store)
-spanring_fuzz_target(rollup_bins spanring::store)
-spanring_fuzz_target(w3c spanring::spanring_static)
-spanring_fuzz_target(config_file spanring::agent_parts)
-spanring_fuzz_target(where spanring::kernels)
-spanring_fuzz_target(http spanring::agent_parts)
-spanring_fuzz_target(document spanring::agent_parts)
-spanring_fuzz_target(import spanring::import)
+spanring_fuzz_target(batch_decode 1000000 spanring::store)
+spanring_fuzz_target(rollup_bins 1000000 spanring::store)
+spanring_fuzz_target(w3c 1000000 spanring::spanring_static)
+spanring_fuzz_target(config_file 1000000 spanring::agent_parts)
+spanring_fuzz_target(where 1000000 spanring::kernels)
+spanring_fuzz_target(http 1000000 spanring::agent_parts)
+spanring_fuzz_target(document 1000000 spanring::agent_parts)
+spanring_fuzz_target(import 300000 spanring::import)
+spanring_fuzz_target(arguments 1000000 spanring::agent_parts spanring::kernels)
+target_sources(replay_arguments PRIVATE ${PROJECT_SOURCE_DIR}/analyze/options/options.c ${PROJECT_SOURCE_DIR}/analyze/options/options_own.c
+  ${PROJECT_SOURCE_DIR}/analyze/options/options_plain.c)
+if(SPANRING_FUZZ)
+  target_sources(fuzz_arguments PRIVATE ${PROJECT_SOURCE_DIR}/analyze/options/options.c ${PROJECT_SOURCE_DIR}/analyze/options/options_own.c
+    ${PROJECT_SOURCE_DIR}/analyze/options/options_plain.c)
+endif()
 
 # A hostile program's files: its replay makes its inputs itself, mutations of a sound ring.
 add_executable(replay_ring fuzz/fuzz_ring.c)
