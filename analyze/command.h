@@ -29,6 +29,8 @@ struct command {
 extern const struct command command_audit;
 extern const struct command command_completion;
 extern const struct command command_doctor;
+extern const struct command command_baseline;
+extern const struct command command_check;
 extern const struct command command_compare;
 extern const struct command command_export;
 extern const struct command command_import;

@@ -6,6 +6,7 @@
  *     change_rollups.c  from rollups, step by step: all spans that ended, in the bins of the programs
  *     change_records.c  from the records: exact quantiles, finer bins
  *     change_compare.c  two stores name by name: differences and verdicts
+ *     change_baseline.c one store as a baseline (baseline.h)
  *
  * Two readings: change_read gives the weights of each name; then, once it is known what the other run has, change_slice gives the slices.
  */
@@ -14,6 +15,7 @@
 
 #include "analyze/kernels/sliced.h"
 #include "analyze/latency/latency.h"
+#include "baseline.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,8 +25,6 @@
 #define CHANGE_SLICES_MIN 8u
 #define CHANGE_ROWS_MAX (1u << 18)
 
-#define CHANGE_GRID_BITS_RECORDS 8u
-
 enum change_method { CHANGE_ROLLUPS, CHANGE_RECORDS };
 
 struct change_store {
@@ -32,12 +32,14 @@ struct change_store {
 	struct options options; /* of this store alone */
 	struct latency latency; /* its lines, by name id, have the figures that `latency` shows */
 	const struct grid *grid;
+	struct grid own_grid;               /* of a store that is read alone */
 	struct sliced **names;              /* by name id; NULL: no span */
 	const struct grid_weights **others; /* by name id; NULL: the other run has none */
 	uint64_t start_wall_ns;
 	uint64_t end_wall_ns;
 	uint64_t spans;
 	bool has_self;
+	bool coarse; /* records, too, in the bins of rollups: a baseline is a file */
 };
 
 /* An exit code; on failure it was said, and nothing is held. */
@@ -64,19 +66,11 @@ int change_slice_rollups(struct change_store *store);
 int change_read_records(struct change_store *store);
 int change_slice_records(struct change_store *store);
 
-/* The measured figures of one name. */
-enum change_metric {
-	CHANGE_P50,
-	CHANGE_P95,
-	CHANGE_P99,
-	CHANGE_MEAN,
-	CHANGE_SELF,
-	CHANGE_ERRORS,
-	CHANGE_HEAP,
-	CHANGE_METRICS
-};
-extern const char *const change_metric_words[CHANGE_METRICS + 1]; /* "p50" ..., NULL */
-extern const char *const change_metric_keys[CHANGE_METRICS];      /* "p50_ns" ... */
 struct measured change_measure(const struct change_store *store, uint32_t name, enum change_metric metric);
+
+/* Both readings of one store, and what they found. 0 or a negative errno; *ret_baseline is empty then. */
+int change_run(struct change_store *store, bool wants_self, struct baseline *ret_baseline);
+/* Of a store that was read and sliced; takes the weights out of it. 0 or -ENOMEM. */
+int change_baseline(struct change_store *store, enum change_method method, struct baseline *ret_baseline);
 
 #endif

@@ -7,12 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICED_BITS_ROLLUPS 6u
-
-const char *const change_metric_words[CHANGE_METRICS + 1] = {"p50",  "p95",    "p99",  "mean",
-                                                             "self", "errors", "heap", NULL};
-const char *const change_metric_keys[CHANGE_METRICS] = {"p50_ns",  "p95_ns",      "p99_ns",    "mean_ns",
-                                                        "self_ns", "error_share", "heap_bytes"};
+#define GRID_BITS_ROLLUPS 6u
+#define GRID_BITS_RECORDS 8u
 
 int change_open(struct change_store *store, const struct context *context, const char *path) {
 	memset(store, 0, sizeof(*store));
@@ -75,7 +71,7 @@ static bool wants_records(const struct change_store *store) {
 
 static int read_by_rollups(struct change_store *const *stores, size_t count, struct grid *grid) {
 	int rc = 0;
-	*grid = (struct grid){.bits = SLICED_BITS_ROLLUPS};
+	*grid = (struct grid){.bits = GRID_BITS_ROLLUPS};
 	for (size_t i = 0; i < count; i++)
 		if (wants_records(stores[i]))
 			return 1;
@@ -89,7 +85,7 @@ static int read_by_rollups(struct change_store *const *stores, size_t count, str
 
 static int read_by_records(struct change_store *const *stores, size_t count, bool wants_self, struct grid *grid) {
 	int rc = 0;
-	*grid = (struct grid){.bits = CHANGE_GRID_BITS_RECORDS, .ns_per_tick = 1};
+	*grid = (struct grid){.bits = stores[0]->coarse ? GRID_BITS_ROLLUPS : GRID_BITS_RECORDS, .ns_per_tick = 1};
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		struct latency *latency = &stores[i]->latency;
 		size_t names = (size_t)latency->query.overview->name_count + 1;

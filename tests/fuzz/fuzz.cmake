@@ -36,6 +36,7 @@ if(SPANRING_FUZZ)
   target_sources(fuzz_arguments PRIVATE ${PROJECT_SOURCE_DIR}/analyze/options/options.c ${PROJECT_SOURCE_DIR}/analyze/options/options_own.c
     ${PROJECT_SOURCE_DIR}/analyze/options/options_plain.c)
 endif()
+spanring_fuzz_target(baseline 300000 spanring::baseline)
 
 # A hostile program's files: its replay makes its inputs itself, mutations of a sound ring.
 add_executable(replay_ring fuzz/fuzz_ring.c)
