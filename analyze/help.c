@@ -37,6 +37,7 @@ static const struct topic topics[] = {
      "  2  wrong words on the command line\n"
      "  3  the store, or a part of it, is missing, foreign, damaged or of a newer\n"
      "     version; what could be read has been printed\n"
+     "  4  check: no baseline, or one of another machine\n"
      "  5  import: an agent writes the store\n"
      "  6  standard output, or the store of import, cannot be written\n"
      "  130  Ctrl-C during a read; nothing was printed\n"},
