@@ -313,6 +313,8 @@ int baseline_read(struct byte_source *source, struct baseline *ret_baseline, cha
 	rc = rc < 0 ? rc : more;
 	if (rc == 0 && !reading.has_schema)
 		rc = json_reader_refuse(&reading.json, "there is no \"schema\"");
+	if (rc == 0 && !(reading.has_grid[0] && reading.has_grid[1]))
+		rc = json_reader_refuse(&reading.json, "there is no \"bins_per_octave\" or no \"ns_per_tick\"");
 	if (rc == 0)
 		rc = json_reader_document(&reading.json) == 0 ? 0
 		                                              : json_reader_refuse(&reading.json, "expected the end");
