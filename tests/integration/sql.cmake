@@ -15,3 +15,14 @@ add_dependencies(test_analyze_sql spanring-analyze)
 add_test(NAME integration.analyze_sql COMMAND test_analyze_sql)
 set_tests_properties(integration.analyze_sql PROPERTIES LABELS integration
   ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
+# Hostile texts into every sink.
+add_executable(spanring-test-hostile integration/hostile_program.c)
+target_link_libraries(spanring-test-hostile PRIVATE spanring::spanring_static)
+spanring_target(spanring-test-hostile)
+find_program(SPANRING_PYTHON python3)
+if(SPANRING_PYTHON)
+  add_test(NAME integration.sinks
+    COMMAND ${SPANRING_PYTHON} -B ${CMAKE_CURRENT_LIST_DIR}/cli/sinks.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+  set_tests_properties(integration.sinks PROPERTIES LABELS integration TIMEOUT 600 SKIP_RETURN_CODE 77)
+endif()
