@@ -6,6 +6,7 @@
 #include "analyze/command.h"
 #include "analyze/kernels/histogram.h"
 #include "analyze/kernels/quantile.h"
+#include "analyze/latency/heat.h"
 #include "analyze/query.h"
 #include "analyze/terminal/csv.h"
 
@@ -26,14 +27,17 @@
 static const char help[] = "  spanring-analyze histogram 'GET /users' STORE\n"
                            "  spanring-analyze histogram 'db.*' STORE --where 'status = error'\n"
                            "  spanring-analyze histogram checkout STORE --json\n"
+                           "  spanring-analyze histogram checkout STORE --heatmap --since 1h\n"
                            "\n"
                            "How the durations of the spans with a name are spread: a bar for each step of\n"
                            "duration, four steps to a factor of 2 (fewer where they would be more than 40),\n"
                            "and beside it the percentiles that lie in it. NAME is a glob: '*' takes all.\n"
                            "Counts and percentiles (nearest rank) are exact, over the stored spans that\n"
                            "ended; spans count once each, whatever tail keep left out.\n"
+                           "With --heatmap, when they were: time to the right, duration upwards.\n"
                            "\n"
                            "Options\n"
+                           "  --heatmap        durations over time, shaded by how many spans started then\n"
                            "  --csv            a line of titles, then each step that has spans: from_ns,\n"
                            "                   to_ns, count\n"
                            "  --where EXPR     only spans of which it is true: see help where\n"
@@ -41,6 +45,9 @@ static const char help[] = "  spanring-analyze histogram 'GET /users' STORE\n"
                            "  --since T, --until T\n"
                            "                   only spans that started in this time, like\n"
                            "                   2026-11-20T18:43:30Z, or 10m (ago)\n";
+
+enum { OWN_HEAT_MAP };
+static const struct option_own own[] = {[OWN_HEAT_MAP] = {"--heatmap", 0, OPTION_VALUE_NONE}};
 
 struct spread {
 	struct query query;
@@ -256,7 +263,8 @@ static int run(const struct context *context) {
 		return command_failed(context, -ENOMEM, "reading durations");
 	int code = query_open(&spread->query, context);
 	if (code == EXIT_CODE_OK) {
-		code = query_finish(&spread->query, answer(spread));
+		bool heat = context->options->own[OWN_HEAT_MAP].is_given;
+		code = query_finish(&spread->query, heat ? heat_answer(&spread->query) : answer(spread));
 		query_close(&spread->query);
 	}
 	quantiles_free(spread->quantiles);
@@ -269,5 +277,7 @@ const struct command command_histogram = {
     .summary = "how the durations of a name are spread, as bars",
     .help = help,
     .takes.allowed = OPTIONS_COMMON | OPTION_TIME | OPTION_SERVICE | OPTION_WHERE | OPTION_NAME_WORD | OPTION_CSV,
+    .takes.own = own,
+    .takes.own_count = sizeof(own) / sizeof(own[0]),
     .run = run,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands that show when things were: the critical path of a trace. On the store of cli_store.h, whose trace A is
+ * Commands that show when things were: the critical path of a trace, heat maps. On the store of cli_store.h, whose trace A is
  *
  *     GET /users    0 .. 12.34 ms          query    1.3 .. 12.2 ms, fails
  *     authenticate  0.21 .. 1.212 ms       query    2 .. 2.5 ms, its parent is not stored
@@ -107,6 +107,55 @@ static void the_path_is_what_the_end_waited_for(void **state) {
 	child_result_free(&result);
 }
 
+/* --- heat map ---------------------------------------------------------------------------------------------------- */
+
+/* Span i of "index file" starts i milliseconds after the first. */
+static void a_heat_map_has_every_span(void **state) {
+	struct child_result result = run("histogram index* STORE --heatmap --csv");
+	uint64_t sum = 0;
+	(void)state;
+	assert_int_equal(result.exit_code, 0);
+	const char *at = strchr(result.out, '\n');
+	for (; at && at[1]; at = strchr(at + 1, '\n')) {
+		uint64_t cell[4] = {0};
+		uint64_t count = 0;
+		assert_int_equal(sscanf(at + 1, "%" SCNu64 ",%" SCNu64 ",%" SCNu64 ",%" SCNu64, &cell[0], &cell[1],
+		                        &cell[2], &cell[3]),
+		                 4);
+		for (uint64_t i = 0; i < CLI_INDEX_SPANS; i++) {
+			uint64_t start_ns = CLI_WALL_OFFSET_NS + CLI_INDEX_START_NS + i * 1000000;
+			uint64_t duration_ns = cli_index_duration((uint32_t)i);
+			/* a second in at most 240 columns of a power of two, or a few of them: 2^22 ns */
+			count += start_ns >= cell[0] && start_ns < cell[0] + (UINT64_C(1) << 22) &&
+			         duration_ns >= cell[1] && duration_ns <= cell[2];
+		}
+		assert_int_equal(count, cell[3]);
+		sum += cell[3];
+	}
+	assert_int_equal(sum, CLI_INDEX_SPANS);
+	child_result_free(&result);
+	const char *wanted[] = {"\"schema\": \"heatmap/1\"", "\"count\": 1000",  "\"unfinished\": 0",
+	                        "\"column_ns\": 4194304",    "\"columns\": 239", "\"from_ns\": "};
+	expect_all("histogram index* STORE --heatmap --json", wanted, sizeof(wanted) / sizeof(wanted[0]));
+	expect_exit("histogram nothing STORE --heatmap", 0, "matches");
+}
+
+static void a_heat_map_fits(void **state) {
+	const char *const environment[] = {"LC_ALL=C", "COLUMNS=40", NULL};
+	const char *argv[] = {program, "histogram", "index*", scratch.store, "--heatmap", NULL};
+	struct child_result result = child_run(argv, environment);
+	unsigned rows = 0;
+	(void)state;
+	for (char *line = strtok(result.out, "\n"); line; line = strtok(NULL, "\n")) {
+		assert_true(strlen(line) <= 40);
+		for (const char *at = line; *at; at++)
+			assert_true(*at >= ' ' && *at < 0x7f);
+		rows += strpbrk(line, "#") != NULL;
+	}
+	assert_true(rows > 1);
+	child_result_free(&result);
+}
+
 static int make_store(void **state) {
 	(void)state;
 	program = child_program("spanring-analyze");
@@ -124,7 +173,8 @@ static int remove_store(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_path_is_what_the_end_waited_for),
+	    cmocka_unit_test(a_heat_map_has_every_span),
+	    cmocka_unit_test(a_heat_map_fits),
 	};
-	(void)expect_exit;
 	return cmocka_run_group_tests(tests, make_store, remove_store);
 }
