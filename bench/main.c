@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/errs.h"
+#include "base/suggest.h"
 #include "base/units.h"
 #include "bench/feed/workload.h"
 #include "bench/soak/soak_options.h"
+#include "bench/suite/suite.h"
 #include "commands.h"
 #include "measure.h"
 #include <spanring/version.h>
@@ -20,7 +22,16 @@ static const char usage_text[] =
     "       spanring-bench ingest [--runs N] [--json] [--agent PROGRAM] [--spans N] [--seed N] [--keep STORE]\n"
     "       spanring-bench soak   [--duration T] [--rate N] [--programs N] [--life T..T] [--interval T] [--csv FILE]\n"
     "                             [--seed N] [--keep STORE] [--quick] [--json] [--agent PROGRAM]\n"
+    "       spanring-bench quick | run | exec | concurrent | compare ...      each has a --help of its own\n"
     "\n"
+    "What tracing does to a program\n"
+    "  quick       does tracing cost too much here? two seconds, one ratio, one gate\n"
+    "  run         one thing after the other that a program does with the library, beside the floor\n"
+    "  exec        any command, with tracing off and on\n"
+    "  concurrent  threads that do traced work at the same time; every error counts\n"
+    "  compare     two results, figure by figure, with verdicts\n"
+    "\n"
+    "Cases: figures of Spanring itself, each with its bar\n"
     "  span      cost of one span with the agent draining: recorded, dropped, the slowest, calls\n"
     "  off       spans that are compiled in and switched off\n"
     "  ring      how large a ring has to be\n"
@@ -92,8 +103,38 @@ static const struct command commands[] = {
     {"rate", rate_bench_run},
 };
 
+/* They read words of their own. */
+static const struct suite_command {
+	const char *name;
+	int (*run)(int argc, char **argv, const struct log *log);
+} suite_commands[] = {
+    {"quick", quick_command},           {"run", run_command},         {"exec", exec_command},
+    {"concurrent", concurrent_command}, {"compare", compare_command},
+};
+
+/* Exit code, or -1: it is none of them. */
+static int run_suite(int argc, char **argv, const struct log *log) {
+	for (size_t i = 0; argc > 1 && i < sizeof(suite_commands) / sizeof(suite_commands[0]); i++)
+		if (strcmp(argv[1], suite_commands[i].name) == 0)
+			return suite_commands[i].run(argc - 1, argv + 1, log);
+	return -1;
+}
+
 static int usage(const struct log *log, const char *what, const char *value) {
 	log_error(log, "%s%s; see spanring-bench --help", what, value);
+	return EXIT_CODE_USAGE;
+}
+
+static int refuse_case(const struct log *log, const char *word) {
+	const char *words[sizeof(commands) / sizeof(commands[0]) + sizeof(suite_commands) / sizeof(suite_commands[0])];
+	size_t count = 0;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		words[count++] = commands[i].name;
+	for (size_t i = 0; i < sizeof(suite_commands) / sizeof(suite_commands[0]); i++)
+		words[count++] = suite_commands[i].name;
+	const char *nearest = suggest_nearest(word, words, count);
+	log_error(log, "no such case: %s%s%s%s", word, nearest ? ": did you mean " : "; see spanring-bench --help",
+	          nearest ? nearest : "", nearest ? "?" : "");
 	return EXIT_CODE_USAGE;
 }
 
@@ -167,7 +208,9 @@ static int parse(int argc, char **argv, struct bench_options *options) {
 
 int main(int argc, char **argv) {
 	struct bench_options options = {.log = {.program = "spanring-bench", .level = LOG_LEVEL_INFO}, .seed = 1};
-	int code = parse(argc, argv, &options);
+	int code = run_suite(argc, argv, &options.log);
+	if (code < 0)
+		code = parse(argc, argv, &options);
 	if (code >= 0)
 		return code;
 	if (argc - optind != 1)
@@ -178,5 +221,5 @@ int main(int argc, char **argv) {
 		if (strcmp(argv[optind], commands[i].name) == 0)
 			return commands[i].run(&options);
 	}
-	return usage(&options.log, "no such case: ", argv[optind]);
+	return refuse_case(&options.log, argv[optind]);
 }

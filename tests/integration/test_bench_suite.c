@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Goal: the commands of spanring-bench that users run measure, judge and refuse as they say. No time is looked at.
+ * Method: each with few iterations; the documents are taken apart by SQLite's JSON functions; results of our own making for compare.
+ */
+#include "support/child.h"
+#include "support/cmocka.h"
+#include "support/scratch.h"
+
+#include "base/errs.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The number that a query over one document (?1) gives. */
+static double ask(const char *document, const char *query) {
+	sqlite3 *db = NULL;
+	sqlite3_stmt *statement = NULL;
+	assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_bind_text(statement, 1, document, -1, SQLITE_STATIC), SQLITE_OK);
+	if (sqlite3_step(statement) != SQLITE_ROW)
+		fail_msg("%s: %s", query, document);
+	double value = sqlite3_column_double(statement, 0);
+	assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return value;
+}
+
+static struct child_result bench(const char *const *words, int exit_code) {
+	const char *argv[20] = {child_program("spanring-bench")};
+	size_t count = 1;
+	for (; *words; words++)
+		argv[count++] = *words;
+	struct child_result result = child_run(argv, NULL);
+	if (result.exit_code != exit_code)
+		fail_msg("%s exits %d, not %d: %s%s", argv[1], result.exit_code, exit_code, result.err, result.out);
+	return result;
+}
+#define BENCH(exit_code, ...) bench((const char *const[]){__VA_ARGS__, NULL}, exit_code)
+
+static void check_document(const char *document, const char *command, int rows, int samples) {
+	char query[640];
+	assert_true(ask(document, "SELECT json_extract(?1, '$.schema') = 'bench-result/1'") == 1);
+	(void)snprintf(query, sizeof(query), "SELECT json_extract(?1, '$.command') = '%s'", command);
+	assert_true(ask(document, query) == 1);
+	assert_true(ask(document, "SELECT length(json_extract(?1, '$.machine.fingerprint')) = 16") == 1);
+	assert_true(ask(document, "SELECT json_array_length(?1, '$.results')") == rows);
+	(void)snprintf(
+	    query, sizeof(query),
+	    "SELECT count(*) FROM json_each(?1, '$.results') WHERE json_array_length(value, '$.samples') <> %d "
+	    "OR json_extract(value, '$.min') > json_extract(value, '$.median') "
+	    "OR json_extract(value, '$.median_low') > json_extract(value, '$.median_high') "
+	    "OR json_extract(value, '$.median') > json_extract(value, '$.max')",
+	    samples);
+	assert_true(ask(document, query) == 0);
+}
+
+static void quick_measures_and_judges(void **state) {
+	(void)state;
+	/* Only the verdict is of interest: a bound that nothing passes, and one that nothing fails. */
+	struct child_result result = BENCH(0, "quick", "--iterations", "5", "--max-ratio", "1e9", "--json");
+	check_document(result.out, "quick", 3, 5);
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_FAILED, "quick", "--iterations", "5", "--max-ratio", "1e-9");
+	assert_non_null(strstr(result.out, "red flag"));
+	child_result_free(&result);
+	result = BENCH(0, "quick", "--iterations", "5", "--max-ratio", "1e9", "--csv");
+	assert_true(strncmp(result.out, "name,unit,median,", 17) == 0);
+	child_result_free(&result);
+	result = BENCH(0, "quick", "--iterations", "5", "--max-ratio", "1e9", "--markdown");
+	assert_non_null(strstr(result.out, "\n|---|---|"));
+	child_result_free(&result);
+}
+
+static void run_takes_cases(void **state) {
+	(void)state;
+	struct child_result result = BENCH(0, "run", "--iterations", "5", "--warmup", "1", "--json");
+	check_document(result.out, "run", 1 + 2 * 11, 5);
+	child_result_free(&result);
+	result = BENCH(0, "run", "span", "event", "--iterations", "6", "--json");
+	check_document(result.out, "run", 1 + 2 * 2, 6);
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_USAGE, "run", "spann");
+	assert_non_null(strstr(result.err, "did you mean 'span'?"));
+	child_result_free(&result);
+}
+
+static void exec_times_a_command(void **state) {
+	(void)state;
+	struct child_result result =
+	    BENCH(0, "exec", "--iterations", "5", "--max-ratio", "1e9", "--json", "--", "true");
+	check_document(result.out, "exec", 8, 5);
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_FAILED, "exec", "--", "false");
+	assert_non_null(strstr(result.err, "did not exit with 0"));
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_FAILED, "exec", "--", "/nonexistent/command");
+	assert_non_null(strstr(result.err, "not found"));
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_USAGE, "exec");
+	child_result_free(&result);
+}
+
+static void concurrent_counts_all(void **state) {
+	(void)state;
+	struct child_result result = BENCH(0, "concurrent", "--threads", "7", "--ops", "300", "--json");
+	assert_true(ask(result.out, "SELECT json_extract(?1, '$.facts.operations')") == 7 * 300);
+	assert_true(ask(result.out, "SELECT json_extract(?1, '$.facts.errors')") == 0);
+	child_result_free(&result);
+}
+
+/* A result with one figure, its samples around a value. */
+static void write_result(const char *path, const char *machine, const char *better, double value) {
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	(void)fprintf(file,
+	              "{\"schema\":\"bench-result/1\",\"command\":\"quick\",\"machine\":{\"fingerprint\":\"%s\"},"
+	              "\"results\":[{\"name\":\"figure\",\"unit\":\"ns\",\"better\":\"%s\",\"samples\":[",
+	              machine, better);
+	for (int i = 0; i < 50; i++)
+		(void)fprintf(file, "%s%.3f", i ? "," : "", value * (1 + 0.001 * (i % 7)));
+	(void)fputs("]}]}", file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void compare_knows_directions(void **state) {
+	(void)state;
+	struct scratch scratch;
+	char before[SCRATCH_PATH_BYTES + 16];
+	char after[SCRATCH_PATH_BYTES + 16];
+	static const struct {
+		const char *better;
+		double before;
+		double after;
+		int exit_code;
+		const char *verdict;
+	} cases[] = {{"lower", 100, 130, EXIT_CODE_FAILED, "worse"},
+	             {"lower", 130, 100, 0, "better"},
+	             {"higher", 100, 130, 0, "better"},
+	             {"higher", 130, 100, EXIT_CODE_FAILED, "worse"},
+	             {"lower", 100, 101, 0, "~"},
+	             {"neither", 100, 200, 0, "~"}};
+	scratch_make(&scratch);
+	(void)snprintf(before, sizeof(before), "%s/before", scratch.files);
+	(void)snprintf(after, sizeof(after), "%s/after", scratch.files);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_result(before, "0123456789abcdef", cases[i].better, cases[i].before);
+		write_result(after, "0123456789abcdef", cases[i].better, cases[i].after);
+		struct child_result result = BENCH(cases[i].exit_code, "compare", before, after, "--csv");
+		if (!strstr(result.out, cases[i].verdict))
+			fail_msg("case %zu: no %s in %s", i, cases[i].verdict, result.out);
+		child_result_free(&result);
+	}
+	/* A third worse, and half is allowed. */
+	write_result(before, "0123456789abcdef", "lower", 100);
+	write_result(after, "0123456789abcdef", "lower", 130);
+	struct child_result result = BENCH(0, "compare", before, after, "--max-ratio", "1.5");
+	child_result_free(&result);
+	write_result(after, "fedcba9876543210", "lower", 100);
+	result = BENCH(EXIT_CODE_INPUT, "compare", before, after);
+	assert_non_null(strstr(result.err, "different machines"));
+	child_result_free(&result);
+	result = BENCH(0, "compare", before, after, "--force");
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_INPUT, "compare", before, "/etc/passwd");
+	assert_non_null(strstr(result.err, "/etc/passwd"));
+	child_result_free(&result);
+	scratch_remove(&scratch);
+}
+
+static void compare_refuses_hostile_files(void **state) {
+	(void)state;
+	struct scratch scratch;
+	char path[SCRATCH_PATH_BYTES + 16];
+	static const char *const documents[] = {"",
+	                                        "{",
+	                                        "[]",
+	                                        "{\"schema\":1}",
+	                                        "{\"schema\":\"other/1\"}",
+	                                        "{\"results\":[1]}",
+	                                        "{\"results\":{}}",
+	                                        "{\"schema\":\"bench-result/1\",\"results\":[{\"samples\":[\"x\"]}]}"};
+	scratch_make(&scratch);
+	(void)snprintf(path, sizeof(path), "%s/hostile", scratch.files);
+	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+		FILE *file = fopen(path, "we");
+		assert_non_null(file);
+		assert_true(fputs(documents[i], file) >= 0);
+		assert_int_equal(fclose(file), 0);
+		struct child_result result = BENCH(EXIT_CODE_INPUT, "compare", path, path);
+		assert_non_null(strstr(result.err, path));
+		child_result_free(&result);
+	}
+	scratch_remove(&scratch);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(quick_measures_and_judges), cmocka_unit_test(run_takes_cases),
+	    cmocka_unit_test(exec_times_a_command),      cmocka_unit_test(concurrent_counts_all),
+	    cmocka_unit_test(compare_knows_directions),  cmocka_unit_test(compare_refuses_hostile_files),
+	};
+	return cmocka_run_group_tests_name("bench suite", tests, NULL, NULL);
+}
