@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tables.h"
 
+#include "damage_function.h"
 #include "quantile_functions.h"
 #include "table.h"
 
@@ -72,6 +73,8 @@ int tables_register(sqlite3 *db, const struct tables_options *options) {
 	                                      spanring_batches_read, NULL, NULL, leave_host);
 	for (size_t i = 0; i < TABLE_COUNT && code == SQLITE_OK; i++)
 		code = module_register(db, host, tables[i]);
+	if (code == SQLITE_OK && !options->on_damage)
+		code = damage_function_register(db, host);
 	if (code == SQLITE_OK)
 		code = sqlite3_create_function_v2(db, "spanring_open", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
 		                                  spanring_open, NULL, NULL, NULL);

@@ -6,7 +6,7 @@
 #include "source.h"
 #include "sql_api.h"
 
-/* What the owner of a connection wants to hear and say; all may be NULL (source.h, quantile_functions.h). */
+/* What the owner of a connection wants to hear and say; all may be NULL, and on_damage wants the context for itself (source.h, quantile_functions.h). */
 struct tables_options {
 	void (*on_damage)(void *context, const char *text);
 	bool (*is_stopped)(void *context);

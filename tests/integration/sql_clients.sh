@@ -65,6 +65,37 @@ try:
     db.execute("DELETE FROM spans")
 except sqlite3.OperationalError as error:
     print("read only:", error)
+# One of two segments damaged: an error that names it, or what is left and the name of what is not.
+import os, shutil, tempfile
+with tempfile.TemporaryDirectory() as store:
+    sound, broken = (os.path.join(store, "segment-%d.db" % i) for i in (1, 2))
+    shutil.copy(sys.argv[2], sound)
+    with open(sound, "rb") as file:
+        content = bytearray(file.read())
+    content[len(content) // 3] ^= 1
+    content[100] ^= 1
+    with open(broken, "wb") as file:
+        file.write(content)
+    wanted = db.execute("SELECT count(*) FROM spans").fetchone()
+    try:
+        db.execute("SELECT spanring_open(?)", (store,))
+        raise SystemExit("damage is no error")
+    except sqlite3.OperationalError as error:
+        assert broken in str(error), error
+    assert db.execute("SELECT spanring_damage('leave out')").fetchone() == ("leave out",)
+    db.execute("SELECT spanring_open(?)", (store,))
+    assert db.execute("SELECT count(*) FROM spans").fetchone() == wanted
+    words = db.execute("SELECT spanring_damage()").fetchone()[0]
+    assert words.startswith(broken + ": damaged"), words
+    assert db.execute("SELECT spanring_damage()").fetchone()[0] is None
+    assert db.execute("SELECT count(*) FROM spans").fetchone() == wanted
+    assert broken in db.execute("SELECT spanring_damage()").fetchone()[0]
+    db.execute("SELECT spanring_damage('error')")
+    try:
+        db.execute("SELECT count(*) FROM spans").fetchone()
+        raise SystemExit("damage is no error")
+    except sqlite3.OperationalError as error:
+        assert broken in str(error), error
 print("done", len(family))
 PY
   )
