@@ -114,7 +114,8 @@ static int read_figure(struct reading *reading, unsigned metric, struct measured
 	return 0;
 }
 
-static int read_bin(struct reading *reading, uint32_t group, struct grid_weights *weights) {
+/* Bins come in order, each once: *next is the lowest that may be. */
+static int read_bin(struct reading *reading, uint32_t group, struct grid_weights *weights, uint32_t *next) {
 	const struct grid *grid = &reading->baseline->grid;
 	double place = 0;
 	double weight = 0;
@@ -131,14 +132,22 @@ static int read_bin(struct reading *reading, uint32_t group, struct grid_weights
 		rc = json_reader_item(&reading->json);
 	if (rc != 0)
 		return rc < 0 ? rc : json_reader_refuse(&reading->json, "expected no more than place and weight");
-	return grid_add(grid, weights, (group << grid->bits) + (uint32_t)place, weight);
+	uint32_t bin = (group << grid->bits) + (uint32_t)place;
+	if (bin < *next)
+		return json_reader_refuse(&reading->json, "bins must be in order, each once");
+	*next = bin + 1;
+	return grid_add(grid, weights, bin, weight);
 }
 
 static int read_sketch(struct reading *reading, struct grid_weights *weights) {
+	uint32_t next = 0;
 	int more = 0;
 	int rc = open_value(reading, JSON_OBJECT);
 	if (rc >= 0 && !(reading->has_grid[0] && reading->has_grid[1]))
 		return json_reader_refuse(&reading->json, "bins_per_octave and ns_per_tick must come before");
+	for (uint32_t group = 0; group < GRID_GROUPS; group++)
+		if (weights->groups[group])
+			return json_reader_refuse(&reading->json, "a second sketch");
 	while (rc >= 0 && (more = json_reader_key(&reading->json)) == 1) {
 		char *end = NULL;
 		unsigned long group = strtoul(reading->json.text, &end, 10);
@@ -146,7 +155,7 @@ static int read_sketch(struct reading *reading, struct grid_weights *weights) {
 			return json_reader_refuse(&reading->json, "expected an octave from 0 to %u", GRID_GROUPS - 1);
 		rc = open_value(reading, JSON_ARRAY);
 		while (rc >= 0 && (more = json_reader_item(&reading->json)) == 1)
-			rc = read_bin(reading, (uint32_t)group, weights);
+			rc = read_bin(reading, (uint32_t)group, weights, &next);
 		if (more < 0)
 			break;
 	}

@@ -38,7 +38,7 @@ void measured_interval(const struct measured *measured, double t, double *ret_lo
 	case MEASURED_MEAN:
 		ratio = measured->value > 0 ? exp(t * measured->error / measured->value) : INFINITY;
 		*ret_low = measured->value / ratio;
-		*ret_high = measured->value * ratio;
+		*ret_high = isinf(ratio) ? INFINITY : measured->value * ratio;
 		return;
 	case MEASURED_SHARE:
 		difference_wilson(measured->value, measured->effective, t, ret_low, ret_high);
