@@ -11,7 +11,9 @@
 
 #define ROOM_FIRST 1024u
 #define FILTER_BITS (1u << 23)
+#define SPAN_FILTER_BITS (1u << 24)
 #define ANCHOR_BUSY (UINT32_MAX - 1u)
+_Static_assert(SPAN_FILTER_BITS == 1u << 24, "as many as the upper bits of a hash that are used");
 #define ANCHORS_MAX 1024u /* of one path */
 
 int call_away_new(struct call_away *away, uint32_t max) {
@@ -23,7 +25,8 @@ int call_away_new(struct call_away *away, uint32_t max) {
 	away->spans = malloc(away->room * sizeof(*away->spans));
 	away->slots = calloc(away->slot_count, sizeof(*away->slots));
 	away->filter = calloc(FILTER_BITS / 64, sizeof(*away->filter));
-	if (away->spans && away->slots && away->filter)
+	away->span_filter = calloc(SPAN_FILTER_BITS / 64, sizeof(*away->span_filter));
+	if (away->spans && away->slots && away->filter && away->span_filter)
 		return 0;
 	call_away_free(away);
 	return -ENOMEM;
@@ -33,6 +36,7 @@ void call_away_free(struct call_away *away) {
 	free(away->spans);
 	free(away->slots);
 	free(away->filter);
+	free(away->span_filter);
 	memset(away, 0, sizeof(*away));
 }
 
@@ -46,16 +50,18 @@ static uint64_t hash_of_trace(const struct call_away *away, uint64_t trace_lo) {
 	return mix(trace_lo + away->seed);
 }
 
-static uint32_t slot_of(const struct call_away *away, uint64_t trace_lo, uint64_t span_id) {
-	return (uint32_t)mix(hash_of_trace(away, trace_lo) ^ (span_id * UINT64_C(0x9e3779b97f4a7c15))) &
-	       (away->slot_count - 1);
+static uint64_t hash_of_span(const struct call_away *away, uint64_t trace_lo, uint64_t span_id) {
+	return mix(hash_of_trace(away, trace_lo) ^ (span_id * UINT64_C(0x9e3779b97f4a7c15)));
 }
 
 static void put_slot(struct call_away *away, uint32_t index) {
-	uint32_t at = slot_of(away, away->spans[index].trace_lo, away->spans[index].span_id);
+	uint64_t hash = hash_of_span(away, away->spans[index].trace_lo, away->spans[index].span_id);
+	uint32_t at = (uint32_t)hash & (away->slot_count - 1);
+	uint64_t bit = hash >> 40;
 	while (away->slots[at])
 		at = (at + 1) & (away->slot_count - 1);
 	away->slots[at] = index + 1;
+	away->span_filter[bit / 64] |= UINT64_C(1) << (bit % 64);
 }
 
 static void put_all_slots(struct call_away *away) {
@@ -129,7 +135,11 @@ bool call_away_may_have(const struct call_away *away, uint64_t trace_lo) {
 }
 
 uint32_t call_away_find(const struct call_away *away, uint64_t trace_lo, uint64_t span_id) {
-	uint32_t at = slot_of(away, trace_lo, span_id);
+	uint64_t hash = hash_of_span(away, trace_lo, span_id);
+	uint32_t at = (uint32_t)hash & (away->slot_count - 1);
+	uint64_t bit = hash >> 40;
+	if (!(away->span_filter[bit / 64] >> (bit % 64) & 1))
+		return CALL_AWAY_NONE;
 	for (; away->slots[at]; at = (at + 1) & (away->slot_count - 1)) {
 		const struct call_away_span *span = &away->spans[away->slots[at] - 1];
 		if (span->trace_lo == trace_lo && span->span_id == span_id)
@@ -255,5 +265,6 @@ bool call_away_next_round(struct call_away *away) {
 	away->count = 0;
 	memset(away->slots, 0, away->slot_count * sizeof(*away->slots));
 	memset(away->filter, 0, FILTER_BITS / 64 * sizeof(*away->filter));
+	memset(away->span_filter, 0, SPAN_FILTER_BITS / 64 * sizeof(*away->span_filter));
 	return true;
 }

@@ -38,7 +38,8 @@ struct call_away {
 	uint32_t room;
 	uint32_t *slots; /* span + 1 */
 	uint32_t slot_count;
-	uint64_t *filter; /* of traces */
+	uint64_t *filter;      /* of traces */
+	uint64_t *span_filter; /* of trace and span */
 };
 
 /* 0 or -ENOMEM. `max`: CALL_AWAY_MAX, or less for a test. */

@@ -12,9 +12,12 @@
 
 #include "call_rows.h"
 
-/* Of call_rows_find: places for the rows in chain, from the last to the first, which is above all others and below a row with `place`. */
+/* Of call_rows_find: places for the rows in chain, from the last to the first, which is above all others and below a row with this place. */
 void call_keyed_descend(const struct call_reading *reading, struct call_worker *worker,
-                        const struct store_columns *columns, uint32_t count, uint32_t place);
+                        const struct store_columns *columns, uint32_t count, uint32_t above_place);
+
+/* Of call_rows_find_all. 0 or -ENOMEM. */
+int call_keyed_place_all(struct call_reading *reading, struct call_worker *worker, const struct store_columns *columns);
 
 /* Of a stray that is not nested in its own batch: is it outermost, and is this its round? */
 bool call_keyed_is_outer(const struct call_reading *reading, struct call_worker *worker,

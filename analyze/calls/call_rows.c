@@ -119,3 +119,22 @@ int call_rows_find(struct call_reading *reading, struct call_worker *worker, con
 	call_keyed_descend(reading, worker, columns, count, place);
 	return 0;
 }
+
+int call_rows_find_all(struct call_reading *reading, struct call_worker *worker, const struct store_columns *columns) {
+	int error = 0;
+	if (!reading->question->by_path)
+		return call_keyed_place_all(reading, worker, columns);
+	for (uint32_t row = 0; row < columns->span_count && !error; row++) {
+		uint32_t parent = columns->parent_row[row];
+		if (worker->places[row] != CALL_ROW_UNKNOWN)
+			continue;
+		if (parent >= row) /* no rule: parents begin before their children */
+			error = call_rows_find(reading, worker, columns, row);
+		else if (worker->places[parent] == CALL_ROW_SKIPPED)
+			worker->places[row] = CALL_ROW_SKIPPED;
+		else
+			error = find_child(reading, worker, CALL_NODE(worker->places[parent]),
+			                   call_rows_key(reading, columns, row), &worker->places[row]);
+	}
+	return error;
+}

@@ -56,6 +56,7 @@ struct call_reading {
 	struct call_tree parts;
 	struct call_away away;
 	struct self_time *self;
+	bool is_filtered;
 	bool is_first_round;
 	bool is_first_pass; /* over the figures, in this round */
 };
@@ -77,5 +78,8 @@ void call_rows_free(struct call_worker *worker);
 /* Fills places[row], and those of the rows above it. 0 or -ENOMEM. */
 int call_rows_find(struct call_reading *reading, struct call_worker *worker, const struct store_columns *columns,
                    uint32_t row);
+
+/* Fills the places of all rows. 0 or -ENOMEM. */
+int call_rows_find_all(struct call_reading *reading, struct call_worker *worker, const struct store_columns *columns);
 
 #endif

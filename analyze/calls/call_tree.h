@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define CALL_NODES_MAX 32768u     /* of a tree with figures */
-#define CALL_PARTS_MAX (1u << 20) /* of one without */
+#define CALL_PARTS_MAX (2u << 20) /* of one without */
 #define CALL_OTHER_KEYS_MAX 16384u
 #define CALL_DEPTH_MAX 128u
 

@@ -204,7 +204,7 @@ static int take_row(struct call_reading *reading, struct call_worker *worker, co
 	const struct query *query = reading->calls->query;
 	int error = worker->places[row] == CALL_ROW_UNKNOWN ? call_rows_find(reading, worker, columns, row) : 0;
 	uint32_t node = worker->places[row];
-	if (error || node == CALL_ROW_SKIPPED || !query_accepts(query, columns, row))
+	if (error || node == CALL_ROW_SKIPPED || (reading->is_filtered && !query_accepts(query, columns, row)))
 		return error;
 	if (query_is_open(columns, row)) {
 		worker->open += reading->is_first_pass;
@@ -232,6 +232,8 @@ static int take_figures(void *context, const struct store_columns *columns) {
 		return 0;
 	if (!reading->question->by_path && reading->is_first_pass && (error = take_wanted(context, columns)))
 		return error;
+	if (reading->is_first_pass)
+		error = call_rows_find_all(reading, worker, columns);
 	for (uint32_t row = 0; row < columns->span_count && !error; row++)
 		if (reading->is_first_pass || worker->covered[row])
 			error = take_row(reading, worker, columns, row);
@@ -317,13 +319,13 @@ static int take_outer(void *context, const struct store_columns *columns) {
 	if (columns->away_count == 0)
 		return 0;
 	int error = call_rows_begin(worker, columns);
+	if (!error)
+		error = call_keyed_place_all(reading, worker, columns);
 	for (uint32_t row = 0; row < columns->span_count && !error; row++) {
-		if (worker->places[row] == CALL_ROW_UNKNOWN)
-			error = call_rows_find(reading, worker, columns, row);
 		uint32_t place = worker->places[row];
-		if (error || (place & (CALL_STRAY | CALL_NESTED)) != CALL_STRAY || query_is_open(columns, row) ||
+		if ((place & (CALL_STRAY | CALL_NESTED)) != CALL_STRAY || query_is_open(columns, row) ||
 		    !call_keyed_is_outer(reading, worker, columns, row) ||
-		    !query_accepts(reading->calls->query, columns, row))
+		    (reading->is_filtered && !query_accepts(reading->calls->query, columns, row)))
 			continue;
 		uint64_t *outer_ns = &worker->figures[CALL_NODE(place)].outer_ns;
 		*outer_ns = saturating_add(*outer_ns, weighted(columns->duration_ns[row], query_weight(columns, row)));
@@ -368,6 +370,7 @@ static int read_store(struct calls *calls, const struct calls_question *question
 	if (!reading)
 		return -ENOMEM;
 	*reading = (struct call_reading){.calls = calls, .question = question, .is_first_round = true};
+	reading->is_filtered = calls->query->where || query_columns(calls->query) != 0;
 	/* a filter expression is judged by one; with more names the figures of several would take too much memory */
 	bool alone = calls->query->where || calls->keys.key_count > SHARED_KEYS_MAX;
 	reading->threads = alone ? 1 : query_threads(calls->query);
