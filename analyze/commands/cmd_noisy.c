@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * noisy: places in the source that begin many short spans, and what these cost. What a span costs is not in the store: the two constants below are the figures of
- * docs/measuring.md, of a machine of that time; --span-cost and --agent-cost take those of another.
+ * noisy: places in the source that begin many short spans, and what these cost. What a span costs in its program the agent measured when it started (writer_cost.h); of
+ * agents that did not, and for their own part, there are the two constants below, from docs/measuring.md. --span-cost and --agent-cost go before both.
  */
 #include "analyze/calls/call_keys.h"
 #include "analyze/command.h"
@@ -17,7 +17,6 @@
 #include "base/text.h"
 #include "base/units.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,14 +38,14 @@ static const char help[] = "  spanring-analyze noisy STORE\n"
                            "spans and tracing takes at least 1 % of its median; below the table stand the\n"
                            "commands that mute such places in running programs, and what that would save.\n"
                            "\n"
-                           "Costs are estimates: spans times what one costs, 23 ns in the program and 226 ns\n"
-                           "in the agent as docs/measuring.md has them; `spanring-bench span` and `ingest`\n"
-                           "say what they are on a machine.\n"
+                           "Costs are estimates: spans times what one costs in the program, as the agent\n"
+                           "measured it when it started (else 23 ns), and 226 ns in the agent, as\n"
+                           "docs/measuring.md has it.\n"
                            "\n"
                            "Options\n"
                            "  -n, --limit N    how many places, noisy ones first, by spans (default 10,\n"
                            "                   0: all; JSON and CSV: all)\n"
-                           "  --span-cost D    what a span costs its program (default 23ns)\n"
+                           "  --span-cost D    what a span costs its program (default: see above)\n"
                            "  --agent-cost D   what a span costs the agent (default 226ns)\n"
                            "  --strip-dirs     files without their directories\n"
                            "  --where EXPR     only spans of which it is true: see help where\n"
@@ -80,8 +79,9 @@ struct noisy {
 	uint64_t open;
 	uint64_t start_ns; /* of the wall; first start and last end of what counts */
 	uint64_t end_ns;
-	uint64_t span_cost_ns;
-	uint64_t agent_cost_ns;
+	double span_cost_ns;
+	const char *span_cost_from; /* "option", "store", "constant" */
+	double agent_cost_ns;
 	double stored_bytes; /* of a span, everything included */
 	bool weighted;
 	bool is_first_pass;
@@ -179,7 +179,7 @@ static double share_of(const struct noisy *noisy, const struct place *place) {
 
 /* Of the median; a span of no duration is all cost. */
 static double cost_share(const struct noisy *noisy, const struct place *place) {
-	double cost = (double)noisy->span_cost_ns;
+	double cost = noisy->span_cost_ns;
 	return place->median_ns > 0 ? cost / (double)place->median_ns : cost > 0 ? 1 : 0;
 }
 
@@ -250,8 +250,9 @@ static void print_json(const struct noisy *noisy, size_t shown) {
 	json_u64(&json, "records", noisy->records);
 	json_u64(&json, "unfinished", noisy->open);
 	json_u64(&json, "range_ns", noisy->end_ns - noisy->start_ns);
-	json_u64(&json, "span_cost_ns", noisy->span_cost_ns);
-	json_u64(&json, "agent_cost_ns", noisy->agent_cost_ns);
+	json_f64(&json, "span_cost_ns", noisy->span_cost_ns);
+	json_text(&json, "span_cost_from", noisy->span_cost_from);
+	json_f64(&json, "agent_cost_ns", noisy->agent_cost_ns);
 	json_f64(&json, "stored_bytes_per_span", noisy->stored_bytes);
 	json_open(&json, "sites", '[');
 	for (size_t i = 0; i < shown; i++) {
@@ -264,8 +265,8 @@ static void print_json(const struct noisy *noisy, size_t shown) {
 		json_f64(&json, "spans_per_second", per_second(noisy, spans_of(place)));
 		json_f64(&json, "share", share_of(noisy, place));
 		json_u64(&json, "p50_ns", place->median_ns);
-		json_f64(&json, "cost_ns", spans_of(place) * (double)noisy->span_cost_ns);
-		json_f64(&json, "agent_cost_ns", spans_of(place) * (double)noisy->agent_cost_ns);
+		json_f64(&json, "cost_ns", spans_of(place) * noisy->span_cost_ns);
+		json_f64(&json, "agent_cost_ns", spans_of(place) * noisy->agent_cost_ns);
 		json_f64(&json, "cost_share", cost_share(noisy, place));
 		json_f64(&json, "stored_bytes", spans_of(place) * noisy->stored_bytes);
 		json_bool(&json, "noisy", is_noisy(noisy, place));
@@ -290,8 +291,8 @@ static void print_csv(const struct noisy *noisy, size_t shown) {
 		csv_f64(&csv, per_second(noisy, spans_of(place)));
 		csv_f64(&csv, share_of(noisy, place));
 		csv_u64(&csv, place->median_ns);
-		csv_f64(&csv, spans_of(place) * (double)noisy->span_cost_ns);
-		csv_f64(&csv, spans_of(place) * (double)noisy->agent_cost_ns);
+		csv_f64(&csv, spans_of(place) * noisy->span_cost_ns);
+		csv_f64(&csv, spans_of(place) * noisy->agent_cost_ns);
 		csv_f64(&csv, cost_share(noisy, place));
 		csv_f64(&csv, spans_of(place) * noisy->stored_bytes);
 		csv_u64(&csv, is_noisy(noisy, place));
@@ -312,7 +313,7 @@ static void add_row(const struct noisy *noisy, const struct place *place, struct
 	(void)snprintf(number, sizeof(number), "%.1f %%", 100 * share_of(noisy, place));
 	table_cell(table, STYLE_PLAIN, number);
 	table_duration(table, (double)place->median_ns);
-	table_duration(table, spans_of(place) * (double)noisy->span_cost_ns);
+	table_duration(table, spans_of(place) * noisy->span_cost_ns);
 	(void)snprintf(number, sizeof(number), "%.2f %%", 100 * cost_share(noisy, place));
 	table_cell(table, loud ? STYLE_YELLOW : STYLE_PLAIN, number);
 }
@@ -328,7 +329,7 @@ static void print_commands(const struct noisy *noisy, size_t shown) {
 		spans += is_noisy(noisy, &noisy->places[i]) ? spans_of(&noisy->places[i]) : 0;
 	if (spans == 0) {
 		terminal_note(terminal, stdout, STYLE_DIM,
-		              "no place is noisy: 1 %% of all spans, and 1 %% of the median for tracing");
+		              "no place is noisy: at least 1 %% of all spans, and tracing at least 1 %% of its median");
 		return;
 	}
 	for (size_t i = 0; i < shown; i++)
@@ -338,8 +339,8 @@ static void print_commands(const struct noisy *noisy, size_t shown) {
 	    terminal, stdout, STYLE_PLAIN,
 	    "muting these would save %.1f %% of all spans: about %s a second in the programs, %s in the agent, %s in the store",
 	    100 * spans * STORE_WEIGHT_ONE / (double)noisy->count,
-	    units_format_duration(per_second(noisy, spans * (double)noisy->span_cost_ns), program),
-	    units_format_duration(per_second(noisy, spans * (double)noisy->agent_cost_ns), agent),
+	    units_format_duration(per_second(noisy, spans * noisy->span_cost_ns), program),
+	    units_format_duration(per_second(noisy, spans * noisy->agent_cost_ns), agent),
 	    units_format_bytes(per_second(noisy, spans * noisy->stored_bytes), bytes));
 	(void)putchar('\n');
 }
@@ -359,12 +360,16 @@ static int print_table(const struct noisy *noisy, size_t shown) {
 		return rc;
 	(void)putchar('\n');
 	print_commands(noisy, shown);
-	terminal_note(terminal, stdout, STYLE_DIM,
-	              "%s stored spans of %zu places in %s; a span is taken for %" PRIu64
-	              " ns in its program and %" PRIu64 " ns in the agent",
-	              units_format_count(noisy->records, text), noisy->place_count,
-	              units_format_duration((double)(noisy->end_ns - noisy->start_ns), range), noisy->span_cost_ns,
-	              noisy->agent_cost_ns);
+	terminal_note(
+	    terminal, stdout, STYLE_DIM,
+	    "%s stored spans of %zu places in %s; a span takes %.3g ns in its program%s and is taken for %.3g ns "
+	    "in the agent",
+	    units_format_count(noisy->records, text), noisy->place_count,
+	    units_format_duration((double)(noisy->end_ns - noisy->start_ns), range), noisy->span_cost_ns,
+	    strcmp(noisy->span_cost_from, "store") == 0      ? " as the agent measured it there"
+	    : strcmp(noisy->span_cost_from, "constant") == 0 ? ", an estimate,"
+	                                                     : "",
+	    noisy->agent_cost_ns);
 	if (noisy->weighted)
 		terminal_note(terminal, stdout, STYLE_DIM, "estimated by weight: tail keep left some out");
 	if (noisy->open > 0)
@@ -408,18 +413,35 @@ static int answer(struct noisy *noisy) {
 	return query_finish(&noisy->query, rc ? command_failed(context, rc, "counting spans") : EXIT_CODE_OK);
 }
 
+/* The newest that was measured. */
+static void choose_costs(struct noisy *noisy, const struct option_given *given) {
+	const struct store_overview *overview = noisy->query.overview;
+	noisy->span_cost_ns = SPAN_COST_NS;
+	noisy->span_cost_from = "constant";
+	noisy->agent_cost_ns = AGENT_COST_NS;
+	for (size_t i = 0; i < overview->segment_count; i++) {
+		const struct store_writer_cost *cost = &overview->segments[i].writer_cost;
+		if (cost->rounds == 0)
+			continue;
+		noisy->span_cost_ns = (double)cost->figures[STORE_COST_SPAN].median_ps / 1000;
+		noisy->span_cost_from = "store";
+	}
+	if (given[OWN_SPAN_COST].is_given) {
+		noisy->span_cost_ns = (double)given[OWN_SPAN_COST].number;
+		noisy->span_cost_from = "option";
+	}
+	if (given[OWN_AGENT_COST].is_given)
+		noisy->agent_cost_ns = (double)given[OWN_AGENT_COST].number;
+}
+
 static int run(const struct context *context) {
 	const struct option_given *given = context->options->own;
-	struct noisy noisy = {
-	    .span_cost_ns = SPAN_COST_NS, .agent_cost_ns = AGENT_COST_NS, .strip = given[OWN_STRIP_DIRS].is_given};
-	if (given[OWN_SPAN_COST].is_given)
-		noisy.span_cost_ns = given[OWN_SPAN_COST].number;
-	if (given[OWN_AGENT_COST].is_given)
-		noisy.agent_cost_ns = given[OWN_AGENT_COST].number;
+	struct noisy noisy = {.strip = given[OWN_STRIP_DIRS].is_given};
 	int code = query_open(&noisy.query, context);
 	if (code != EXIT_CODE_OK)
 		return code;
 	noisy.weighted = query_is_weighted(&noisy.query);
+	choose_costs(&noisy, given);
 	code = answer(&noisy);
 	query_close(&noisy.query);
 	return code;

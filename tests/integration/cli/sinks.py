@@ -283,7 +283,7 @@ TERMINAL = [
     analyze("info", "STORE"), analyze("latency", "STORE"), analyze("latency", "STORE", "--exact"), analyze("slowest", "STORE", "-n500"),
     analyze("latency", "STORE", "--group-by", "service,name,kind"), analyze("errors", "STORE"), analyze("unfinished", "STORE", "--attributes", "-n0"),
     analyze("memory", "STORE"), analyze("histogram", "*", "STORE"), analyze("audit", "STORE"), analyze("verify", "STORE"), analyze("top", "STORE", "-n0"),
-    analyze("top", "STORE", "-n0", "--by", "site"), analyze("tree", "STORE"), analyze("sql", "STORE", SPANS_SQL), analyze("sql", "STORE", PAIRS_SQL),
+    analyze("top", "STORE", "-n0", "--by", "site"), analyze("tree", "STORE"), analyze("noisy", "STORE", "-n0"), analyze("sql", "STORE", SPANS_SQL), analyze("sql", "STORE", PAIRS_SQL),
     analyze("compare", "STORE", "STORE"), analyze("slowest", "STORE", "--csv"), analyze("info", "STORE", "--csv"), analyze("errors", "STORE", "--csv"),
     analyze("sql", "STORE", SPANS_SQL, "--csv"), analyze("slowest", "STORE", "--name", "\x1b[31m\u202e", "--service", "\x9b"),
     analyze("slowest", "/nonexistent\x1b[31m"), analyze("trace", "\x1b[31m", "STORE"), analyze("sql", "STORE", "SELECT '\x1b[31m"),
@@ -295,17 +295,17 @@ JSON = [
     analyze("memory", "STORE", "--json"), analyze("histogram", "*", "STORE", "--json"), analyze("audit", "STORE", "--json"),
     analyze("verify", "STORE", "--json"), analyze("top", "STORE", "--json"), analyze("tree", "STORE", "--json"), analyze("compare", "STORE", "STORE", "--json"),
     analyze("sql", "STORE", SPANS_SQL, "--json"), analyze("sql", "STORE", PAIRS_SQL, "--json"), analyze("export", "chrome", "STORE"), analyze("overhead", "STORE", "--json"),
-    analyze("flame", "STORE", "--format", "speedscope"),
+    analyze("flame", "STORE", "--format", "speedscope"), analyze("noisy", "STORE", "--json"),
 ]  # fmt: skip
 CSV = [
     analyze("info", "STORE", "--csv"), analyze("slowest", "STORE", "-n10000", "--csv"), analyze("errors", "STORE", "--csv"),
     analyze("unfinished", "STORE", "--csv"), analyze("histogram", "*", "STORE", "--csv"), analyze("latency", "STORE", "--csv", "--group-by", "service,name"),
     analyze("sql", "STORE", SPANS_SQL, "--csv"), analyze("sql", "STORE", PAIRS_SQL, "--csv"), analyze("top", "STORE", "--csv"),
-    analyze("compare", "STORE", "STORE", "--csv"), analyze("export", "csv", "STORE"), analyze("memory", "STORE", "--csv"),
+    analyze("compare", "STORE", "STORE", "--csv"), analyze("export", "csv", "STORE"), analyze("memory", "STORE", "--csv"), analyze("noisy", "STORE", "--csv"),
 ]  # fmt: skip
 LINES = [analyze("export", "jsonl", "STORE"), analyze("export", "otlp", "STORE")]
 FOLDED = [analyze("flame", "STORE", "--format", "folded")]
-SVG = [analyze("flame", "STORE"), analyze("flame", "STORE", "--by", "site")]
+SVG = [analyze("flame", "STORE"), analyze("flame", "STORE", "--before", "STORE"), analyze("flame", "STORE", "--by", "site")]
 
 
 def name_of(bench, make):

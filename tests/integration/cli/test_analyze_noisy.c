@@ -57,6 +57,7 @@ static void places_have_their_figures(void **state) {
 	cli_expect_number(result.out, "", "records", SPANS);
 	/* from the first start to the end of the last render */
 	cli_expect_number(result.out, "", "range_ns", 1e6 * (SPANS - 1) + 1e6);
+	cli_expect_text(result.out, "", "span_cost_from", "\"constant\"");
 	cli_expect_number(result.out, query, "count", 600);
 	cli_expect_number(result.out, query, "share", 0.6);
 	cli_expect_number(result.out, query, "spans_per_second", 600);
@@ -72,6 +73,7 @@ static void places_have_their_figures(void **state) {
 	result =
 	    cli_ask(scratch.store, "noisy STORE --json --span-cost 804ns --name query", "COLUMNS", "LC_ALL=C.UTF-8");
 	cli_expect_number(result.out, query, "cost_share", 2);
+	cli_expect_text(result.out, "", "span_cost_from", "\"option\"");
 	cli_expect_number(result.out, query, "share", 1);
 	assert_null(strstr(result.out, "render"));
 	child_result_free(&result);
