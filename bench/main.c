@@ -22,13 +22,14 @@ static const char usage_text[] =
     "       spanring-bench ingest [--runs N] [--json] [--agent PROGRAM] [--spans N] [--seed N] [--keep STORE]\n"
     "       spanring-bench soak   [--duration T] [--rate N] [--programs N] [--life T..T] [--interval T] [--csv FILE]\n"
     "                             [--seed N] [--keep STORE] [--quick] [--json] [--agent PROGRAM]\n"
-    "       spanring-bench quick | run | exec | concurrent | compare ...      each has a --help of its own\n"
+    "       spanring-bench quick | run | exec | concurrent | load | compare ...      each has a --help of its own\n"
     "\n"
     "What tracing does to a program\n"
     "  quick       does tracing cost too much here? two seconds, one ratio, one gate\n"
     "  run         one thing after the other that a program does with the library, beside the floor\n"
     "  exec        any command, with tracing off and on\n"
     "  concurrent  threads that do traced work at the same time; every error counts\n"
+    "  load        users that make requests at a rate, with latency from when each was meant to start\n"
     "  compare     two results, figure by figure, with verdicts\n"
     "\n"
     "Cases: figures of Spanring itself, each with its bar\n"
@@ -108,8 +109,8 @@ static const struct suite_command {
 	const char *name;
 	int (*run)(int argc, char **argv, const struct log *log);
 } suite_commands[] = {
-    {"quick", quick_command},           {"run", run_command},         {"exec", exec_command},
-    {"concurrent", concurrent_command}, {"compare", compare_command},
+    {"quick", quick_command},           {"run", run_command},   {"exec", exec_command},
+    {"concurrent", concurrent_command}, {"load", load_command}, {"compare", compare_command},
 };
 
 /* Exit code, or -1: it is none of them. */

@@ -18,7 +18,7 @@ static int start_agent(struct stage *stage) {
 	const struct bench_options *options = stage->options;
 	struct agent_process_options agent = {.program = options->agent,
 	                                      .rings = stage->folders.rings,
-	                                      .store = stage->folders.store,
+	                                      .store = options->keep ? options->keep : stage->folders.store,
 	                                      .flush_interval = AGENT_FLUSH_INTERVAL,
 	                                      .core = stage->loop_core == TOPOLOGY_NO_CORE ? TOPOLOGY_NO_CORE
 	                                                                                   : stage->agent_core};

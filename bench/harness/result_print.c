@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define NUMBER_BYTES UNITS_TEXT_BYTES
+#define LINE_COLUMNS 80u
 
 /* Four significant digits in the unit of the row, nanoseconds and bytes in a handy one. */
 static const char *number(const char *unit, double value, char ret_text[NUMBER_BYTES]) {
@@ -37,6 +38,18 @@ static const char *direction_word(enum result_direction direction) {
 
 /* ---- text */
 
+/* One after the other, as many as a line holds. */
+static void text_facts(const struct result *result, FILE *file) {
+	size_t used = 0;
+	for (uint32_t i = 0; i < result->fact_count; i++) {
+		const struct result_fact *fact = &result->facts[i];
+		size_t bytes = strlen(fact->key) + 1 + strlen(fact->value);
+		bool fits = used + 2 + bytes <= LINE_COLUMNS;
+		(void)fprintf(file, "%s%s %s", i == 0 ? "" : fits ? ", " : ",\n", fact->key, fact->value);
+		used = fits ? used + 2 + bytes : bytes;
+	}
+}
+
 static void text_machine(const struct result *result, FILE *file) {
 	const struct machine *machine = &result->machine;
 	(void)fprintf(file, "%s, %" PRIu32 " core%s, kernel %s, clock %s", machine->processor, machine->cores,
@@ -47,8 +60,7 @@ static void text_machine(const struct result *result, FILE *file) {
 	if (!isnan(machine->steal_percent))
 		(void)fprintf(file, ", steal %.1f %%, load %.0f %%", machine->steal_percent, machine->load_percent);
 	(void)fputc('\n', file);
-	for (uint32_t i = 0; i < result->fact_count; i++)
-		(void)fprintf(file, "%s%s %s", i ? ", " : "", result->facts[i].key, result->facts[i].value);
+	text_facts(result, file);
 	(void)fputs(result->fact_count ? "\n\n" : "\n", file);
 }
 

@@ -13,6 +13,7 @@ int quick_command(int argc, char **argv, const struct log *log);
 int run_command(int argc, char **argv, const struct log *log);
 int exec_command(int argc, char **argv, const struct log *log);
 int concurrent_command(int argc, char **argv, const struct log *log);
+int load_command(int argc, char **argv, const struct log *log);
 int compare_command(int argc, char **argv, const struct log *log);
 
 #endif

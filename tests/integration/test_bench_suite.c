@@ -111,6 +111,47 @@ static void concurrent_counts_all(void **state) {
 	child_result_free(&result);
 }
 
+static void load_makes_what_was_meant(void **state) {
+	(void)state;
+	struct scratch scratch;
+	unsigned stored = 0;
+	scratch_make(&scratch);
+	/* 50 ms at 400 a second: a request each 2.5 ms, by three users in turns */
+	struct child_result result =
+	    BENCH(0, "load", "--users", "3", "--duration", "50ms", "--rate", "400", "--mix", "a:1:1us,b:3:1us",
+	          "--max-p95", "1h", "--min-rate", "1e-9", "--keep", scratch.store, "--json");
+	double requests = ask(result.out, "SELECT json_extract(?1, '$.facts.requests')");
+	assert_true(requests >= 18 && requests <= 22);
+	assert_true(ask(result.out, "SELECT json_extract(?1, '$.facts.a') + json_extract(?1, '$.facts.b')") ==
+	            requests);
+	child_result_free(&result);
+	const char *argv[] = {child_program("spanring-analyze"),
+	                      "latency",
+	                      "--exact",
+	                      "--name",
+	                      "load.work",
+	                      "--json",
+	                      scratch.store,
+	                      NULL};
+	result = child_run(argv, NULL);
+	const char *at = strstr(result.out, "\"names\"");
+	at = at ? strstr(at, "\"count\": ") : NULL;
+	assert_true(at && sscanf(at, "\"count\": %u", &stored) == 1);
+	assert_true(stored == (unsigned)requests);
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_FAILED, "load", "--duration", "20ms", "--think-time", "1ms", "--max-p95", "1ns",
+	               "--min-rate", "1e-9");
+	assert_non_null(strstr(result.out, "closed loop"));
+	child_result_free(&result);
+	static const char *const mixes[] = {"", "a:", "a:0", "a:x", "a,,b", "a,", ":1", "a:1:2:3"};
+	for (size_t i = 0; i < sizeof(mixes) / sizeof(mixes[0]); i++) {
+		result = BENCH(EXIT_CODE_USAGE, "load", "--mix", mixes[i]);
+		assert_non_null(strstr(result.err, "--mix"));
+		child_result_free(&result);
+	}
+	scratch_remove(&scratch);
+}
+
 /* A result with one figure, its samples around a value. */
 static void write_result(const char *path, const char *machine, const char *better, double value) {
 	FILE *file = fopen(path, "we");
@@ -198,9 +239,10 @@ static void compare_refuses_hostile_files(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(quick_measures_and_judges), cmocka_unit_test(run_takes_cases),
-	    cmocka_unit_test(exec_times_a_command),      cmocka_unit_test(concurrent_counts_all),
-	    cmocka_unit_test(compare_knows_directions),  cmocka_unit_test(compare_refuses_hostile_files),
+	    cmocka_unit_test(quick_measures_and_judges),     cmocka_unit_test(run_takes_cases),
+	    cmocka_unit_test(exec_times_a_command),          cmocka_unit_test(concurrent_counts_all),
+	    cmocka_unit_test(load_makes_what_was_meant),     cmocka_unit_test(compare_knows_directions),
+	    cmocka_unit_test(compare_refuses_hostile_files),
 	};
 	return cmocka_run_group_tests_name("bench suite", tests, NULL, NULL);
 }
