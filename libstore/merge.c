@@ -33,6 +33,7 @@
 #include "encode.h"
 #include "merge_rows.h"
 #include "rollup_gather.h"
+#include "rollup_sites.h"
 #include "segment_new.h"
 
 #include <fcntl.h>
@@ -316,7 +317,8 @@ static int renew_rollup_sums(struct store_merge *merge) {
 	bool same = before.wholes == after.wholes && before.whole_checksum == after.whole_checksum &&
 	            before.totals == after.totals && before.total_checksum == after.total_checksum &&
 	            spans_before == spans_after;
-	return same ? rollup_write_sums(merge->to, &after) : ERR_DAMAGED;
+	error = same ? rollup_write_sums(merge->to, &after) : ERR_DAMAGED;
+	return error ? error : rollup_sites_check(merge->to);
 }
 
 /* The same but for its batches, and the steps of its rollups? */

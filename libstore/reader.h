@@ -273,6 +273,14 @@ int store_reader_rollup_steps(struct store_reader *reader,
                               int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                                const struct store_rollup *rollup),
                               void *context);
+/*
+ * The same for a question about all processes: a sealed segment may have their rows put together, and then rollup->process is 0 and on_process
+ * was told before which ones there are. Not 0 from it stops likewise.
+ */
+int store_reader_site_rollups(struct store_reader *reader, int (*on_process)(void *context, uint32_t process),
+                              int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                               const struct store_rollup *rollup),
+                              void *context);
 /* Those of one segment, by index. */
 int store_reader_segment_rollups(struct store_reader *reader, size_t segment,
                                  int (*on_rollup)(void *context, const struct store_segment_view *segment,

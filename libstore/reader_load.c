@@ -519,6 +519,7 @@ static int load_table(struct store_reader *reader, struct reader_segment *segmen
 	case SCHEMA_AGENT_SAMPLE:
 	case SCHEMA_ROLLUP:
 	case SCHEMA_ROLLUP_SEGMENT:
+	case SCHEMA_ROLLUP_SITE:
 	case SCHEMA_ROLLUP_TOTAL:
 	case SCHEMA_BATCH:
 	case SCHEMA_COLUMN_BLOB:

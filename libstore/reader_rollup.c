@@ -9,6 +9,7 @@
 #include "base/errs.h"
 #include "checksum.h"
 #include "rollup_rows.h"
+#include "rollup_sites.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -22,9 +23,11 @@ struct rollup_walk {
 	struct db *db;
 	struct rollup_coder *coder;
 	int (*on_rollup)(void *context, const struct store_segment_view *segment, const struct store_rollup *rollup);
+	int (*on_process)(void *context, uint32_t process); /* NULL: processes are wanted apart */
 	void *context;
-	bool steps; /* not the rows of whole segments */
-	int result; /* of on_rollup */
+	struct rollup_sites *sites; /* with on_process */
+	bool steps;                 /* not the rows of whole segments */
+	int result;                 /* of on_rollup and on_process */
 };
 
 static void name_damage(struct store_reader *reader, const struct reader_segment *segment, int error) {
@@ -35,14 +38,16 @@ static void name_damage(struct store_reader *reader, const struct reader_segment
 }
 
 /* Ids of the catalog as those of the overview. */
-static int resolve(const struct rollup_walk *walk, struct store_rollup *rollup) {
-	if (rollup->process > walk->segment->process_count || rollup->site > walk->view->site_count)
+static int resolve(const struct rollup_walk *walk, enum schema_table table, struct store_rollup *rollup) {
+	bool of_all = table == SCHEMA_ROLLUP_SITE;
+	if (rollup->process > walk->segment->process_count || rollup->site > walk->view->site_count ||
+	    (rollup->process == 0) != of_all)
 		return ERR_DAMAGED;
-	rollup->process = walk->segment->processes[rollup->process];
+	rollup->process = of_all ? 0 : walk->segment->processes[rollup->process];
 	return 0;
 }
 
-/* All rows of one of the two tables; *ret_checksum is chained over them. */
+/* All rows of one of the tables; *ret_checksum is chained over them. */
 static int walk_table(struct rollup_walk *walk, enum schema_table table, uint64_t *ret_rows, uint64_t *ret_checksum) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
 	uint64_t before = 0;
@@ -58,7 +63,7 @@ static int walk_table(struct rollup_walk *walk, enum schema_table table, uint64_
 		if (!error && (id != before + 1 || id > ROLLUP_ROWS_MAX))
 			error = ERR_DAMAGED;
 		if (!error)
-			error = resolve(walk, &rollup);
+			error = resolve(walk, table, &rollup);
 		if (error)
 			break;
 		before = id;
@@ -85,6 +90,23 @@ static int has_rollups(struct db *db) {
 	return there;
 }
 
+/* 1: there are none. */
+static int walk_sites(struct rollup_walk *walk) {
+	struct rollup_sites *sites = walk->sites;
+	size_t process_count = 0;
+	uint64_t rows = 0;
+	uint64_t checksum = 0;
+	int error = rollup_sites_read(walk->db, walk->segment->process_count, sites, &process_count);
+	if (error || sites->rows == 0)
+		return error ? error : 1;
+	for (size_t i = 0; i < process_count && !walk->result; i++)
+		walk->result = walk->on_process(walk->context, walk->segment->processes[sites->processes[i].process]);
+	error = walk_table(walk, SCHEMA_ROLLUP_SITE, &rows, &checksum);
+	if (error || walk->result)
+		return error;
+	return rows == sites->rows && checksum == sites->checksum ? 0 : ERR_DAMAGED;
+}
+
 static int walk_segment(struct rollup_walk *walk) {
 	struct rollup_sums sums = {0};
 	uint64_t rows = 0;
@@ -92,6 +114,9 @@ static int walk_segment(struct rollup_walk *walk) {
 	int there = has_rollups(walk->db);
 	if (there != 1)
 		return there;
+	int put_together = walk->on_process && walk->segment->sealed ? walk_sites(walk) : 1;
+	if (put_together != 1)
+		return put_together;
 	int error = walk->segment->sealed ? rollup_read_sums(walk->db, &sums) : 0;
 	bool whole = sums.wholes > 0 && !walk->steps;
 	if (!error)
@@ -156,6 +181,26 @@ int store_reader_rollup_steps(struct store_reader *reader,
 	return walk_some(reader, 0, reader->segments.count, true, on_rollup, context);
 }
 
+int store_reader_site_rollups(struct store_reader *reader, int (*on_process)(void *context, uint32_t process),
+                              int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                               const struct store_rollup *rollup),
+                              void *context) {
+	struct rollup_coder *coder CLEANUP_FREE = malloc(sizeof(*coder));
+	struct rollup_sites *sites CLEANUP_FREE = malloc(sizeof(*sites));
+	if (!coder || !sites)
+		return -ENOMEM;
+	struct rollup_walk walk = {.reader = reader,
+	                           .coder = coder,
+	                           .sites = sites,
+	                           .on_process = on_process,
+	                           .on_rollup = on_rollup,
+	                           .context = context};
+	int error = 0;
+	for (size_t i = 0; i < reader->segments.count && !walk.result && !error; i++)
+		error = walk_nth(&walk, i);
+	return error ? error : walk.result;
+}
+
 static int check_totals(struct db *db, struct rollup_coder *coder, uint64_t *ret_rows, uint64_t *ret_checksum) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
 	int row = 0;
@@ -185,6 +230,14 @@ static int sum_rows(struct rollup_walk *walk, struct rollup_sums *found) {
 	return there == 1 ? check_totals(walk->db, walk->coder, &found->totals, &found->total_checksum) : there;
 }
 
+static int verify_sites(struct rollup_walk *walk) {
+	uint64_t rows = 0;
+	uint64_t checksum = 0;
+	int there = segment_has_table(walk->db, SCHEMA_ROLLUP_SITE);
+	int error = there == 1 ? walk_table(walk, SCHEMA_ROLLUP_SITE, &rows, &checksum) : there;
+	return there == 1 && !error ? rollup_sites_check(walk->db) : error;
+}
+
 static int verify(struct rollup_walk *walk) {
 	struct rollup_sums sealed = {0};
 	struct rollup_sums found = {0};
@@ -192,7 +245,9 @@ static int verify(struct rollup_walk *walk) {
 	if (error || !walk->segment->sealed)
 		return error;
 	error = rollup_read_sums(walk->db, &sealed);
-	return error || memcmp(&sealed, &found, sizeof(sealed)) == 0 ? error : ERR_DAMAGED;
+	if (!error && memcmp(&sealed, &found, sizeof(sealed)) != 0)
+		error = ERR_DAMAGED;
+	return error ? error : verify_sites(walk);
 }
 
 void reader_verify_rollups(struct store_reader *reader, const struct reader_segment *segment, struct db *db) {

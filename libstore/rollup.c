@@ -172,13 +172,13 @@ static bool bins_are_sound(const struct store_rollup_bin *bins, uint32_t count, 
 }
 
 int rollup_check_figures(const struct store_rollup *rollup) {
-	bool sound = rollup->process && rollup->site && rollup->ns_per_tick_q32 &&
-	             rollup->since_ns <= rollup->until_ns && rollup->min_ns <= rollup->max_ns;
+	bool sound = rollup->site && rollup->ns_per_tick_q32 && rollup->since_ns <= rollup->until_ns &&
+	             rollup->min_ns <= rollup->max_ns;
 	return sound ? 0 : -EINVAL;
 }
 
 int store_rollup_check(const struct store_rollup *rollup) {
-	bool sound = bins_are_sound(rollup->bins, rollup->bin_count, rollup->count);
+	bool sound = rollup->process && bins_are_sound(rollup->bins, rollup->bin_count, rollup->count);
 	return sound ? rollup_check_figures(rollup) : -EINVAL;
 }
 

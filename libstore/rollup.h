@@ -39,7 +39,7 @@ struct store_rollup_bin {
 
 /* One site of one process in one step of time. */
 struct store_rollup {
-	uint32_t process; /* ids of the segment's catalog */
+	uint32_t process; /* ids of the segment's catalog; 0: all processes together, in SCHEMA_ROLLUP_SITE */
 	uint32_t site;
 	uint64_t
 	    since_ns; /* spans that ended after the reading at since_ns and are in the one at until_ns; CLOCK_MONOTONIC */
@@ -90,7 +90,7 @@ int store_rollup_total_check(const struct store_rollup_total *total);
 /* ticks * ns_per_tick_q32 / 2^32, to the nearest, at most UINT64_MAX. */
 uint64_t store_rollup_ns(uint64_t ticks, uint64_t ns_per_tick_q32);
 
-/* The same but for the bins: those of rollup_decode_bins are sound. */
+/* The same but for the bins, as those of rollup_decode_bins are sound, and for the process, of which some rows have none. */
 int rollup_check_figures(const struct store_rollup *rollup);
 
 /* Bytes written; bytes has room for ROLLUP_BINS_BYTES_MAX. The bins are as store_rollup_check wants them. */

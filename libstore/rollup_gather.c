@@ -6,7 +6,8 @@
  * SCALE_SLACK of the row's, which adds less than 1/16384 to the error of a bin: 1/128 + 1/16384 < 0.79 %. A clock that was measured anew
  * and differs more gets a row of its own.
  *
- * The steps of a window lie beside each other in the file, so they are read window by window.
+ * The steps of a window lie beside each other in the file, so they are read window by window. Where processes are put together, their steps come one
+ * process after the other, so that clocks of different scales make a row each and not one at every change.
  */
 #include "rollup_gather.h"
 
@@ -18,7 +19,6 @@
 #include <string.h>
 
 #define STEPS_MAX (1u << 20)
-#define STEPS_PER_ROW_MIN 2u
 #define SCALE_SLACK 16384u
 
 struct step {
@@ -30,6 +30,7 @@ struct step {
 
 struct rollup_gather {
 	uint64_t window_ns;
+	bool by_site; /* of all processes */
 	struct step *steps;
 	size_t count;
 	size_t next;
@@ -55,6 +56,14 @@ static int by_place(const void *a, const void *b) {
 	return first->id < second->id ? -1 : first->id > second->id;
 }
 
+static int by_site(const void *a, const void *b) {
+	const struct step *first = a;
+	const struct step *second = b;
+	if (first->site != second->site)
+		return first->site < second->site ? -1 : 1;
+	return by_place(a, b);
+}
+
 static int list_steps(struct rollup_gather *gather, struct db *db) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
 	int row = 0;
@@ -71,7 +80,7 @@ static int list_steps(struct rollup_gather *gather, struct db *db) {
 		error = db_row_end(select);
 	}
 	if (gather->count)
-		qsort(gather->steps, gather->count, sizeof(*gather->steps), by_place);
+		qsort(gather->steps, gather->count, sizeof(*gather->steps), gather->by_site ? by_site : by_place);
 	return error ? error : row;
 }
 
@@ -138,6 +147,8 @@ static int take(struct rollup_gather *gather, const struct step *step) {
 	int error = rollup_get(gather->one, &gather->coder, &id, &rollup, &checksum);
 	if (error)
 		return error;
+	if (gather->by_site)
+		rollup.process = 0;
 	if (gather->gathering && (step->window != gather->window || !belongs(&gather->row, &rollup))) {
 		/* The bins of both are in the coder: take the step again once the row is written. */
 		error = write_row(gather);
@@ -148,7 +159,7 @@ static int take(struct rollup_gather *gather, const struct step *step) {
 	return 0;
 }
 
-int rollup_gather_open(struct db *from, uint64_t window_ns, struct rollup_gather **ret_gather) {
+static int open_gather(struct db *from, uint64_t window_ns, bool by_site, struct rollup_gather **ret_gather) {
 	int64_t count = 0;
 	*ret_gather = NULL;
 	int error = db_integer(from, "SELECT count(*) FROM rollup", &count);
@@ -158,6 +169,7 @@ int rollup_gather_open(struct db *from, uint64_t window_ns, struct rollup_gather
 	if (!gather)
 		return -ENOMEM;
 	gather->window_ns = window_ns;
+	gather->by_site = by_site;
 	gather->count = (size_t)count;
 	gather->steps = calloc(gather->count, sizeof(*gather->steps));
 	error = gather->steps ? list_steps(gather, from) : -ENOMEM;
@@ -171,6 +183,14 @@ int rollup_gather_open(struct db *from, uint64_t window_ns, struct rollup_gather
 	return 0;
 }
 
+int rollup_gather_open(struct db *from, uint64_t window_ns, struct rollup_gather **ret_gather) {
+	return open_gather(from, window_ns, false, ret_gather);
+}
+
+int rollup_gather_open_sites(struct db *from, struct rollup_gather **ret_gather) {
+	return open_gather(from, 0, true, ret_gather);
+}
+
 void rollup_gather_close(struct rollup_gather *gather) {
 	if (!gather)
 		return;
@@ -180,14 +200,18 @@ void rollup_gather_close(struct rollup_gather *gather) {
 	free(gather);
 }
 
-bool rollup_gather_is_worth_it(const struct rollup_gather *gather) {
-	size_t rows = 1;
+size_t rollup_gather_steps(const struct rollup_gather *gather) {
+	return gather->count;
+}
+
+size_t rollup_gather_groups(const struct rollup_gather *gather) {
+	size_t groups = 1;
 	for (size_t i = 1; i < gather->count; i++) {
 		const struct step *step = &gather->steps[i];
-		rows +=
-		    step->window != step[-1].window || step->process != step[-1].process || step->site != step[-1].site;
+		groups += step->window != step[-1].window || step->site != step[-1].site ||
+		          (!gather->by_site && step->process != step[-1].process);
 	}
-	return gather->count / STEPS_PER_ROW_MIN >= rows;
+	return groups;
 }
 
 int rollup_gather_rows(struct rollup_gather *gather, struct db *to, enum schema_table table, size_t steps) {

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows of the whole segment: when it is sealed, all steps of a site of a process become one row, so that a question without a time range reads
- * some hundred rows instead of some hundred per site. Not where that would save less than half of the rows.
+ * some hundred rows instead of some hundred per site. Not where that would save less than half of the rows. The same again over all processes
+ * (rollup_sites.h).
  */
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "rollup_gather.h"
+#include "rollup_sites.h"
 #include "segment.h"
 
 #include <string.h>
+
+#define ROWS_SAVED_MIN 2u
 
 static int make_wholes(struct db *db) {
 	struct rollup_gather *gather = NULL;
 	int error = rollup_gather_open(db, 0, &gather);
 	if (error || !gather)
 		return error;
-	if (rollup_gather_is_worth_it(gather))
+	if (rollup_gather_groups(gather) <= rollup_gather_steps(gather) / ROWS_SAVED_MIN)
 		error = rollup_gather_rows(gather, db, SCHEMA_ROLLUP_SEGMENT, SIZE_MAX);
 	rollup_gather_close(gather);
 	return error;
@@ -43,5 +47,7 @@ int rollup_seal(struct db *db) {
 		error = rollup_sum(db, &sums);
 	if (!error && (sums.steps || sums.totals))
 		error = rollup_write_sums(db, &sums);
+	if (!error && sums.steps)
+		error = rollup_sites_seal(db, sums.wholes ? sums.wholes : sums.steps);
 	return error;
 }

@@ -173,6 +173,9 @@ const struct schema schema_tables[SCHEMA_TABLES] = {
     [SCHEMA_ROLLUP_SEGMENT] = {"rollup_segment", "CREATE TABLE rollup_segment" ROLLUP_TYPES,
                                "INSERT INTO rollup_segment VALUES" ROLLUP_VALUES,
                                "SELECT " ROLLUP_COLUMNS " FROM rollup_segment ORDER BY id", true},
+    [SCHEMA_ROLLUP_SITE] = {"rollup_site", "CREATE TABLE rollup_site" ROLLUP_TYPES,
+                            "INSERT INTO rollup_site VALUES" ROLLUP_VALUES,
+                            "SELECT " ROLLUP_COLUMNS " FROM rollup_site ORDER BY id", true},
     [SCHEMA_ROLLUP_TOTAL] = {"rollup_total",
                              "CREATE TABLE rollup_total(instance" B ",site" U ",time_ns" U ",count" U ",errors" U
                              ",sum_ticks" U ",min_ticks" U ",max_ticks" U ",heap_allocated_units" U ",heap_net_units" U

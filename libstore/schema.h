@@ -33,7 +33,8 @@ enum schema_table {
 	SCHEMA_SAMPLE_DETAIL,
 	SCHEMA_AGENT_SAMPLE,
 	SCHEMA_ROLLUP,         /* a row per site and step */
-	SCHEMA_ROLLUP_SEGMENT, /* a row per site, made when the segment is sealed */
+	SCHEMA_ROLLUP_SEGMENT, /* a row per site and process, made when the segment is sealed */
+	SCHEMA_ROLLUP_SITE,    /* a row per site, likewise */
 	SCHEMA_ROLLUP_TOTAL,
 	SCHEMA_BATCH,
 	SCHEMA_COLUMN_BLOB,

@@ -73,6 +73,13 @@ static void widen_range(struct latency *latency, const struct store_segment_view
 		latency->end_wall_ns = until_wall_ns;
 }
 
+static int take_process(void *context, uint32_t process) {
+	struct gathering *gathering = context;
+	gathering->has_rows[process] = 1;
+	return 0;
+}
+
+/* One of all processes comes only where none is asked for. */
 static int take_rollup(void *context, const struct store_segment_view *segment, const struct store_rollup *rollup) {
 	struct gathering *gathering = context;
 	struct latency *latency = gathering->latency;
@@ -80,7 +87,7 @@ static int take_rollup(void *context, const struct store_segment_view *segment, 
 	uint32_t name = segment->sites[rollup->site].name;
 	gathering->has_rows[rollup->process] = 1;
 	gathering->counted = saturating_add(gathering->counted, rollup->count);
-	if (rollup->count == 0 || !is_wanted(query, rollup->process) ||
+	if (rollup->count == 0 || (rollup->process && !is_wanted(query, rollup->process)) ||
 	    (query->name_wanted && !query->name_wanted[name]))
 		return 0;
 	add_figures(&latency->lines[name], rollup);
@@ -151,8 +158,10 @@ int latency_from_rollups(struct latency *latency) {
 	int error = gathering.has_rows ? sketches_new(names, SKETCH_BUDGET_BYTES, &gathering.sketches) : -ENOMEM;
 	latency->start_wall_ns = UINT64_MAX;
 	latency->end_wall_ns = 0;
-	if (!error)
+	if (!error && latency->query.process_wanted)
 		error = store_reader_rollups(latency->query.reader, take_rollup, &gathering);
+	else if (!error)
+		error = store_reader_site_rollups(latency->query.reader, take_process, take_rollup, &gathering);
 	if (!error)
 		error = covers_all(&gathering) ? finish(latency, gathering.sketches) : 1;
 	if (error == ERR_LIMIT)

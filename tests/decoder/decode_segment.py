@@ -27,7 +27,7 @@ CATALOG = (
 ).split()
 ADDED = (
     "scope resource limits sampling statistics drops ending claim eviction evicted_ring evicted_process departed thinned"
-    " sample_detail agent_sample rollup rollup_segment rollup_total"
+    " sample_detail agent_sample rollup rollup_segment rollup_site rollup_total"
 ).split()
 
 
@@ -219,7 +219,7 @@ class Segment:
         ]
 
     def check_ids(self):
-        for name in ("string", "site", "process", "thread", "sample", "agent_sample", "rollup", "rollup_segment"):
+        for name in ("string", "site", "process", "thread", "sample", "agent_sample", "rollup", "rollup_segment", "rollup_site"):
             ids = [row["id"] for row in self.tables[name]]
             require(ids == list(range(1, len(ids) + 1)), "ids of %s are not 1, 2, 3, ..." % name)
         details = [row["id"] for row in self.tables["sample_detail"]]
@@ -271,6 +271,22 @@ class Segment:
                 total = xxh64(words(row["checksum"]), total)
             sums += [len(self.tables[name]), total]
         require(self.meta.get(b"rollup_sums", bytes(48)) == words(*sums), "its rollups are not those sealed")
+        self.check_rollup_sites()
+
+    def check_rollup_sites(self):
+        rows = self.tables["rollup_site"]
+        if not rows:
+            require(b"rollup_sites" not in self.meta, "rows of all processes are missing")
+            return
+        total, processes = 0, {}
+        for row in rows:
+            total = xxh64(words(row["checksum"]), total)
+        for row in self.tables["rollup"]:
+            processes[row["process"]] = min(processes.get(row["process"], 0) + row["count"], ALL_ONES)
+        pairs = [number for pair in sorted(processes.items()) for number in pair]
+        require(self.meta.get(b"rollup_sites") == words(len(rows), total, *pairs), "rows of other processes")
+        counts = sum(processes.values()), sum(row["count"] for row in rows)
+        require(min(counts[0], ALL_ONES) == min(counts[1], ALL_ONES), "rows of another number of spans")
 
 
 def read_creates(path):
@@ -375,9 +391,10 @@ def show_evictions(segment):
 
 
 def show_rollups(segment):
-    for table in ("rollup", "rollup_segment"):
+    for table in ("rollup", "rollup_segment", "rollup_site"):
         for row in segment.tables[table]:
-            require(0 < row["process"] <= len(segment.tables["process"]), "a rollup of no process")
+            require(row["process"] <= len(segment.tables["process"]), "a rollup of no process")
+            require((row["process"] == 0) == (table == "rollup_site"), "a rollup of no process, or of one")
             require(0 < row["site"] <= len(segment.tables["site"]), "a rollup of no site")
             require(row["since_ns"] <= row["until_ns"] and row["min_ns"] <= row["max_ns"], "a rollup")
             require(row["ns_per_tick_q32"], "a rollup without a scale")

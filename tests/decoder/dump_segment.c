@@ -313,6 +313,7 @@ static void dump_rollups(FILE *to, struct db *db) {
 	assert_non_null(coder);
 	dump_rollup_table(to, db, SCHEMA_ROLLUP, coder);
 	dump_rollup_table(to, db, SCHEMA_ROLLUP_SEGMENT, coder);
+	dump_rollup_table(to, db, SCHEMA_ROLLUP_SITE, coder);
 	dump_rollup_table(to, db, SCHEMA_ROLLUP_TOTAL, coder);
 	free(coder);
 }

@@ -114,7 +114,7 @@ static void other_spellings_are_refused(void **state) {
 }
 
 static void add(struct sums *sums, const struct store_rollup *rollup) {
-	assert_in_range(rollup->process, 1, PROCESSES);
+	assert_in_range(rollup->process, 0, PROCESSES);
 	assert_in_range(rollup->site, 1, FIXTURE_IDS);
 	struct sum *sum = &sums->of[rollup->process][rollup->site];
 	if (!sum->count || rollup->min_ns < sum->min_ns)
@@ -133,6 +133,7 @@ static void add(struct sums *sums, const struct store_rollup *rollup) {
 
 static int collect(void *context, const struct store_segment_view *segment, const struct store_rollup *rollup) {
 	(void)segment;
+	assert_true(rollup->process != 0);
 	add(context, rollup);
 	return 0;
 }
@@ -151,6 +152,58 @@ static size_t read_sums(const char *path, bool verify, struct sums *ret_sums) {
 	(void)store_reader_damage(reader, &damages);
 	store_reader_close(reader);
 	return damages;
+}
+
+struct together {
+	struct sums sums; /* of[0]: rows of all processes */
+	unsigned processes;
+};
+
+static int take_process(void *context, uint32_t process) {
+	struct together *together = context;
+	assert_in_range(process, 1, PROCESSES);
+	together->processes++;
+	return 0;
+}
+
+static int take_together(void *context, const struct store_segment_view *segment, const struct store_rollup *rollup) {
+	struct together *together = context;
+	(void)segment;
+	add(&together->sums, rollup);
+	return 0;
+}
+
+/* As read_sums, of rows that may be of all processes. */
+static size_t read_together(const char *path, struct together *ret_together) {
+	struct store_reader *reader = NULL;
+	char text[512] = "";
+	size_t damages = 0;
+	memset(ret_together, 0, sizeof(*ret_together));
+	if (store_reader_open(path, &reader, text, sizeof(text)) != 0)
+		return 1;
+	assert_int_equal(store_reader_site_rollups(reader, take_process, take_together, ret_together), 0);
+	(void)store_reader_damage(reader, &damages);
+	store_reader_close(reader);
+	return damages;
+}
+
+static void put_together(struct sums *sums) {
+	for (uint32_t process = 1; process <= PROCESSES; process++) {
+		for (uint32_t site = 1; site <= FIXTURE_IDS; site++) {
+			struct sum *from = &sums->of[process][site];
+			struct sum *to = &sums->of[0][site];
+			if (from->count && (!to->count || from->min_ns < to->min_ns))
+				to->min_ns = from->min_ns;
+			to->max_ns = from->max_ns > to->max_ns ? from->max_ns : to->max_ns;
+			to->count += from->count;
+			to->errors += from->errors;
+			to->sum_ns += from->sum_ns;
+			to->heap_spans += from->heap_spans;
+			to->heap_net_units += from->heap_net_units;
+			for (uint32_t bin = 0; bin < ROLLUP_BINS_MAX; bin++)
+				to->bins[bin] += from->bins[bin];
+		}
+	}
 }
 
 static bool same(const struct sums *a, const struct sums *b) {
@@ -261,6 +314,44 @@ static void a_store_holds_what_was_committed(void **state) {
 	assert_int_equal(read_sums(scene->fixture.scratch.store, true, &scene->found), 0);
 	assert_true(same(&scene->found, &scene->expected));
 	assert_int_equal(scene->found.rows, 4);
+}
+
+/* A row per site of an open segment and process, of a sealed one of all processes together: also where their clocks differ. */
+static void processes_are_put_together(void **state) {
+	struct scene *scene = *state;
+	static struct together together;
+	assert_int_equal(read_together(scene->path, &together), 0);
+	assert_true(same(&together.sums, &scene->expected));
+	assert_int_equal(together.processes, 0);
+	store_fixture_close(&scene->fixture);
+	put_together(&scene->expected);
+	assert_int_equal(read_together(scene->fixture.scratch.store, &together), 0);
+	assert_int_equal(together.processes, PROCESSES);
+	assert_int_equal(together.sums.rows, 2);
+	assert_memory_equal(together.sums.of[0], scene->expected.of[0], sizeof(together.sums.of[0]));
+	assert_int_equal(read_sums(scene->path, true, &scene->found), 0);
+}
+
+static void processes_of_other_clocks_have_rows_of_their_own(void **state) {
+	struct scene *scene = *state;
+	static struct together together;
+	store_fixture_catalog(&scene->fixture);
+	memset(&scene->expected, 0, sizeof(scene->expected));
+	for (uint64_t step = 1; step <= STEPS; step++) {
+		fill_step(&scene->step, &scene->seed, step);
+		for (unsigned i = 0; i < 4; i++) {
+			if (i % 2)
+				scene->step.rollups[i].ns_per_tick_q32 += scene->step.rollups[i].ns_per_tick_q32 / 100;
+			add(&scene->expected, &scene->step.rollups[i]);
+		}
+		assert_int_equal(commit_step(&scene->fixture, &scene->step, 100 + step), 0);
+	}
+	store_fixture_close(&scene->fixture);
+	store_fixture_segment(&scene->fixture, 1, scene->path);
+	put_together(&scene->expected);
+	assert_int_equal(read_together(scene->path, &together), 0);
+	assert_int_equal(together.sums.rows, 4);
+	assert_memory_equal(together.sums.of[0], scene->expected.of[0], sizeof(together.sums.of[0]));
 }
 
 /* A clock that was measured anew, and runs otherwise, is not mixed with what was before. */
@@ -412,6 +503,12 @@ static void changes_are_named(void **state) {
 	    {"DROP TABLE rollup_segment", true},
 	    {"UPDATE meta SET value=zeroblob(48) WHERE key='rollup_sums'", false},
 	    {"DELETE FROM meta WHERE key='rollup_sums'", false},
+	    {"UPDATE rollup_site SET sum_ns=sum_ns+1 WHERE id=1", true},
+	    {"UPDATE rollup_site SET process=1 WHERE id=1", true},
+	    {"DELETE FROM rollup_site WHERE id=2", true},
+	    {"DELETE FROM rollup_site", true},
+	    {"DROP TABLE rollup_site", true},
+	    {"DELETE FROM meta WHERE key='rollup_sites'", false},
 	    {"UPDATE rollup SET sum_ns=sum_ns+1 WHERE id=7", true},
 	    {"DELETE FROM rollup WHERE id=48", true},
 	    {"DELETE FROM rollup_total WHERE site=70", true},
@@ -431,6 +528,29 @@ static void changes_are_named(void **state) {
 }
 
 /* Rows of an open segment stand for themselves: each has its checksum. */
+/* The question that reads them says so, too, and no other. */
+static void changes_of_rows_together_are_named(void **state) {
+	struct scene *scene = *state;
+	static struct together together;
+	static const char *const changes[] = {
+	    "UPDATE rollup_site SET errors=errors+1 WHERE id=2",
+	    "UPDATE rollup_site SET bins=x'' WHERE id=1",
+	    "UPDATE rollup_site SET process=1 WHERE id=1",
+	    "DELETE FROM rollup_site WHERE id=2",
+	    "DELETE FROM rollup_site",
+	};
+	char broken[SCRATCH_PATH_BYTES];
+	store_fixture_close(&scene->fixture);
+	(void)snprintf(broken, sizeof(broken), "%.480s/broken.db", scene->fixture.scratch.rings);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		copy_file(scene->path, broken);
+		run_sql(broken, changes[i]);
+		assert_int_equal(read_sums(broken, false, &scene->found), 0);
+		if (read_together(broken, &together) == 0)
+			fail_msg("%s: no complaint", changes[i]);
+	}
+}
+
 static void open_rows_are_checked(void **state) {
 	struct scene *scene = *state;
 	char broken[SCRATCH_PATH_BYTES];
@@ -449,8 +569,8 @@ static void older_segments_have_none(void **state) {
 	struct scene *scene = *state;
 	store_fixture_close(&scene->fixture);
 	run_sql(scene->path,
-	        "DELETE FROM seal;DELETE FROM meta WHERE key IN ('rollup_sums','sealed','tables');DROP TABLE rollup;"
-	        "DROP TABLE rollup_segment;DROP TABLE rollup_total");
+	        "DELETE FROM seal;DELETE FROM meta WHERE key IN ('rollup_sums','rollup_sites','sealed','tables');"
+	        "DROP TABLE rollup;DROP TABLE rollup_segment;DROP TABLE rollup_site;DROP TABLE rollup_total");
 	assert_int_equal(read_sums(scene->path, true, &scene->found), 0);
 	assert_int_equal(scene->found.rows, 0);
 	store_fixture_open(&scene->fixture);
@@ -463,11 +583,14 @@ int main(void) {
 	    cmocka_unit_test(bins_come_back),
 	    cmocka_unit_test(other_spellings_are_refused),
 	    cmocka_unit_test_setup_teardown(a_store_holds_what_was_committed, make, clean),
+	    cmocka_unit_test_setup_teardown(processes_are_put_together, make, clean),
+	    cmocka_unit_test_setup_teardown(processes_of_other_clocks_have_rows_of_their_own, make, clean),
 	    cmocka_unit_test_setup_teardown(other_scales_stay_apart, make, clean),
 	    cmocka_unit_test_setup_teardown(few_steps_are_left_alone, make, clean),
 	    cmocka_unit_test_setup_teardown(the_next_writer_finds_the_totals, make, clean),
 	    cmocka_unit_test_setup_teardown(contradictions_are_refused, make, clean),
 	    cmocka_unit_test_setup_teardown(changes_are_named, make, clean),
+	    cmocka_unit_test_setup_teardown(changes_of_rows_together_are_named, make, clean),
 	    cmocka_unit_test_setup_teardown(open_rows_are_checked, make, clean),
 	    cmocka_unit_test_setup_teardown(older_segments_have_none, make, clean),
 	};
