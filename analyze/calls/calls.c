@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "calls.h"
 
+#include "analyze/latency/latency.h"
 #include "call_keyed.h"
 #include "call_rows.h"
 
@@ -393,26 +394,52 @@ static int read_store(struct calls *calls, const struct calls_question *question
 	return rc;
 }
 
+static int read_calls(struct query *query, const struct calls_question *question, struct calls *calls) {
+	*calls = (struct calls){.query = query, .by_path = question->by_path, .estimated = query_is_weighted(query)};
+	int rc = call_keys_new(query, question->by, &calls->keys);
+	if (rc == 0)
+		rc = call_tree_new(&calls->tree, CALL_NODES_MAX);
+	if (rc == 0)
+		rc = read_store(calls, question);
+	if (rc != 0)
+		calls_free(calls);
+	return rc;
+}
+
+/* By name alone, self times are those of `latency`, which has quicker ways to them than going from row to row. */
+static int read_names(struct query *query, const struct calls_question *question, struct calls *calls) {
+	struct calls_question without = *question;
+	struct latency latency = {.query = *query, .wants_self = true, .estimated = query_is_weighted(query)};
+	struct latency_line *lines CLEANUP_FREE = calloc((size_t)query->overview->name_count + 1, sizeof(*lines));
+	if (!lines)
+		return -ENOMEM;
+	latency.lines = lines;
+	latency.filtered = query->where || query_columns(query) != 0;
+	int rc = latency_self_from_records(&latency);
+	query->scanned = latency.query.scanned; /* these scans were its first */
+	without.wants_self = false;
+	if (rc == 0)
+		rc = read_calls(query, &without, calls);
+	if (rc != 0)
+		return rc;
+	calls->self_known = latency.self_known;
+	for (uint32_t key = 0; key < calls->figure_count; key++)
+		calls->figures[key].self_ns = lines[calls->keys.keys[key].name].self_ns;
+	return 0;
+}
+
 int calls_read(struct query *query, const struct calls_question *question, struct calls *calls) {
-	struct calls_question asked = *question;
-	int rc = 0;
-	for (;;) {
-		*calls =
-		    (struct calls){.query = query, .by_path = asked.by_path, .estimated = query_is_weighted(query)};
-		rc = call_keys_new(query, asked.by, &calls->keys);
-		if (rc == 0)
-			rc = call_tree_new(&calls->tree, CALL_NODES_MAX);
-		if (rc == 0)
-			rc = read_store(calls, &asked);
-		if (rc != 0)
-			calls_free(calls);
-		if (rc != ERR_LIMIT || !asked.wants_self)
-			return rc;
-		log_warning(&query->context->log,
-		            "no self times: a span has more than %zu children that were stored apart from it",
-		            SELF_TIME_CHILDREN_MAX);
-		asked.wants_self = false;
-	}
+	struct calls_question without = *question;
+	if (question->wants_self && !question->by_path && question->by == CALL_BY_NAME)
+		return read_names(query, question, calls);
+	int rc = read_calls(query, question, calls);
+	if (rc != ERR_LIMIT || !question->wants_self)
+		return rc;
+	log_warning(&query->context->log,
+	            "no self times: a span has more than %zu children that were stored apart from it",
+	            SELF_TIME_CHILDREN_MAX);
+	without.wants_self = false;
+	return read_calls(query, &without, calls);
 }
 
 void calls_free(struct calls *calls) {
