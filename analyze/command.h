@@ -47,6 +47,7 @@ extern const struct command command_rings;
 extern const struct command command_slowest;
 extern const struct command command_sql;
 extern const struct command command_top;
+extern const struct command command_timeline;
 extern const struct command command_trace;
 extern const struct command command_tree;
 extern const struct command command_unfinished;

@@ -18,7 +18,7 @@ static const struct group {
 } groups[] = {
     {"Where time goes",
      {&command_latency, &command_top, &command_tree, &command_flame, &command_histogram, &command_slowest,
-      &command_trace, &command_errors, &command_unfinished, &command_noisy}},
+      &command_trace, &command_timeline, &command_errors, &command_unfinished, &command_noisy}},
     {"Where memory goes", {&command_memory}},
     {"What changed", {&command_compare, &command_baseline, &command_check}},
     {"What tracing costs", {&command_overhead}},

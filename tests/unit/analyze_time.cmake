@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # When things were: the critical path, timelines, heat maps.
-foreach(module IN ITEMS critical_path heat_map)
+foreach(module IN ITEMS critical_path heat_map lane_levels)
   add_executable(test_analyze_${module} unit/test_analyze_${module}.c)
   target_link_libraries(test_analyze_${module} PRIVATE spanring::test_support spanring::kernels)
   spanring_target(test_analyze_${module})

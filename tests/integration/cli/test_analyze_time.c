@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands that show when things were: the critical path of a trace, heat maps. On the store of cli_store.h, whose trace A is
+ * Commands that show when things were: the critical path of a trace, heat maps, timelines. On the store of cli_store.h, whose trace A is
  *
  *     GET /users    0 .. 12.34 ms          query    1.3 .. 12.2 ms, fails
  *     authenticate  0.21 .. 1.212 ms       query    2 .. 2.5 ms, its parent is not stored
@@ -156,6 +156,97 @@ static void a_heat_map_fits(void **state) {
 	child_result_free(&result);
 }
 
+/* --- timeline ---------------------------------------------------------------------------------------------------- */
+
+static void a_timeline_around_a_trace(void **state) {
+	static const char wanted[] = "from 2026-11-20T18:40:09.999Z, 13.57 ms, 4 spans in 1 thread\n"
+	                             "0                          6.787 ms                   13.57 ms\n"
+	                             "\n"
+	                             "frontend 100, worker 1000\n"
+	                             "  ├GET /users──────────────────────────────────────────────┤\n"
+	                             "   ├aut…┤├query───────────────────────────────────────────┤\n"
+	                             "           ├q…┤\n"
+	                             "\n";
+	struct child_result result = run_wide("timeline STORE --trace 4bf9", "COLUMNS=62");
+	(void)state;
+	assert_string_equal(result.out, wanted);
+	child_result_free(&result);
+	const char *keys[] = {"\"schema\": \"timeline/1\"",
+	                      "\"span_count\": 4",
+	                      "\"service\": \"frontend\"",
+	                      "\"span_count\": 4",
+	                      "\"name\": \"GET /users\"",
+	                      "\"duration_ns\": 12340000",
+	                      "\"level\": 0",
+	                      "\"name\": \"authenticate\"",
+	                      "\"level\": 1",
+	                      "\"name\": \"query\"",
+	                      "\"status\": \"error\"",
+	                      "\"level\": 1",
+	                      "\"name\": \"query\"",
+	                      "\"duration_ns\": 500000",
+	                      "\"level\": 2"};
+	expect_all("timeline STORE --trace 4bf9 --json", keys, sizeof(keys) / sizeof(keys[0]));
+}
+
+/* 20 to 20.999 s: a span a millisecond; what began before the window and ends in it counts. */
+static void a_window_has_what_overlaps_it(void **state) {
+	uint64_t since_ns = CLI_INDEX_START_NS + UINT64_C(500500000);
+	uint64_t until_ns = CLI_INDEX_START_NS + UINT64_C(600000000);
+	unsigned count = 0;
+	char wanted[64];
+	(void)state;
+	for (uint32_t i = 0; i < CLI_INDEX_SPANS; i++) {
+		uint64_t start_ns = CLI_INDEX_START_NS + i * UINT64_C(1000000);
+		count += start_ns < until_ns && start_ns + cli_index_duration(i) > since_ns;
+	}
+	(void)snprintf(wanted, sizeof(wanted), "\"span_count\": %u", count);
+	const char *keys[] = {wanted};
+	expect_all(
+	    "timeline STORE --name index* --since 2026-11-20T18:40:20.5005Z --until 2026-11-20T18:40:20.6Z --json",
+	    keys, 1);
+	(void)snprintf(wanted, sizeof(wanted), "%u shorter spans are in the shades only", count - 7);
+	expect_all("timeline STORE --name index* --since 2026-11-20T18:40:20.5005Z --until 2026-11-20T18:40:20.6Z -n 7",
+	           keys, 1);
+}
+
+static unsigned count_of(const char *text, const char *word) {
+	unsigned count = 0;
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		count++;
+	return count;
+}
+
+/* All spans of the store, those with hostile names, too. */
+static void pictures_are_inert(void **state) {
+	static const char *const words[] = {"timeline STORE --output -", "timeline STORE --html -"};
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct child_result result = run(words[i]);
+		assert_int_equal(result.exit_code, 0);
+		assert_null(strchr(result.out, '\x1b'));
+		assert_non_null(strstr(result.out, "evil\\x1b[31m\\x0aname"));
+		assert_int_equal(count_of(result.out, "<script"), 1);
+		assert_int_equal(count_of(result.out, "</script"), 1);
+		assert_int_equal(count_of(result.out, "class=\"b"), 1006);
+		assert_int_equal(count_of(result.out, "http:"), 2); /* the names of SVG and XHTML */
+		assert_null(strstr(result.out, "https"));
+		assert_int_equal(count_of(result.out, "Content-Security-Policy"), i);
+		child_result_free(&result);
+	}
+}
+
+static void wrong_words(void **state) {
+	(void)state;
+	expect_exit("timeline STORE --trace deadbeef", EXIT_CODE_FAILED, "no stored trace");
+	expect_exit("timeline STORE --trace xyz", EXIT_CODE_USAGE, "is not a trace id");
+	expect_exit("timeline STORE --trace b000", EXIT_CODE_USAGE, "give more digits");
+	expect_exit("timeline STORE --trace 4bf9 --since 10m", EXIT_CODE_USAGE, "leave out --since");
+	expect_exit("timeline STORE -o x --html y", EXIT_CODE_USAGE, "not both");
+	expect_exit("timeline STORE -o /nowhere/x.svg", EXIT_CODE_OUTPUT, "cannot be written");
+	expect_exit("timeline STORE --name nothing", 0, "no stored span matches");
+}
+
 static int make_store(void **state) {
 	(void)state;
 	program = child_program("spanring-analyze");
@@ -175,6 +266,10 @@ int main(void) {
 	    cmocka_unit_test(the_path_is_what_the_end_waited_for),
 	    cmocka_unit_test(a_heat_map_has_every_span),
 	    cmocka_unit_test(a_heat_map_fits),
+	    cmocka_unit_test(a_timeline_around_a_trace),
+	    cmocka_unit_test(a_window_has_what_overlaps_it),
+	    cmocka_unit_test(pictures_are_inert),
+	    cmocka_unit_test(wrong_words),
 	};
 	return cmocka_run_group_tests(tests, make_store, remove_store);
 }
