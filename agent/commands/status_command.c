@@ -4,9 +4,9 @@
 #include "agent/report/status_ask.h"
 #include "base/cleanup.h"
 #include "base/errs.h"
+#include "base/screen.h"
 #include "base/units.h"
 #include "libshm/system_directory.h"
-#include "screen.h"
 #include "view.h"
 
 #include <inttypes.h>

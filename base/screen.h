@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A terminal taken over for a live view, and given back as it was. */
-#ifndef SPANRING_AGENT_SCREEN_H
-#define SPANRING_AGENT_SCREEN_H
+#ifndef SPANRING_BASE_SCREEN_H
+#define SPANRING_BASE_SCREEN_H
 
 #include <stdbool.h>
 #include <stddef.h>
