@@ -19,6 +19,11 @@ struct json json_begin(FILE *file) {
 	return json;
 }
 
+struct json json_begin_line(FILE *file) {
+	struct json json = {.file = file, .is_line = true};
+	return json;
+}
+
 /* What stands for the first character of text, and how many bytes that was; at most PIECE_BYTES with its zero. */
 static size_t escape_one(const char *text, size_t bytes, char ret_piece[PIECE_BYTES]) {
 	uint32_t code = 0;
@@ -65,13 +70,19 @@ static void write_string(FILE *file, const char *text, size_t bytes) {
 	(void)fputc('"', file);
 }
 
+static void new_line(const struct json *json) {
+	if (!json->is_line)
+		(void)fprintf(json->file, "\n%*s", (int)(2 * json->depth), "");
+}
+
 /* What stands before a value: comma, new line, indentation, key. */
 static void lead_in(struct json *json, const char *key) {
 	if (json->depth > 0) {
 		bool *has_values = &json->has_values[json->depth - 1];
-		(void)fputs(*has_values ? ",\n" : "\n", json->file);
+		if (*has_values)
+			(void)fputs(json->is_line ? ", " : ",", json->file);
 		*has_values = true;
-		(void)fprintf(json->file, "%*s", (int)(2 * json->depth), "");
+		new_line(json);
 	}
 	if (key) {
 		write_string(json->file, key, strlen(key));
@@ -93,7 +104,7 @@ void json_close(struct json *json) {
 	assert(json->depth > 0);
 	json->depth--;
 	if (json->has_values[json->depth])
-		(void)fprintf(json->file, "\n%*s", (int)(2 * json->depth), "");
+		new_line(json);
 	(void)fputc(json->closers[json->depth], json->file);
 	if (json->depth == 0)
 		(void)fputc('\n', json->file);

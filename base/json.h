@@ -25,6 +25,7 @@
 
 struct json {
 	FILE *file;
+	bool is_line;
 	uint32_t depth;
 	char closers[JSON_DEPTH_MAX];
 	bool has_values[JSON_DEPTH_MAX];
@@ -37,6 +38,8 @@ struct json {
 size_t json_escape(const char *text, size_t bytes, char *ret_text, size_t ret_bytes);
 
 struct json json_begin(FILE *file);
+/* The whole document in one line, for streams of documents (JSON Lines). */
+struct json json_begin_line(FILE *file);
 void json_open(struct json *json, const char *key, char bracket);
 void json_close(struct json *json);
 void json_text(struct json *json, const char *key, const char *value);

@@ -281,7 +281,11 @@ int store_reader_site_rollups(struct store_reader *reader, int (*on_process)(voi
                               int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                                const struct store_rollup *rollup),
                               void *context);
-/* Those of one segment, by index. */
+/* Steps, or rows, of one segment, by index. */
+int store_reader_segment_rollup_steps(struct store_reader *reader, size_t segment,
+                                      int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                                       const struct store_rollup *rollup),
+                                      void *context);
 int store_reader_segment_rollups(struct store_reader *reader, size_t segment,
                                  int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                                   const struct store_rollup *rollup),

@@ -159,6 +159,14 @@ static int walk_some(struct store_reader *reader, size_t begin, size_t end, bool
 	return error ? error : walk.result;
 }
 
+int store_reader_segment_rollup_steps(struct store_reader *reader, size_t segment,
+                                      int (*on_rollup)(void *context, const struct store_segment_view *segment,
+                                                       const struct store_rollup *rollup),
+                                      void *context) {
+	assert(segment < reader->segments.count);
+	return walk_some(reader, segment, segment + 1, true, on_rollup, context);
+}
+
 int store_reader_segment_rollups(struct store_reader *reader, size_t segment,
                                  int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                                   const struct store_rollup *rollup),

@@ -14,10 +14,22 @@ foreach(story IN ITEMS metrics prometheus)
   set_tests_properties(integration.${story} PROPERTIES LABELS integration TIMEOUT 600
     ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
 endforeach()
+add_library(spanring_test_pty STATIC support/pty_view.c support/pty_view.h)
+target_link_libraries(spanring_test_pty PUBLIC spanring::test_support util)
+spanring_target(spanring_test_pty)
+
 add_executable(test_top integration/test_top.c)
-target_link_libraries(test_top PRIVATE spanring_test_session util)
+target_link_libraries(test_top PRIVATE spanring_test_session spanring_test_pty)
 spanring_target(test_top)
 add_dependencies(test_top spanring-test-producer spanring-agent spanring-analyze)
+add_executable(test_analyze_watch integration/cli/test_analyze_watch.c integration/cli/cli_answer.c integration/cli/cli_answer.h)
+target_link_libraries(test_analyze_watch PRIVATE spanring_test_pty spanring::store m)
+spanring_target(test_analyze_watch)
+add_dependencies(test_analyze_watch spanring-analyze)
+add_test(NAME integration.analyze_watch COMMAND test_analyze_watch)
+set_tests_properties(integration.analyze_watch PROPERTIES LABELS integration TIMEOUT 600
+  ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
 add_test(NAME integration.top COMMAND test_top)
 set_tests_properties(integration.top PROPERTIES LABELS integration TIMEOUT 600
   ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})

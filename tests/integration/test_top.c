@@ -6,106 +6,25 @@
  */
 #include "support/clock_wait.h"
 #include "support/cmocka.h"
+#include "support/pty_view.h"
 #include "support/session.h"
 
 #include "base/errs.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
-#include <utmp.h>
 
 #define DEADLINE_NS (60 * NS_PER_S)
-#define SEEN_BYTES (1u << 16)
-#define TAKEN "\033[?1049h"
-#define GIVEN_BACK "\033[?25h\033[?1049l"
 
-struct view {
-	pid_t pid;
-	int terminal; /* our end */
-	int slave;    /* kept open, to look at its settings afterwards */
-	struct termios before;
-	size_t bytes;
-	char seen[SEEN_BYTES];
-};
-
-static void start_view(const struct session *session, const char *const *environment, struct view *ret_view) {
-	struct winsize size = {.ws_row = 24, .ws_col = 100};
-	memset(ret_view, 0, sizeof(*ret_view));
-	assert_int_equal(openpty(&ret_view->terminal, &ret_view->slave, NULL, NULL, &size), 0);
-	assert_int_equal(tcgetattr(ret_view->slave, &ret_view->before), 0);
-	const char *program = child_program("spanring-agent");
-	ret_view->pid = child_fork();
-	assert_true(ret_view->pid >= 0);
-	if (ret_view->pid > 0)
-		return;
-	(void)close(ret_view->terminal);
-	if (login_tty(ret_view->slave) < 0)
-		_exit(126);
-	(void)unsetenv("COLUMNS");
-	(void)unsetenv("NO_COLOR");
-	(void)setenv("TERM", "xterm", 1);
-	for (; environment && *environment; environment++)
-		(void)putenv((char *)*environment);
-	(void)execl(program, program, "top", "--interval", "100ms", "--rings", session->scratch.rings, (char *)NULL);
-	_exit(127);
-}
-
-/* What comes until it holds the text; what was seen before is forgotten with it. */
-static void wait_for(struct view *view, const char *text) {
-	uint64_t deadline_ns = clock_monotonic_ns() + DEADLINE_NS;
-	for (;;) {
-		const char *at = memmem(view->seen, view->bytes, text, strlen(text));
-		if (at) {
-			size_t used = (size_t)(at - view->seen) + strlen(text);
-			memmove(view->seen, view->seen + used, view->bytes - used);
-			view->bytes -= used;
-			return;
-		}
-		if (view->bytes > SEEN_BYTES / 2) {
-			memmove(view->seen, view->seen + SEEN_BYTES / 4, view->bytes - SEEN_BYTES / 4);
-			view->bytes -= SEEN_BYTES / 4;
-		}
-		struct pollfd wait = {.fd = view->terminal, .events = POLLIN};
-		if (poll(&wait, 1, 1000) > 0) {
-			ssize_t got = read(view->terminal, view->seen + view->bytes, SEEN_BYTES - view->bytes);
-			if (got <= 0)
-				fail_msg("the view is over without \"%s\": %.*s", text, (int)view->bytes, view->seen);
-			view->bytes += (size_t)got;
-		}
-		if (clock_monotonic_ns() > deadline_ns)
-			fail_msg("no \"%s\" in: %.*s", text, (int)view->bytes, view->seen);
-	}
-}
-
-static void press(const struct view *view, const char *key) {
-	assert_int_equal(write(view->terminal, key, strlen(key)), (ssize_t)strlen(key));
-}
-
-/* It ends with this code, and the terminal is as it was. */
-static void finish_view(struct view *view, int code) {
-	int status;
-	struct termios after;
-	wait_for(view, GIVEN_BACK);
-	assert_int_equal(waitpid(view->pid, &status, 0), view->pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), code);
-	assert_int_equal(tcgetattr(view->slave, &after), 0);
-	assert_int_equal(after.c_lflag, view->before.c_lflag);
-	assert_int_equal(after.c_iflag, view->before.c_iflag);
-	assert_int_equal(after.c_oflag, view->before.c_oflag);
-	assert_int_equal(after.c_cc[VMIN], view->before.c_cc[VMIN]);
-	assert_int_equal(after.c_cc[VTIME], view->before.c_cc[VTIME]);
-	(void)close(view->terminal);
-	(void)close(view->slave);
+static void start_view(const struct session *session, const char *const *environment, struct pty_view *ret_view) {
+	const char *argv[] = {child_program("spanring-agent"), "top", "--interval", "100ms", "--rings",
+	                      session->scratch.rings,          NULL};
+	pty_view_start(argv, environment, ret_view);
 }
 
 static struct child start_program(const struct session *session, const char *service) {
@@ -133,37 +52,36 @@ static void end_program(struct child *program) {
 
 static void the_view_lives(void **state) {
 	(void)state;
-	static struct view view;
+	static struct pty_view view;
 	struct session session;
 	session_open(&session);
 	session_start_agent(&session);
 	start_view(&session, NULL, &view);
-	wait_for(&view, TAKEN);
-	wait_for(&view, "all is well");
-	wait_for(&view, "q quit   s sort (rate)   r rings (off)");
+	pty_view_wait_for(&view, PTY_VIEW_TAKEN);
+	pty_view_wait_for(&view, "all is well");
+	pty_view_wait_for(&view, "q quit   s sort (rate)   r rings (off)");
 	struct child program = start_program(&session, "shop\033[2J");
-	wait_for(&view, "shop\\x1b[2J"); /* shown, not obeyed */
-	wait_for(&view, "running");
-	press(&view, "r");
-	wait_for(&view, "  ring 0");
-	wait_for(&view, "r rings (on)");
-	press(&view, "s");
-	wait_for(&view, "s sort (lag)");
-	press(&view, "ssss");
-	wait_for(&view, "s sort (rate)");
+	pty_view_wait_for(&view, "shop\\x1b[2J"); /* shown, not obeyed */
+	pty_view_wait_for(&view, "running");
+	pty_view_press(&view, "r");
+	pty_view_wait_for(&view, "  ring 0");
+	pty_view_wait_for(&view, "r rings (on)");
+	pty_view_press(&view, "s");
+	pty_view_wait_for(&view, "s sort (lag)");
+	pty_view_press(&view, "ssss");
+	pty_view_wait_for(&view, "s sort (rate)");
 	/* The terminal becomes smaller: a column goes. */
-	wait_for(&view, "STORED");
-	struct winsize size = {.ws_row = 10, .ws_col = 60};
-	assert_int_equal(ioctl(view.terminal, TIOCSWINSZ, &size), 0);
-	wait_for(&view, "LAG\033[K");
+	pty_view_wait_for(&view, "STORED");
+	pty_view_resize(&view, 10, 60);
+	pty_view_wait_for(&view, "LAG\033[K");
 	/* The agent goes, and another one comes. */
 	session_stop_agent(&session);
-	wait_for(&view, "has no agent; asking again");
+	pty_view_wait_for(&view, "has no agent; asking again");
 	session_start_agent(&session);
-	wait_for(&view, "commits");
-	wait_for(&view, "running");
-	press(&view, "q");
-	finish_view(&view, EXIT_CODE_OK);
+	pty_view_wait_for(&view, "commits");
+	pty_view_wait_for(&view, "running");
+	pty_view_press(&view, "q");
+	pty_view_finish(&view, EXIT_CODE_OK);
 	end_program(&program);
 	session_stop_agent(&session);
 	session_check_audit(&session);
@@ -172,55 +90,55 @@ static void the_view_lives(void **state) {
 
 static void the_terminal_is_given_back(void **state) {
 	(void)state;
-	static struct view view;
+	static struct pty_view view;
 	static const int signals[] = {SIGTERM, SIGHUP, SIGINT};
 	struct session session;
 	session_open(&session);
 	session_start_agent(&session);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		start_view(&session, NULL, &view);
-		wait_for(&view, "all is well");
+		pty_view_wait_for(&view, "all is well");
 		assert_int_equal(kill(view.pid, signals[i]), 0);
-		finish_view(&view, EXIT_CODE_OK);
+		pty_view_finish(&view, EXIT_CODE_OK);
 	}
 	start_view(&session, NULL, &view);
-	wait_for(&view, "all is well");
-	press(&view, "\003"); /* Ctrl-C */
-	finish_view(&view, EXIT_CODE_OK);
+	pty_view_wait_for(&view, "all is well");
+	pty_view_press(&view, "\003"); /* Ctrl-C */
+	pty_view_finish(&view, EXIT_CODE_OK);
 	/* Ctrl-Z, and back. */
 	start_view(&session, NULL, &view);
-	wait_for(&view, "all is well");
+	pty_view_wait_for(&view, "all is well");
 	int status;
 	assert_int_equal(kill(view.pid, SIGTSTP), 0);
 	assert_int_equal(waitpid(view.pid, &status, WUNTRACED), view.pid);
 	assert_true(WIFSTOPPED(status));
-	wait_for(&view, GIVEN_BACK);
+	pty_view_wait_for(&view, PTY_VIEW_GIVEN_BACK);
 	assert_int_equal(kill(view.pid, SIGCONT), 0);
-	wait_for(&view, TAKEN);
-	wait_for(&view, "all is well");
-	press(&view, "q");
-	finish_view(&view, EXIT_CODE_OK);
+	pty_view_wait_for(&view, PTY_VIEW_TAKEN);
+	pty_view_wait_for(&view, "all is well");
+	pty_view_press(&view, "q");
+	pty_view_finish(&view, EXIT_CODE_OK);
 	session_stop_agent(&session);
 	session_close(&session);
 }
 
 static void colours_are_asked_for(void **state) {
 	(void)state;
-	static struct view view;
+	static struct pty_view view;
 	static const char *const plain[] = {"NO_COLOR=1", NULL};
 	struct session session;
 	session_open(&session);
 	session_start_agent(&session);
 	start_view(&session, NULL, &view);
-	wait_for(&view, "\033[1mq quit");
-	press(&view, "q");
-	finish_view(&view, EXIT_CODE_OK);
+	pty_view_wait_for(&view, "\033[1mq quit");
+	pty_view_press(&view, "q");
+	pty_view_finish(&view, EXIT_CODE_OK);
 	start_view(&session, plain, &view);
-	wait_for(&view, "q quit");
+	pty_view_wait_for(&view, "q quit");
 	if (memmem(view.seen, view.bytes, "\033[1m", 4))
 		fail_msg("colours in spite of NO_COLOR");
-	press(&view, "q");
-	finish_view(&view, EXIT_CODE_OK);
+	pty_view_press(&view, "q");
+	pty_view_finish(&view, EXIT_CODE_OK);
 	session_stop_agent(&session);
 	session_close(&session);
 }
