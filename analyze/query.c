@@ -104,9 +104,11 @@ void query_close(struct query *query) {
 	free(query->name_wanted);
 	free(query->process_wanted);
 	free(query->batch_end);
-	where_filter_free(query->where_filter);
+	for (uint32_t i = STORE_SCAN_THREADS_MAX; i-- > 0;) { /* the first is what the others share */
+		where_filter_free(query->where_filters[i]);
+		free(query->where_kept[i]);
+	}
 	free(query->where);
-	free(query->where_kept);
 	if (query->reader)
 		store_reader_close(query->reader);
 	memset(query, 0, sizeof(*query));
@@ -120,8 +122,8 @@ uint32_t query_columns(const struct query *query) {
 		columns |= STORE_COLUMN_THREAD;
 	if (query->since_wall_ns > 0 || query->until_wall_ns < UINT64_MAX)
 		columns |= STORE_COLUMN_START;
-	if (query->where_filter)
-		columns |= where_columns(query->where_filter);
+	if (query->where_filters[0])
+		columns |= where_columns(query->where_filters[0]);
 	return columns;
 }
 
@@ -153,7 +155,7 @@ uint64_t query_thinned_spans(const struct query *query) {
 }
 
 bool query_accepts(const struct query *query, const struct store_columns *columns, uint32_t row) {
-	if (query->where && !query->where_kept[row])
+	if (query->where && !query->where_kept[columns->worker][row])
 		return false;
 	if (query->name_wanted) {
 		uint32_t name = query_name(columns, row);
@@ -219,13 +221,25 @@ static int take_batch(void *context, const struct store_columns *columns) {
 	return rc ? rc : state->scan->on_batch(state->scan->context, columns);
 }
 
+static void narrow(const struct query *query, const struct query_scan *scan, struct store_scan *request) {
+	if (scan->whole_time)
+		return;
+	request->since_wall_ns = query->since_wall_ns;
+	request->until_wall_ns = query->until_wall_ns == UINT64_MAX ? 0 : query->until_wall_ns;
+	request->start_since_wall_ns = request->since_wall_ns;
+	request->start_until_wall_ns = request->until_wall_ns;
+	if (!query->where && !query->name_wanted && !query->process_wanted)
+		request->columns_inside = scan->columns_inside;
+	if (query->where && !scan->without_where)
+		query_where_narrow(query, request);
+}
+
 int query_scan(struct query *query, const struct query_scan *scan) {
 	bool in_site_order = scan->columns & STORE_IN_SITE_ORDER; /* then there is no filter */
+	bool where = query->where && !scan->without_where;
 	struct scan_state state = {query, scan, progress_begin("reading", query->context->options->quiet)};
 	struct store_scan request = {
 	    .columns = scan->columns | (in_site_order || scan->without_where ? 0 : query_columns(query)),
-	    .since_wall_ns = scan->whole_time ? 0 : query->since_wall_ns,
-	    .until_wall_ns = scan->whole_time || query->until_wall_ns == UINT64_MAX ? 0 : query->until_wall_ns,
 	    .duration_ns_min = scan->duration_ns_min,
 	    .has_trace = scan->has_trace,
 	    .trace_lo = scan->trace_lo,
@@ -234,9 +248,10 @@ int query_scan(struct query *query, const struct query_scan *scan) {
 	    .on_progress = show_progress,
 	    .context = &state,
 	};
-	if (query->where && !scan->without_where && !scan->whole_time)
-		query_where_narrow(query, &request);
-	int rc = store_reader_scan(query->reader, &request);
+	narrow(query, scan, &request);
+	int rc = where && scan->threads > 1 ? query_where_share(query, scan->threads) : 0;
+	if (rc == 0)
+		rc = store_reader_scan(query->reader, &request);
 	progress_end(&state.progress);
 	query->scanned = true;
 	return rc;

@@ -29,10 +29,11 @@ struct query {
 	uint64_t since_wall_ns;
 	uint64_t until_wall_ns; /* UINT64_MAX: no end */
 	struct where *where;    /* --where, NULL: none */
-	struct where_filter *where_filter;
+	struct where_filter
+	    *where_filters[STORE_SCAN_THREADS_MAX]; /* by worker; those but the first when they are needed */
 	struct where_bounds where_bounds;
-	uint8_t *where_kept; /* by row of the batch at hand */
-	uint64_t *batch_end; /* by segment: last batch of the first scan + 1 */
+	uint8_t *where_kept[STORE_SCAN_THREADS_MAX]; /* likewise: by row of the batch at hand */
+	uint64_t *batch_end;                         /* by segment: last batch of the first scan + 1 */
 	bool scanned;
 };
 
@@ -93,6 +94,8 @@ struct query_scan {
 	bool without_where;       /* query_accepts is not asked, or not about --where */
 	bool has_trace;
 	uint64_t trace_lo;
+	uint32_t
+	    columns_inside; /* instead of `columns`, of batches whose spans all start in the time range, if that is the only filter */
 	uint32_t threads; /* more than 1: on_batch is called by up to so many at the same time */
 	int (*on_batch)(void *context, const struct store_columns *columns);
 	void *context;

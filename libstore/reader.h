@@ -224,8 +224,11 @@ struct store_scan {
 	bool
 	    has_trace; /* skip batches that hold nothing of this trace: by their bloom filter, then by their trace column */
 	uint64_t trace_lo;
-	uint64_t
-	    start_since_wall_ns; /* skip batches of which no span starts in this time, which is found out by their start column */
+	/*
+	 * Skip batches of which no span starts in this time, found out by their start column; unless they have attributes, events or links and these
+	 * are wanted.
+	 */
+	uint64_t start_since_wall_ns;
 	uint64_t start_until_wall_ns; /* not in it any more; 0: no end */
 	uint32_t columns_inside; /* of batches whose spans all start in that time, instead of `columns`; 0: the same */
 	bool (*wants_segment)(void *context, const struct store_segment_view *segment); /* NULL: all */

@@ -160,18 +160,25 @@ struct batch_plan segment_walk_plan(const struct store_scan *scan, const struct 
 	return plan;
 }
 
+static bool has_extras(const struct segment_batch *batch) {
+	return batch->encoded.attribute_count || batch->encoded.event_count ||
+	       batch->columns[FORMAT_COLUMN_LINKS].bytes;
+}
+
 /* Attributes, events and links of a trace may lie without its spans; where there are any, nobody can say without reading them. */
 static bool holds_trace(const struct store_scan *scan, const struct segment_batch *batch,
                         const struct store_columns *look) {
-	bool found =
-	    batch->encoded.attribute_count || batch->encoded.event_count || batch->columns[FORMAT_COLUMN_LINKS].bytes;
+	bool found = has_extras(batch);
 	for (uint32_t row = 0; row < look->span_count && !found; row++)
 		found = look->trace_lo[row] == scan->trace_lo;
 	return found;
 }
 
-static bool holds_start(const struct store_scan *scan, uint64_t offset_ns, const struct store_columns *look) {
-	bool found = false;
+/* Whoever wants attributes and the like gets those of spans in other batches, too. */
+static bool holds_start(const struct store_scan *scan, const struct segment_batch *batch, uint64_t offset_ns,
+                        const struct store_columns *look) {
+	uint32_t extras = STORE_COLUMN_ATTRIBUTES | STORE_COLUMN_EVENTS | STORE_COLUMN_LINKS;
+	bool found = scan->columns & extras && has_extras(batch);
 	for (uint32_t row = 0; row < look->span_count && !found; row++)
 		found = starts_inside(scan, saturating_add(look->start_ns[row], offset_ns));
 	return found;
@@ -180,7 +187,7 @@ static bool holds_start(const struct store_scan *scan, uint64_t offset_ns, const
 bool segment_walk_holds(const struct store_scan *scan, const struct segment_walk *walk,
                         const struct segment_batch *batch, const struct store_columns *look) {
 	return (!look->trace_lo || !scan->has_trace || holds_trace(scan, batch, look)) &&
-	       (!look->start_ns || holds_start(scan, walk->view->wall_offset_ns, look));
+	       (!look->start_ns || holds_start(scan, batch, walk->view->wall_offset_ns, look));
 }
 
 void segment_walk_fill(const struct segment_walk *walk, const struct segment_batch *batch,

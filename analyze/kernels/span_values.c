@@ -26,6 +26,7 @@ struct stray {
 };
 
 struct span_values {
+	const struct span_values *strays_of; /* itself, or the one that it shares those with */
 	uint32_t keys[SPAN_VALUES_KEYS_MAX];
 	uint32_t *placed[SPAN_VALUES_KEYS_MAX]; /* by row of the batch */
 	uint32_t key_count;
@@ -47,7 +48,29 @@ int span_values_new(struct span_values **ret_values) {
 	struct span_values *values = calloc(1, sizeof(*values));
 	if (!values)
 		return -ENOMEM;
+	values->strays_of = values;
 	*ret_values = values;
+	return 0;
+}
+
+int span_values_share(const struct span_values *values, struct span_values **ret_values) {
+	struct span_values *shared = NULL;
+	int error = span_values_new(&shared);
+	if (error)
+		return error;
+	shared->strays_of = values;
+	shared->wants_events = values->wants_events;
+	for (uint32_t i = 0; i < values->key_count && !error; i++) {
+		shared->placed[i] = calloc(BATCH_SPANS_MAX, sizeof(*shared->placed[i]));
+		shared->keys[i] = values->keys[i];
+		shared->key_count += shared->placed[i] != NULL;
+		error = shared->placed[i] ? 0 : -ENOMEM;
+	}
+	if (error) {
+		span_values_free(shared);
+		return error;
+	}
+	*ret_values = shared;
 	return 0;
 }
 
@@ -243,12 +266,13 @@ static int add_event(struct span_values *values, uint32_t row, uint32_t name) {
 }
 
 static int place_strays(struct span_values *values, const struct store_columns *columns, uint32_t row) {
+	const struct span_values *from = values->strays_of;
 	uint64_t trace_lo = columns->trace_lo[row];
 	uint64_t span_id = columns->span_id[row];
-	uint32_t at = hash_of(trace_lo, span_id) & values->table_mask;
-	for (; values->table[at]; at = (at + 1) & values->table_mask) {
-		uint32_t number = values->table[at];
-		const struct stray *stray = &values->strays[number - 1];
+	uint32_t at = hash_of(trace_lo, span_id) & from->table_mask;
+	for (; from->table[at]; at = (at + 1) & from->table_mask) {
+		uint32_t number = from->table[at];
+		const struct stray *stray = &from->strays[number - 1];
 		if (!is_of(stray, trace_lo, span_id))
 			continue;
 		if (stray->slot != SLOT_EVENT)
@@ -264,7 +288,7 @@ int span_values_place(struct span_values *values, const struct store_columns *co
 	values->event_count = 0;
 	for (uint32_t i = 0; i < values->key_count; i++)
 		memset(values->placed[i], 0, columns->span_count * sizeof(*values->placed[i]));
-	for (uint32_t row = 0; row < columns->span_count && values->stray_count && !error; row++)
+	for (uint32_t row = 0; row < columns->span_count && values->strays_of->stray_count && !error; row++)
 		error = place_strays(values, columns, row);
 	for (uint32_t i = 0; i < columns->attribute_count && values->key_count; i++) {
 		uint32_t slot = slot_of(values, columns->attributes[i].key);
@@ -285,10 +309,11 @@ struct span_value span_values_get(const struct span_values *values, const struct
 	if (number == 0)
 		return value;
 	if (number & IS_STRAY) {
-		const struct stray *stray = &values->strays[(number & ~IS_STRAY) - 1];
+		const struct span_values *from = values->strays_of;
+		const struct stray *stray = &from->strays[(number & ~IS_STRAY) - 1];
 		value.type = stray->type;
 		value.value = stray->value;
-		value.text = stray->type == SPANRING_VALUE_STRING ? values->texts + stray->value : NULL;
+		value.text = stray->type == SPANRING_VALUE_STRING ? from->texts + stray->value : NULL;
 		value.text_bytes = stray->text_bytes;
 		return value;
 	}

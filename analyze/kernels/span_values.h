@@ -40,6 +40,8 @@ struct span_event {
 struct span_values;
 
 int span_values_new(struct span_values **ret_values);
+/* For another thread: the same keys, and what was observed, which must not change any more; a batch of its own. Outlived by `values`. */
+int span_values_share(const struct span_values *values, struct span_values **ret_values);
 void span_values_free(struct span_values *values);
 
 /* The slot of a key, the same for the same key; key: id of overview.names, 0: no span has it. -ENOMEM, or ERR_LIMIT: too many keys. */

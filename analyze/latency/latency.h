@@ -6,6 +6,7 @@
  *     latency_records.c   from the records: exact, the spans that are stored; or, where tail keep left some out, estimated with
  *                         the weights of those that are stored
  *     latency_runs.c      the same, where every stored span counts and none has to be looked at alone
+ *     latency_filtered.c  the same, where some of the stored spans do not count
  *     latency_self.c      self times, from the records too
  */
 #ifndef SPANRING_ANALYZE_LATENCY_H
@@ -61,6 +62,8 @@ int latency_from_records(struct latency *latency);
 bool latency_reads_runs(const struct latency *latency);
 /* All passes over the records: what they say goes into moments and quantiles, by name id, and into the errors of the lines. */
 int latency_collect_runs(struct latency *latency, struct moments *moments, struct quantiles *quantiles);
+/* The same, asking for each row whether it counts; start and end of what does, too. */
+int latency_collect_filtered(struct latency *latency, struct moments *moments, struct quantiles *quantiles);
 /* The self times alone, before any other scan of the query. 0 or a negative errno. */
 int latency_self_from_records(struct latency *latency);
 

@@ -26,17 +26,13 @@ static void widen_range(struct latency *latency, const struct store_columns *col
 		latency->end_wall_ns = wall_ns + columns->duration_ns[row];
 }
 
+/* For as many spans as it stands for. */
 static int add_span(struct reading *reading, const struct store_columns *columns, uint32_t row, uint32_t name) {
 	uint64_t duration_ns = columns->duration_ns[row];
-	bool failed = columns->status[row] == SPANRING_STATUS_ERROR;
-	if (!reading->estimates) {
-		moments_add(&reading->moments[name], duration_ns);
-		reading->latency->lines[name].errors += failed;
-		return quantiles_observe(reading->quantiles, name, duration_ns);
-	}
 	uint32_t weight = query_weight(columns, row);
 	estimate_add(&reading->estimates[name], duration_ns, weight, columns->trace_lo[row]);
-	reading->estimates[name].error_units += failed ? weight : 0;
+	if (columns->status[row] == SPANRING_STATUS_ERROR)
+		reading->estimates[name].error_units += weight;
 	return quantiles_observe_weighted(reading->quantiles, name, duration_ns, weight);
 }
 
@@ -70,11 +66,7 @@ static int later_pass(void *context, const struct store_columns *columns) {
 		uint32_t name = query_name(columns, i);
 		if (name > latency->query.overview->name_count)
 			name = 0;
-		if (reading->estimates)
-			quantiles_refine_weighted(reading->quantiles, name, columns->duration_ns[i],
-			                          query_weight(columns, i));
-		else
-			quantiles_refine(reading->quantiles, name, columns->duration_ns[i]);
+		quantiles_refine_weighted(reading->quantiles, name, columns->duration_ns[i], query_weight(columns, i));
 	}
 	return 0;
 }
@@ -95,19 +87,18 @@ static void range_of_store(struct latency *latency) {
 	}
 }
 
-static int collect(struct reading *reading) {
+/* Weighted spans, one thread: estimates need whole traces together. */
+static int collect_estimates(struct reading *reading) {
 	struct latency *latency = reading->latency;
-	struct query_scan scan = {.columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_STATUS,
-	                          .on_batch = first_pass,
-	                          .context = reading};
-	uint32_t open_column = query_open_column(&latency->query);
-	uint32_t weight_column = reading->estimates ? STORE_COLUMN_WEIGHT : 0;
-	scan.columns |= open_column | weight_column | (reading->estimates ? STORE_COLUMN_TRACE : 0);
+	uint32_t columns =
+	    STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_WEIGHT | query_open_column(&latency->query);
+	struct query_scan scan = {
+	    .columns = columns | STORE_COLUMN_STATUS | STORE_COLUMN_TRACE, .on_batch = first_pass, .context = reading};
 	if (latency->filtered)
 		scan.columns |= STORE_COLUMN_START;
 	int rc = query_scan(&latency->query, &scan);
 	scan.on_batch = later_pass;
-	scan.columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | open_column | weight_column;
+	scan.columns = columns;
 	while (rc == 0 && (rc = quantiles_next_pass(reading->quantiles)) > 0)
 		rc = query_scan(&latency->query, &scan);
 	return rc;
@@ -184,8 +175,10 @@ int latency_from_records(struct latency *latency) {
 		range_of_store(latency);
 	if (rc == 0 && latency_reads_runs(latency))
 		rc = latency_collect_runs(latency, reading.moments, reading.quantiles);
+	else if (rc == 0 && !latency->estimated)
+		rc = latency_collect_filtered(latency, reading.moments, reading.quantiles);
 	else if (rc == 0)
-		rc = collect(&reading);
+		rc = collect_estimates(&reading);
 	if (rc == 0)
 		fill_lines(&reading);
 	latency->open_known = true;

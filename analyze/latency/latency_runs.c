@@ -61,7 +61,7 @@ struct durations {
 };
 
 bool latency_reads_runs(const struct latency *latency) {
-	return !latency->filtered && !latency->query.where_filter && !latency->estimated;
+	return !latency->filtered && !latency->query.where && !latency->estimated;
 }
 
 static uint32_t name_of(const struct shares *shares, const struct store_columns *columns, uint32_t run) {

@@ -36,8 +36,8 @@ int query_where_parse(struct query *query) {
 	if (!expression)
 		return EXIT_CODE_OK;
 	query->where = malloc(sizeof(*query->where));
-	query->where_kept = malloc(BATCH_SPANS_MAX);
-	if (!query->where || !query->where_kept)
+	query->where_kept[0] = malloc(BATCH_SPANS_MAX);
+	if (!query->where || !query->where_kept[0])
 		return command_failed(context, -ENOMEM, "reading --where");
 	int rc = where_parse(expression, query->where, &error);
 	if (rc == 0)
@@ -53,19 +53,19 @@ int query_where_parse(struct query *query) {
 
 static int observe(void *context, const struct store_columns *columns) {
 	struct query *query = context;
-	return where_observe(query->where_filter, columns);
+	return where_observe(query->where_filters[0], columns);
 }
 
 int query_where_bind(struct query *query) {
 	if (!query->where)
 		return 0;
-	int rc = where_bind(query->where, query->overview, &query->where_filter);
+	int rc = where_bind(query->where, query->overview, &query->where_filters[0]);
 	if (rc == ERR_LIMIT)
 		log_error(&query->context->log, "--where: more than %u different attributes in one expression",
 		          SPAN_VALUES_KEYS_MAX);
-	if (rc != 0 || !where_observes(query->where_filter))
+	if (rc != 0 || !where_observes(query->where_filters[0]))
 		return rc;
-	struct query_scan scan = {.columns = where_observes(query->where_filter),
+	struct query_scan scan = {.columns = where_observes(query->where_filters[0]),
 	                          .whole_time = true,
 	                          .without_where = true,
 	                          .has_trace = query->where_bounds.has_trace,
@@ -97,6 +97,20 @@ void query_where_narrow(const struct query *query, struct store_scan *scan) {
 	}
 }
 
+int query_where_share(struct query *query, uint32_t threads) {
+	int rc = 0;
+	for (uint32_t i = 1; i < threads && i < STORE_SCAN_THREADS_MAX && rc == 0; i++) {
+		if (!query->where_kept[i])
+			query->where_kept[i] = malloc(BATCH_SPANS_MAX);
+		if (!query->where_kept[i])
+			rc = -ENOMEM;
+		else if (!query->where_filters[i])
+			rc = where_filter_share(query->where_filters[0], &query->where_filters[i]);
+	}
+	return rc;
+}
+
 int query_where_take(struct query *query, const struct store_columns *columns) {
-	return where_rows(query->where_filter, columns, query->where_kept);
+	uint32_t worker = columns->worker;
+	return where_rows(query->where_filters[worker], columns, query->where_kept[worker]);
 }

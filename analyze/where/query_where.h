@@ -11,6 +11,8 @@ int query_where_parse(struct query *query);
 int query_where_bind(struct query *query);
 /* Leave out batches that cannot hold a span that passes. */
 void query_where_narrow(const struct query *query, struct store_scan *scan);
+/* Before a scan by so many threads. 0 or -ENOMEM. */
+int query_where_share(struct query *query, uint32_t threads);
 /* query_accepts is about this batch from now on. 0 or a negative errno. */
 int query_where_take(struct query *query, const struct store_columns *columns);
 

@@ -21,6 +21,7 @@ struct where_filter {
 	uint8_t *wanted[WHERE_NODES_MAX]; /* comparisons of texts: by id of names, of services by process */
 	uint32_t slot[WHERE_NODES_MAX];   /* comparisons of attributes */
 	uint8_t *masks;                   /* of BATCH_SPANS_MAX each; the first is the caller's */
+	bool is_shared;                   /* wanted is another filter's */
 };
 
 /* --- binding ----------------------------------------------------------------------------------------------------- */
@@ -128,10 +129,27 @@ int where_bind(const struct where *where, const struct store_overview *overview,
 	return 0;
 }
 
+int where_filter_share(const struct where_filter *filter, struct where_filter **ret_filter) {
+	struct where_filter *shared = malloc(sizeof(*shared));
+	if (!shared)
+		return -ENOMEM;
+	*shared = *filter;
+	shared->is_shared = true;
+	shared->values = NULL;
+	shared->masks = malloc((size_t)filter->where->levels * BATCH_SPANS_MAX);
+	int error = shared->masks ? span_values_share(filter->values, &shared->values) : -ENOMEM;
+	if (error) {
+		where_filter_free(shared);
+		return error;
+	}
+	*ret_filter = shared;
+	return 0;
+}
+
 void where_filter_free(struct where_filter *filter) {
 	if (!filter)
 		return;
-	for (uint32_t i = 0; i < WHERE_NODES_MAX; i++)
+	for (uint32_t i = 0; i < WHERE_NODES_MAX && !filter->is_shared; i++)
 		free(filter->wanted[i]);
 	span_values_free(filter->values);
 	free(filter->masks);

@@ -24,6 +24,8 @@ struct where_filter;
 
 /* The expression and the overview must outlive the filter. 0, -ENOMEM, or ERR_LIMIT: more than SPAN_VALUES_KEYS_MAX attributes. */
 int where_bind(const struct where *where, const struct store_overview *overview, struct where_filter **ret_filter);
+/* The same for another thread, after all batches were observed; outlived by `filter`. 0 or -ENOMEM. */
+int where_filter_share(const struct where_filter *filter, struct where_filter **ret_filter);
 void where_filter_free(struct where_filter *filter);
 
 /* Columns that where_rows needs. */

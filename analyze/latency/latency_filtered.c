@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Latencies out of the records of which some do not count: --name, --service, --where, a range of time. Batches are shared out among threads,
+ * each with figures of its own, put together at the end.
+ *
+ * A batch whose spans all start in the range comes as runs of one name each (reader.h, columns_inside) and is counted like those of latency_runs.c;
+ * in any other each row is asked for. What is counted is kept while there is room: then the later passes go over memory and not
+ * over the store.
+ */
+#include "latency.h"
+
+#include "base/cleanup.h"
+#include "libstore/batch.h"
+
+#include <spanring/spanring.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* With more names the figures of several threads would take more memory than they save time. */
+#define SHARED_NAMES_MAX 4096u
+#define KEPT_VALUES_MAX (1u << 20) /* of all threads */
+
+/* Values of one name, one after the other: up to `end`. */
+struct run {
+	uint32_t name;
+	uint32_t end;
+};
+
+struct values {
+	uint64_t *values;
+	struct run *runs;
+	uint32_t count;
+	uint32_t room;
+	uint32_t run_count;
+	uint32_t run_room;
+};
+
+struct share {
+	struct moments *moments;     /* by name id; those of the first are the caller's */
+	struct quantiles *quantiles; /* likewise */
+	uint64_t *errors;
+	uint64_t open;
+	uint64_t start_wall_ns;
+	uint64_t end_wall_ns;
+	struct values kept;
+	struct values batch; /* of later passes */
+	uint64_t *picked;    /* BATCH_SPANS_MAX */
+};
+
+struct filtered {
+	struct latency *latency;
+	struct share each[STORE_SCAN_THREADS_MAX];
+	uint32_t count;
+	bool forgets;         /* more counts than there is room for */
+	pthread_mutex_t lock; /* of the windows of the quantiles */
+};
+
+/* --- values ------------------------------------------------------------------------------------------------------ */
+
+static int make_room(struct values *values, uint32_t count) {
+	if (values->room - values->count < count) {
+		uint32_t room = values->room ? values->room : 4096;
+		while (room - values->count < count)
+			room *= 2;
+		uint64_t *grown = reallocarray(values->values, room, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		values->values = grown;
+		values->room = room;
+	}
+	if (values->run_count == values->run_room) {
+		uint32_t room = values->run_room ? 2 * values->run_room : 1024;
+		struct run *grown = reallocarray(values->runs, room, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		values->runs = grown;
+		values->run_room = room;
+	}
+	return 0;
+}
+
+static int append(struct values *values, uint32_t name, const uint64_t *from, uint32_t count) {
+	int error = make_room(values, count);
+	if (error)
+		return error;
+	memcpy(values->values + values->count, from, count * sizeof(*from));
+	values->count += count;
+	if (values->run_count == 0 || values->runs[values->run_count - 1].name != name)
+		values->runs[values->run_count++].name = name;
+	values->runs[values->run_count - 1].end = values->count;
+	return 0;
+}
+
+static void values_done(struct values *values) {
+	free(values->values);
+	free(values->runs);
+	memset(values, 0, sizeof(*values));
+}
+
+/* --- first pass -------------------------------------------------------------------------------------------------- */
+
+static bool forgets(struct filtered *filtered) {
+	return __atomic_load_n(&filtered->forgets, __ATOMIC_RELAXED);
+}
+
+static int keep(struct filtered *filtered, struct share *share, uint32_t name, const uint64_t *values, uint32_t count) {
+	if (forgets(filtered))
+		return 0;
+	if (count <= KEPT_VALUES_MAX / filtered->count - share->kept.count)
+		return append(&share->kept, name, values, count);
+	__atomic_store_n(&filtered->forgets, true, __ATOMIC_RELAXED);
+	values_done(&share->kept);
+	return 0;
+}
+
+static void widen(struct share *share, uint64_t start_wall_ns, uint64_t end_wall_ns) {
+	if (start_wall_ns < share->start_wall_ns)
+		share->start_wall_ns = start_wall_ns;
+	if (end_wall_ns > share->end_wall_ns)
+		share->end_wall_ns = end_wall_ns;
+}
+
+static uint32_t bounded(const struct filtered *filtered, uint32_t name) {
+	return name <= filtered->latency->query.overview->name_count ? name : 0;
+}
+
+static uint32_t name_of_run(const struct filtered *filtered, const struct store_columns *columns, uint32_t run) {
+	uint32_t site = columns->runs[run].site;
+	return bounded(filtered, site <= columns->segment->site_count ? columns->segment->sites[site].name : 0);
+}
+
+/* All of them count. */
+static int count_runs(struct filtered *filtered, struct share *share, const struct store_columns *columns) {
+	uint64_t offset_ns = columns->segment->wall_offset_ns;
+	uint32_t first = 0;
+	int error = 0;
+	for (uint32_t run = 0; run < columns->run_count && !error; run++) {
+		uint32_t end = columns->runs[run].end;
+		uint32_t name = name_of_run(filtered, columns, run);
+		for (uint32_t row = first; row < end; row++)
+			share->errors[name] += columns->status[row] == SPANRING_STATUS_ERROR;
+		moments_add_run(&share->moments[name], columns->duration_ns + first, end - first);
+		error = quantiles_observe_run(share->quantiles, name, columns->duration_ns + first, end - first);
+		if (!error)
+			error = keep(filtered, share, name, columns->duration_ns + first, end - first);
+		first = end;
+	}
+	if (columns->span_count)
+		widen(share, columns->start_ns_min + offset_ns, columns->end_ns_max + offset_ns);
+	return error;
+}
+
+static int count_row(struct filtered *filtered, struct share *share, const struct store_columns *columns,
+                     uint32_t row) {
+	uint32_t name = bounded(filtered, query_name(columns, row));
+	uint64_t start_wall_ns = columns->start_ns[row] + columns->segment->wall_offset_ns;
+	moments_add(&share->moments[name], columns->duration_ns[row]);
+	share->errors[name] += columns->status[row] == SPANRING_STATUS_ERROR;
+	widen(share, start_wall_ns, start_wall_ns + columns->duration_ns[row]);
+	int error = quantiles_observe(share->quantiles, name, columns->duration_ns[row]);
+	return error ? error : keep(filtered, share, name, &columns->duration_ns[row], 1);
+}
+
+static int first_pass(void *context, const struct store_columns *columns) {
+	struct filtered *filtered = context;
+	struct share *share = &filtered->each[columns->worker];
+	int error = 0;
+	if (columns->run_count)
+		return count_runs(filtered, share, columns);
+	for (uint32_t row = 0; row < columns->span_count && !error; row++) {
+		if (!query_accepts(&filtered->latency->query, columns, row))
+			continue;
+		if (query_is_open(columns, row))
+			share->open++;
+		else
+			error = count_row(filtered, share, columns, row);
+	}
+	return error;
+}
+
+/* --- later passes ------------------------------------------------------------------------------------------------ */
+
+static void refine_part(struct filtered *filtered, const struct share *share, uint32_t name, const uint64_t *values,
+                        uint32_t count) {
+	struct quantiles *quantiles = filtered->each[0].quantiles;
+	size_t picked = quantiles_pick(quantiles, name, values, count, share->picked);
+	(void)pthread_mutex_lock(&filtered->lock);
+	for (size_t i = 0; i < picked; i++)
+		quantiles_refine(quantiles, name, share->picked[i]);
+	(void)pthread_mutex_unlock(&filtered->lock);
+}
+
+/* Of the values the few that are of interest are picked without the lock. */
+static void refine(struct filtered *filtered, const struct share *share, const struct values *values) {
+	uint32_t first = 0;
+	for (uint32_t run = 0; run < values->run_count; run++) {
+		while (first < values->runs[run].end) {
+			uint32_t left = values->runs[run].end - first;
+			uint32_t count = left < BATCH_SPANS_MAX ? left : BATCH_SPANS_MAX;
+			refine_part(filtered, share, values->runs[run].name, values->values + first, count);
+			first += count;
+		}
+	}
+}
+
+static int later_pass(void *context, const struct store_columns *columns) {
+	struct filtered *filtered = context;
+	struct share *share = &filtered->each[columns->worker];
+	const struct query *query = &filtered->latency->query;
+	uint32_t first = 0;
+	int error = 0;
+	for (uint32_t run = 0; run < columns->run_count; run++) {
+		uint32_t end = columns->runs[run].end;
+		refine_part(filtered, share, name_of_run(filtered, columns, run), columns->duration_ns + first,
+		            end - first);
+		first = end;
+	}
+	if (columns->run_count)
+		return 0;
+	share->batch.count = 0;
+	share->batch.run_count = 0;
+	for (uint32_t row = 0; row < columns->span_count && !error; row++)
+		if (!query_is_open(columns, row) && query_accepts(query, columns, row))
+			error = append(&share->batch, bounded(filtered, query_name(columns, row)),
+			               &columns->duration_ns[row], 1);
+	if (!error)
+		refine(filtered, share, &share->batch);
+	return error;
+}
+
+/* --- shares ------------------------------------------------------------------------------------------------------ */
+
+static int open_shares(struct filtered *filtered, struct moments *moments, struct quantiles *quantiles) {
+	size_t names = (size_t)filtered->latency->query.overview->name_count + 1;
+	int error = 0;
+	for (uint32_t i = 0; i < filtered->count && !error; i++) {
+		struct share *share = &filtered->each[i];
+		share->start_wall_ns = UINT64_MAX;
+		share->picked = malloc(BATCH_SPANS_MAX * sizeof(*share->picked));
+		share->errors = calloc(names, sizeof(*share->errors));
+		share->moments = i == 0 ? moments : calloc(names, sizeof(*moments));
+		if (!share->picked || !share->errors || !share->moments)
+			error = -ENOMEM;
+		else if (i == 0)
+			share->quantiles = quantiles;
+		else
+			error = quantiles_new(names, QUANTILE_BUDGET_BYTES, &share->quantiles);
+	}
+	return error;
+}
+
+static void merge_share(struct latency *latency, const struct share *first, const struct share *share) {
+	latency->open += share->open;
+	if (share->start_wall_ns < latency->start_wall_ns)
+		latency->start_wall_ns = share->start_wall_ns;
+	if (share->end_wall_ns > latency->end_wall_ns)
+		latency->end_wall_ns = share->end_wall_ns;
+	for (uint32_t name = 0; name <= latency->query.overview->name_count; name++) {
+		latency->lines[name].errors += share->errors[name];
+		if (share != first)
+			moments_merge(&first->moments[name], &share->moments[name]);
+	}
+}
+
+/* Only the first goes on. */
+static int merge_shares(struct filtered *filtered) {
+	struct share *first = &filtered->each[0];
+	int error = 0;
+	for (uint32_t i = 0; i < filtered->count && !error; i++) {
+		struct share *share = &filtered->each[i];
+		merge_share(filtered->latency, first, share);
+		if (share == first)
+			continue;
+		error = quantiles_merge(first->quantiles, share->quantiles);
+		quantiles_free(share->quantiles);
+		share->quantiles = NULL;
+	}
+	return error;
+}
+
+static void close_shares(struct filtered *filtered) {
+	for (uint32_t i = 0; i < filtered->count; i++) {
+		struct share *share = &filtered->each[i];
+		values_done(&share->kept);
+		values_done(&share->batch);
+		free(share->picked);
+		free(share->errors);
+		if (i > 0) {
+			free(share->moments);
+			quantiles_free(share->quantiles);
+		}
+	}
+	(void)pthread_mutex_destroy(&filtered->lock);
+}
+
+static int go_over_kept(struct filtered *filtered) {
+	for (uint32_t i = 0; i < filtered->count; i++)
+		refine(filtered, &filtered->each[0], &filtered->each[i].kept);
+	return 0;
+}
+
+static int read_all(struct filtered *filtered) {
+	struct query *query = &filtered->latency->query;
+	bool holds_open = query_holds_open(query);
+	struct query_scan scan = {
+	    .columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_STATUS | STORE_COLUMN_START |
+	               query_open_column(query),
+	    .columns_inside = holds_open ? 0 : STORE_IN_SITE_ORDER | STORE_COLUMN_DURATION | STORE_COLUMN_STATUS,
+	    .threads = filtered->count,
+	    .on_batch = first_pass,
+	    .context = filtered};
+	int rc = query_scan(query, &scan);
+	if (rc == 0)
+		rc = merge_shares(filtered);
+	scan.on_batch = later_pass;
+	scan.columns &= ~(STORE_COLUMN_STATUS | STORE_COLUMN_START);
+	scan.columns_inside &= ~STORE_COLUMN_STATUS;
+	while (rc == 0 && (rc = quantiles_next_pass(filtered->each[0].quantiles)) > 0)
+		rc = filtered->forgets ? query_scan(query, &scan) : go_over_kept(filtered);
+	return rc;
+}
+
+int latency_collect_filtered(struct latency *latency, struct moments *moments, struct quantiles *quantiles) {
+	struct filtered *filtered CLEANUP_FREE = calloc(1, sizeof(*filtered));
+	if (!filtered)
+		return -ENOMEM;
+	filtered->latency = latency;
+	filtered->count = latency->query.overview->name_count < SHARED_NAMES_MAX ? query_threads(&latency->query) : 1;
+	int rc = -pthread_mutex_init(&filtered->lock, NULL);
+	if (rc)
+		return rc;
+	rc = open_shares(filtered, moments, quantiles);
+	if (rc == 0)
+		rc = read_all(filtered);
+	close_shares(filtered);
+	return rc;
+}
