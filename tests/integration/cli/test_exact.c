@@ -24,6 +24,8 @@
 #define NAMES 5u
 #define SPANS 300000u /* above GUESS_SPANS_MIN of analyze/latency/latency_runs.c */
 
+#define WALL_OFFSET_NS NS_PER_S
+
 enum rollups { ROLLUPS_RIGHT, ROLLUPS_OF_OTHERS, ROLLUPS_NONE, ROLLUP_CASES };
 
 struct one_name {
@@ -33,8 +35,20 @@ struct one_name {
 	struct store_rollup_bin bins[ROLLUP_BINS_MAX];
 };
 
+/* A span, as the filters see it. */
+struct row {
+	uint64_t duration_ns;
+	uint64_t start_wall_ns;
+	uint32_t name;
+	bool failed;
+	bool is_open;
+};
+
 static struct scratch scratch;
 static const char *program;
+static struct row rows[SPANS + BATCH_SPANS_MAX];
+static uint32_t row_count;
+static bool with_open; /* spans that never ended */
 
 static uint64_t make_duration(struct seed *seed, uint32_t name) {
 	uint64_t ns = 1000u * (name + 1) + seed_below(seed, UINT64_C(1) << (10 + seed_below(seed, 14)));
@@ -44,12 +58,12 @@ static uint64_t make_duration(struct seed *seed, uint32_t name) {
 }
 
 static void fill_batch(struct seed *seed, struct batch *batch, struct one_name *names, uint32_t thread) {
-	static uint64_t id;
 	for (uint32_t i = 0; i < BATCH_SPANS_MAX; i++) {
 		uint32_t name = (uint32_t)seed_below(seed, NAMES);
-		bool is_open = seed_below(seed, 5000) == 0;
+		bool is_open = with_open && seed_below(seed, 5000) == 0;
 		bool failed = seed_below(seed, 50) == 0;
-		struct store_span span = {.trace_lo = ++id,
+		uint64_t id = row_count + 1;
+		struct store_span span = {.trace_lo = id,
 		                          .span_id = id,
 		                          .start_ns = NS_PER_S + id,
 		                          .duration_ns = make_duration(seed, name),
@@ -58,6 +72,8 @@ static void fill_batch(struct seed *seed, struct batch *batch, struct one_name *
 		                          .flags = is_open ? STORE_SPAN_OPEN : 0,
 		                          .status = failed ? SPANRING_STATUS_ERROR : SPANRING_STATUS_UNSET};
 		batch_add_span(batch, &span);
+		rows[row_count++] =
+		    (struct row){span.duration_ns, WALL_OFFSET_NS + span.start_ns, name, failed, is_open};
 		if (is_open)
 			continue;
 		names[name].durations_ns[names[name].count++] = span.duration_ns;
@@ -116,7 +132,7 @@ static uint32_t make_catalog(struct catalog *catalog) {
 static void commit_all(struct seed *seed, struct store_writer *writer, struct one_name *names, enum rollups rollups) {
 	struct store_cursor cursor = {.state = STORE_RING_DIED, .position = 1};
 	struct store_process_account account = {.state = STORE_PROCESS_DIED, .rings_made = 1};
-	struct store_rollup rows[NAMES];
+	struct store_rollup sums[NAMES];
 	struct catalog *catalog = NULL;
 	struct batch *batch = NULL;
 	struct store_receipt receipt;
@@ -133,7 +149,7 @@ static void commit_all(struct seed *seed, struct store_writer *writer, struct on
 		fill_batch(seed, batch, names, thread);
 		for (uint32_t name = 0; name < NAMES && is_last; name++) {
 			qsort(names[name].durations_ns, names[name].count, sizeof(uint64_t), by_value);
-			rows[name] = make_rollup(&names[name], name + 2, rollups == ROLLUPS_OF_OTHERS ? 2 + name : 1);
+			sums[name] = make_rollup(&names[name], name + 2, rollups == ROLLUPS_OF_OTHERS ? 2 + name : 1);
 			cursor.stored_spans += names[name].count;
 		}
 		cursor.open = spans + BATCH_SPANS_MAX - cursor.stored_spans;
@@ -143,7 +159,7 @@ static void commit_all(struct seed *seed, struct store_writer *writer, struct on
 			commit.cursor_count = 1;
 			commit.accounts = &account;
 			commit.account_count = 1;
-			commit.rollups = rows;
+			commit.rollups = sums;
 			commit.rollup_count = rollups == ROLLUPS_NONE ? 0 : NAMES;
 		}
 		if (store_writer_commit(writer, &commit, &receipt) != 0)
@@ -154,7 +170,7 @@ static void commit_all(struct seed *seed, struct store_writer *writer, struct on
 }
 
 static void make_store(struct seed *seed, struct one_name *names, enum rollups rollups) {
-	struct store_writer_options options = {.wall_offset_ns = NS_PER_S, .agent_version = "test"};
+	struct store_writer_options options = {.wall_offset_ns = WALL_OFFSET_NS, .agent_version = "test"};
 	struct store_writer *writer = NULL;
 	char text[512] = "";
 	int holder = 0;
@@ -162,6 +178,7 @@ static void make_store(struct seed *seed, struct one_name *names, enum rollups r
 		names[name].durations_ns = calloc(SPANS + BATCH_SPANS_MAX, sizeof(uint64_t));
 		assert_non_null(names[name].durations_ns);
 	}
+	row_count = 0;
 	scratch_make(&scratch);
 	if (store_writer_open(scratch.store, &options, &writer, &holder, text, sizeof(text)) != 0)
 		fail_msg("%s", text);
@@ -204,15 +221,20 @@ static void check_line(const char *text, const char *title, const struct one_nam
 		assert_true(figures[4 + q] == name->durations_ns[(name->count * per_mille[q] + 999) / 1000 - 1]);
 }
 
-static void check_answer(const struct one_name *names, const char *threads) {
-	const char *argv[] = {program, "latency", scratch.store, "--exact", "--json", "--threads", threads, NULL};
+static void check_answer(const struct one_name *names, const char *threads, const char *const *filter) {
+	const char *argv[16] = {program, "latency", scratch.store, "--exact", "--json", "--threads", threads};
+	for (size_t i = 0; filter[i]; i++)
+		argv[7 + i] = filter[i];
 	struct child_result result = child_run(argv, NULL);
 	if (result.exit_code != EXIT_CODE_OK)
 		fail_msg("exit %d: %s", result.exit_code, result.err);
 	for (uint32_t name = 0; name < NAMES; name++) {
 		char title[16];
 		(void)snprintf(title, sizeof(title), "\"name-%u\",", name);
-		check_line(result.out, title, &names[name]);
+		if (names[name].count)
+			check_line(result.out, title, &names[name]);
+		else
+			assert_null(strstr(result.out, title));
 	}
 	child_result_free(&result);
 }
@@ -220,14 +242,93 @@ static void check_answer(const struct one_name *names, const char *threads) {
 static void figures_are_those_of_the_records(void **state) {
 	static struct one_name names[NAMES];
 	(void)state;
+	static const char *const none[] = {NULL};
 	struct seed seed = seed_start("exact");
+	with_open = true;
 	for (enum rollups rollups = 0; rollups < ROLLUP_CASES; rollups++) {
 		memset(names, 0, sizeof(names));
 		make_store(&seed, names, rollups);
 		for (uint32_t name = 0; name < NAMES; name++)
 			qsort(names[name].durations_ns, names[name].count, sizeof(uint64_t), by_value);
-		check_answer(names, "1");
-		check_answer(names, "2");
+		check_answer(names, "1", none);
+		check_answer(names, "2", none);
+		for (uint32_t name = 0; name < NAMES; name++)
+			free(names[name].durations_ns);
+		scratch_remove(&scratch);
+	}
+}
+
+/* --- filters ----------------------------------------------------------------------------------------------------- */
+
+#define SINCE_NS (WALL_OFFSET_NS + NS_PER_S + 100000u)
+#define UNTIL_NS (WALL_OFFSET_NS + NS_PER_S + 250000u)
+#define SINCE "1970-01-01T00:00:02.000100000Z"
+#define UNTIL "1970-01-01T00:00:02.000250000Z"
+
+static bool in_time(const struct row *row) {
+	return row->start_wall_ns >= SINCE_NS && row->start_wall_ns < UNTIL_NS;
+}
+
+static bool is_odd(const struct row *row) {
+	return row->name % 2 == 1;
+}
+
+static bool is_odd_in_time(const struct row *row) {
+	return is_odd(row) && in_time(row);
+}
+
+static bool is_short_or_failed(const struct row *row) {
+	return row->duration_ns < 9000 || row->failed;
+}
+
+static bool is_long(const struct row *row) {
+	return row->duration_ns > NS_PER_S * 20;
+}
+
+static bool is_failed_in_time(const struct row *row) {
+	return row->failed && in_time(row);
+}
+
+static const struct {
+	const char *words[9];
+	bool (*passes)(const struct row *row);
+} filters[] = {
+    {{"--since", SINCE, "--until", UNTIL}, in_time},
+    {{"--name", "name-[13]"}, is_odd},
+    {{"--name", "name-[13]", "--since", SINCE, "--until", UNTIL}, is_odd_in_time},
+    {{"--where", "duration < 9us or status = error"}, is_short_or_failed},
+    {{"--where", "duration > 20s"}, is_long},
+    {{"--where", "status = error", "--since", SINCE, "--until", UNTIL}, is_failed_in_time},
+};
+
+static void expect_those_that_pass(struct one_name *names, size_t filter) {
+	for (uint32_t name = 0; name < NAMES; name++)
+		names[name].count = names[name].errors = 0;
+	for (uint32_t i = 0; i < row_count; i++) {
+		struct one_name *name = &names[rows[i].name];
+		if (rows[i].is_open || !filters[filter].passes(&rows[i]))
+			continue;
+		name->durations_ns[name->count++] = rows[i].duration_ns;
+		name->errors += rows[i].failed;
+	}
+	for (uint32_t name = 0; name < NAMES; name++)
+		qsort(names[name].durations_ns, names[name].count, sizeof(uint64_t), by_value);
+	check_answer(names, "1", filters[filter].words);
+	check_answer(names, "2", filters[filter].words);
+	check_answer(names, "5", filters[filter].words);
+}
+
+/* Batches outside of the time, inside, and across its ends; where spans never ended, each row is looked at. */
+static void filters_leave_the_others(void **state) {
+	static struct one_name names[NAMES];
+	(void)state;
+	struct seed seed = seed_start("exact with filters");
+	for (int open = 0; open < 2; open++) {
+		with_open = open;
+		memset(names, 0, sizeof(names));
+		make_store(&seed, names, ROLLUPS_NONE);
+		for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+			expect_those_that_pass(names, i);
 		for (uint32_t name = 0; name < NAMES; name++)
 			free(names[name].durations_ns);
 		scratch_remove(&scratch);
@@ -237,6 +338,7 @@ static void figures_are_those_of_the_records(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(figures_are_those_of_the_records),
+	    cmocka_unit_test(filters_leave_the_others),
 	};
 	static char path[1024];
 	const char *folder = getenv("SPANRING_TEST_BIN");
