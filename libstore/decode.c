@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define WIDE_COLUMNS 8
 #define BIT(column) (1u << FORMAT_COLUMN_##column)
 
 int decoder_new(struct decoder **ret_decoder) {
@@ -26,8 +27,7 @@ int decoder_new(struct decoder **ret_decoder) {
 	struct decoder *decoder = aligned_alloc(HUGE_PAGE_BYTES, bytes);
 	if (!decoder)
 		return -ENOMEM;
-	/* A short question would spend as long on the page faults of its columns as on decoding them. */
-	(void)madvise(decoder, bytes, MADV_HUGEPAGE);
+	decoder->is_wide = false;
 	int error = plane_reader_new(&decoder->planes);
 	if (error) {
 		free(decoder);
@@ -621,6 +621,11 @@ int decode(struct decoder *decoder, const struct format_batch *encoded, uint32_t
 	decoder->run_count = 0;
 	decoder->exception_count = 0;
 	decoder->in_site_order = wanted & STORE_IN_SITE_ORDER;
+	if (__builtin_popcount(wanted) >= WIDE_COLUMNS && !decoder->is_wide) {
+		/* One batch of so many columns takes as long to fault in page by page as to decode. */
+		decoder->is_wide = true;
+		(void)madvise(decoder, sizeof(*decoder), MADV_HUGEPAGE);
+	}
 	decoder->wants_halves = wanted & STORE_COLUMN_DURATION_HALVES;
 	decoder->duration_is_wide = false;
 	decoder->needs = decode_needs(wanted, encoded->columns[FORMAT_COLUMN_SITE_RUNS].bytes > 0);

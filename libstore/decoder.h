@@ -14,6 +14,7 @@ struct decoder {
 	struct plane_reader *planes;
 	uint32_t needs;     /* columns of the batch at hand: bit per enum format_column */
 	bool in_site_order; /* wanted: STORE_IN_SITE_ORDER */
+	bool is_wide;       /* many columns were wanted once */
 	bool wants_halves;  /* wanted: STORE_COLUMN_DURATION_HALVES */
 	bool duration_is_wide;
 	struct order order;

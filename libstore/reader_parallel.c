@@ -31,7 +31,9 @@ struct opened {
 struct crew {
 	struct store_reader *reader;
 	const struct store_scan *scan;
-	pthread_mutex_t lock;                        /* of all that follows */
+	pthread_mutex_t lock; /* of all that follows */
+	pthread_cond_t opened;
+	uint32_t opening;                            /* segments, which others may join soon */
 	struct opened *open[STORE_SCAN_THREADS_MAX]; /* by the worker that opened it; NULL: none, or ended */
 	size_t segment;                              /* the next one to open */
 	uint64_t done;                               /* batches */
@@ -109,21 +111,36 @@ static void leave(struct worker *worker) {
 		close_opened(opened);
 }
 
-/* False: all are taken. *ret_segment: the number of one that the caller is to open. */
+/* False: all are taken. *ret_segment: the number of one that the caller is to open, and then to say so with end_opening. */
 static bool take_segment(struct crew *crew, size_t *ret_segment) {
 	(void)pthread_mutex_lock(&crew->lock);
 	bool there = crew->segment < crew->reader->segments.count;
 	*ret_segment = crew->segment;
 	crew->segment += there;
+	crew->opening += there;
 	(void)pthread_mutex_unlock(&crew->lock);
 	return there;
 }
 
-/* 1: the worker is at it; 0: it cannot be opened, which is named; or -ENOMEM. */
-static int open_segment(struct worker *worker, size_t number) {
+/* NULL: it was not opened. */
+static void end_opening(struct worker *worker, struct opened *opened) {
 	struct crew *crew = worker->crew;
+	(void)pthread_mutex_lock(&crew->lock);
+	crew->opening--;
+	if (opened) {
+		opened->users = 1;
+		crew->open[worker->index] = opened;
+		worker->at = opened;
+	}
+	(void)pthread_cond_broadcast(&crew->opened);
+	(void)pthread_mutex_unlock(&crew->lock);
+}
+
+/* 0 and *ret_opened, which is NULL if it is not wanted, or cannot be opened, which is named then; or -ENOMEM. */
+static int open_segment(struct crew *crew, size_t number, struct opened **ret_opened) {
 	struct opened *opened = calloc(1, sizeof(*opened));
 	int error = opened ? -pthread_mutex_init(&opened->lock, NULL) : -ENOMEM;
+	*ret_opened = NULL;
 	if (error) {
 		free(opened);
 		return error;
@@ -131,28 +148,31 @@ static int open_segment(struct worker *worker, size_t number) {
 	opened->walk = (struct segment_walk){.reader = crew->reader,
 	                                     .segment = (struct reader_segment *)crew->reader->segments.items + number,
 	                                     .view = (struct store_segment_view *)crew->reader->views.items + number};
-	if (!segment_walk_wants(crew->scan, opened->walk.view) || segment_walk_open(&opened->walk)) {
-		pass_over(crew, &opened->walk, 0);
-		close_opened(opened);
+	if (segment_walk_wants(crew->scan, opened->walk.view) && !segment_walk_open(&opened->walk)) {
+		*ret_opened = opened;
 		return 0;
 	}
-	(void)pthread_mutex_lock(&crew->lock);
-	opened->users = 1;
-	crew->open[worker->index] = opened;
-	worker->at = opened;
-	(void)pthread_mutex_unlock(&crew->lock);
-	return 1;
+	pass_over(crew, &opened->walk, 0);
+	close_opened(opened);
+	return 0;
+}
+
+static struct opened *any_open(const struct crew *crew) {
+	for (uint32_t i = 0; i < STORE_SCAN_THREADS_MAX; i++)
+		if (crew->open[i])
+			return crew->open[i];
+	return NULL;
 }
 
 /* False: there is no other that has any. */
 static bool join_another(struct worker *worker) {
 	struct crew *crew = worker->crew;
 	(void)pthread_mutex_lock(&crew->lock);
-	for (uint32_t i = 0; i < STORE_SCAN_THREADS_MAX && !worker->at; i++) {
-		worker->at = crew->open[i];
-		if (worker->at)
-			worker->at->users++;
-	}
+	while (!any_open(crew) && crew->opening > 0)
+		(void)pthread_cond_wait(&crew->opened, &crew->lock);
+	worker->at = any_open(crew);
+	if (worker->at)
+		worker->at->users++;
 	(void)pthread_mutex_unlock(&crew->lock);
 	return worker->at != NULL;
 }
@@ -160,12 +180,13 @@ static bool join_another(struct worker *worker) {
 /* 1: the worker is at a segment; 0: there are no more; or -ENOMEM. */
 static int find_segment(struct worker *worker) {
 	size_t number = 0;
-	while (!worker->at && take_segment(worker->crew, &number)) {
-		int opened = open_segment(worker, number);
-		if (opened < 0)
-			return opened;
+	int error = 0;
+	while (!worker->at && !error && take_segment(worker->crew, &number)) {
+		struct opened *opened = NULL;
+		error = open_segment(worker->crew, number, &opened);
+		end_opening(worker, opened);
 	}
-	return worker->at || join_another(worker);
+	return error ? error : worker->at || join_another(worker);
 }
 
 /* --- batches, with the lock of the segment ----------------------------------------------------------------------- */
@@ -336,6 +357,11 @@ int reader_scan_together(struct store_reader *reader, const struct store_scan *s
 	int error = -pthread_mutex_init(&crew.lock, NULL);
 	if (error)
 		return error;
+	error = -pthread_cond_init(&crew.opened, NULL);
+	if (error) {
+		(void)pthread_mutex_destroy(&crew.lock);
+		return error;
+	}
 	workers[0] = (struct worker){.crew = &crew, .decoder = reader->decoder};
 	for (; count < wanted; count++) {
 		struct worker *worker = &workers[count];
@@ -354,6 +380,7 @@ int reader_scan_together(struct store_reader *reader, const struct store_scan *s
 		free(workers[i].bytes);
 	}
 	free(workers[0].bytes);
+	(void)pthread_cond_destroy(&crew.opened);
 	(void)pthread_mutex_destroy(&crew.lock);
 	return crew.result;
 }
