@@ -228,8 +228,7 @@ static void narrow(const struct query *query, const struct query_scan *scan, str
 	request->until_wall_ns = query->until_wall_ns == UINT64_MAX ? 0 : query->until_wall_ns;
 	request->start_since_wall_ns = request->since_wall_ns;
 	request->start_until_wall_ns = request->until_wall_ns;
-	if (!query->where && !query->name_wanted && !query->process_wanted)
-		request->columns_inside = scan->columns_inside;
+	request->columns_inside = scan->columns_inside;
 	if (query->where && !scan->without_where)
 		query_where_narrow(query, request);
 }

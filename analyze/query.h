@@ -94,9 +94,8 @@ struct query_scan {
 	bool without_where;       /* query_accepts is not asked, or not about --where */
 	bool has_trace;
 	uint64_t trace_lo;
-	uint32_t
-	    columns_inside; /* instead of `columns`, of batches whose spans all start in the time range, if that is the only filter */
-	uint32_t threads; /* more than 1: on_batch is called by up to so many at the same time */
+	uint32_t columns_inside; /* instead, of batches whose spans all start in the time range; 0: the same */
+	uint32_t threads;        /* more than 1: on_batch is called by up to so many at the same time */
 	int (*on_batch)(void *context, const struct store_columns *columns);
 	void *context;
 };

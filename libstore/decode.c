@@ -48,7 +48,7 @@ void decoder_free(struct decoder *decoder) {
 static uint32_t needs_sites(uint32_t wanted, bool has_site_runs) {
 	if (!has_site_runs)
 		return BIT(SITE);
-	bool runs_only = wanted & STORE_IN_SITE_ORDER && !(wanted & STORE_COLUMN_PARENT_ROW);
+	bool runs_only = wanted & STORE_IN_SITE_ORDER && !(wanted & (STORE_COLUMN_PARENT_ROW | STORE_COLUMN_START));
 	return runs_only ? BIT(SITE_RUNS) : BIT(SITE) | BIT(SITE_RUNS);
 }
 
@@ -568,7 +568,7 @@ static void give(const struct decoder *decoder, const struct format_batch *encod
 	columns->parent_id = wanted & STORE_COLUMN_PARENT_ID ? decoder->parent_id : NULL;
 	columns->start_ns = wanted & STORE_COLUMN_START ? decoder->start_ns : NULL;
 	columns->duration_ns = wanted & STORE_COLUMN_DURATION ? decoder->duration_ns : NULL;
-	bool gives_site = !decoder->in_site_order || wanted & STORE_COLUMN_PARENT_ROW;
+	bool gives_site = !decoder->in_site_order || wanted & (STORE_COLUMN_PARENT_ROW | STORE_COLUMN_START);
 	columns->site = wanted & STORE_COLUMN_SITE && gives_site ? decoder->site : NULL;
 	columns->thread = wanted & STORE_COLUMN_THREAD ? decoder->thread : NULL;
 	columns->kind = wanted & STORE_COLUMN_KIND ? decoder->kind : NULL;

@@ -124,13 +124,14 @@ const struct store_damage *store_reader_damage(const struct store_reader *reader
 #define STORE_COLUMN_DURATION_HALVES (1u << 28)
 /*
  * Rows site by site instead of trace by trace, and runs of one site in place of their numbers: the order in which the columns below are stored,
- * and therefore the cheapest. Only with these. The rows of parents, and the numbers of sites if they are asked for beside these, stay in order of rows.
+ * and therefore the cheapest. Only with these. The rows of parents, starts, and the numbers of sites if they are asked for beside these, stay in order of
+ * rows.
  */
 #define STORE_IN_SITE_ORDER (1u << 30)
 #define STORE_IN_SITE_ORDER_COLUMNS                                                                                    \
 	(STORE_IN_SITE_ORDER | STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_DURATION_HALVES |              \
 	 STORE_COLUMN_KIND | STORE_COLUMN_STATUS | STORE_COLUMN_FLAGS | STORE_COLUMN_HEAP | STORE_COLUMN_PARENT_ROW |  \
-	 STORE_COLUMN_CHILD_SUMS)
+	 STORE_COLUMN_CHILD_SUMS | STORE_COLUMN_START)
 
 /* parent_row of a root, and of a row whose parent is not in the batch. */
 #define STORE_PARENT_NONE UINT32_MAX

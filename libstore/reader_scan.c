@@ -132,6 +132,9 @@ static bool pruned(const struct store_scan *scan, const struct segment_walk *wal
 	       encoded->duration_ns_max < scan->duration_ns_min;
 }
 
+/* To decode so few is not more work than to look at starts first. */
+#define LOOK_COLUMNS_MIN 5
+
 static bool has_start_range(const struct store_scan *scan) {
 	return scan->start_since_wall_ns || scan->start_until_wall_ns;
 }
@@ -152,11 +155,12 @@ struct batch_plan segment_walk_plan(const struct store_scan *scan, const struct 
 	if (!has_start_range(scan) || !encoded->span_count)
 		return plan;
 	/* no span starts after the last one ended */
-	if (!starts_inside(scan, saturating_add(encoded->start_ns_min, offset_ns)) ||
-	    !starts_inside(scan, saturating_add(encoded->end_ns_max, offset_ns)))
-		plan.look |= STORE_COLUMN_START;
-	else if (scan->columns_inside)
+	bool inside = starts_inside(scan, saturating_add(encoded->start_ns_min, offset_ns)) &&
+	              starts_inside(scan, saturating_add(encoded->end_ns_max, offset_ns));
+	if (inside && scan->columns_inside)
 		plan.columns = scan->columns_inside;
+	if (!inside && __builtin_popcount(scan->columns) > LOOK_COLUMNS_MIN)
+		plan.look |= STORE_COLUMN_START;
 	return plan;
 }
 

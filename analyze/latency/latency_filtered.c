@@ -3,12 +3,13 @@
  * Latencies out of the records of which some do not count: --name, --service, --where, a range of time. Batches are shared out among threads,
  * each with figures of its own, put together at the end.
  *
- * A batch whose spans all start in the range comes as runs of one name each (reader.h, columns_inside) and is counted like those of latency_runs.c;
- * in any other each row is asked for. What is counted is kept while there is room: then the later passes go over memory and not
- * over the store.
+ * If there is only a range of time, batches come in order of sites, as in latency_runs.c: those whose spans all start in the range are counted run by
+ * run, of the others those that do are put together first. Else each row is asked for. What is counted is kept while there is
+ * room: then the later passes go over memory and not over the store.
  */
 #include "latency.h"
 
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "libstore/batch.h"
 
@@ -45,12 +46,15 @@ struct share {
 	uint64_t start_wall_ns;
 	uint64_t end_wall_ns;
 	struct values kept;
-	struct values batch; /* of later passes */
-	uint64_t *picked;    /* BATCH_SPANS_MAX */
+	struct values batch; /* what counts of the one at hand */
+	uint32_t *places;    /* by site: where it is read in the batch, and where what counts is written */
+	uint32_t place_room;
+	uint64_t *picked; /* BATCH_SPANS_MAX */
 };
 
 struct filtered {
 	struct latency *latency;
+	bool by_time; /* only */
 	struct share each[STORE_SCAN_THREADS_MAX];
 	uint32_t count;
 	bool forgets;         /* more counts than there is room for */
@@ -126,9 +130,15 @@ static uint32_t bounded(const struct filtered *filtered, uint32_t name) {
 	return name <= filtered->latency->query.overview->name_count ? name : 0;
 }
 
-static uint32_t name_of_run(const struct filtered *filtered, const struct store_columns *columns, uint32_t run) {
-	uint32_t site = columns->runs[run].site;
+static uint32_t name_of_site(const struct filtered *filtered, const struct store_columns *columns, uint32_t site) {
 	return bounded(filtered, site <= columns->segment->site_count ? columns->segment->sites[site].name : 0);
+}
+
+static int count_run(struct filtered *filtered, struct share *share, uint32_t name, const uint64_t *values,
+                     uint32_t count) {
+	moments_add_run(&share->moments[name], values, count);
+	int error = quantiles_observe_run(share->quantiles, name, values, count);
+	return error ? error : keep(filtered, share, name, values, count);
 }
 
 /* All of them count. */
@@ -138,17 +148,75 @@ static int count_runs(struct filtered *filtered, struct share *share, const stru
 	int error = 0;
 	for (uint32_t run = 0; run < columns->run_count && !error; run++) {
 		uint32_t end = columns->runs[run].end;
-		uint32_t name = name_of_run(filtered, columns, run);
+		uint32_t name = name_of_site(filtered, columns, columns->runs[run].site);
 		for (uint32_t row = first; row < end; row++)
 			share->errors[name] += columns->status[row] == SPANRING_STATUS_ERROR;
-		moments_add_run(&share->moments[name], columns->duration_ns + first, end - first);
-		error = quantiles_observe_run(share->quantiles, name, columns->duration_ns + first, end - first);
-		if (!error)
-			error = keep(filtered, share, name, columns->duration_ns + first, end - first);
+		error = count_run(filtered, share, name, columns->duration_ns + first, end - first);
 		first = end;
 	}
 	if (columns->span_count)
 		widen(share, columns->start_ns_min + offset_ns, columns->end_ns_max + offset_ns);
+	return error;
+}
+
+/* Room for two numbers a site. */
+static int make_places(struct share *share, const struct store_columns *columns) {
+	uint32_t sites = columns->segment->site_count + 1;
+	if (sites <= share->place_room)
+		return 0;
+	free(share->places);
+	share->places = calloc(sites, 2 * sizeof(*share->places));
+	share->place_room = share->places ? sites : 0;
+	return share->places ? 0 : -ENOMEM;
+}
+
+/*
+ * Those that start in the range, run by run into share->batch: starts are in order of rows, and the rows of one site come in the same order in
+ * its run.
+ */
+static int gather_rows(struct filtered *filtered, struct share *share, const struct store_columns *columns) {
+	const struct query *query = &filtered->latency->query;
+	uint64_t offset_ns = columns->segment->wall_offset_ns;
+	uint32_t first = 0;
+	share->batch.count = share->batch.run_count = 0;
+	int error = make_places(share, columns);
+	if (!error)
+		error = make_room(&share->batch, columns->span_count);
+	if (error)
+		return error;
+	for (uint32_t run = 0; run < columns->run_count; run++) {
+		uint32_t *place = &share->places[2 * (size_t)columns->runs[run].site];
+		place[0] = place[1] = first;
+		first = columns->runs[run].end;
+	}
+	for (uint32_t row = 0; row < columns->span_count; row++) {
+		uint32_t *place = &share->places[2 * (size_t)columns->site[row]];
+		uint32_t at = place[0]++;
+		uint64_t wall_ns = saturating_add(columns->start_ns[row], offset_ns);
+		if (wall_ns < query->since_wall_ns || wall_ns >= query->until_wall_ns)
+			continue;
+		share->batch.values[place[1]++] = columns->duration_ns[at];
+		if (columns->status && columns->status[at] == SPANRING_STATUS_ERROR)
+			share->errors[name_of_site(filtered, columns, columns->site[row])]++;
+		widen(share, wall_ns, wall_ns + columns->duration_ns[at]);
+	}
+	return 0;
+}
+
+/* What gather_rows has found, run by run. */
+static int each_gathered(struct filtered *filtered, struct share *share, const struct store_columns *columns,
+                         int (*take)(struct filtered *filtered, struct share *share, uint32_t name,
+                                     const uint64_t *values, uint32_t count)) {
+	uint32_t first = 0;
+	int error = 0;
+	for (uint32_t run = 0; run < columns->run_count && !error; run++) {
+		uint32_t site = columns->runs[run].site;
+		uint32_t end = share->places[2 * (size_t)site + 1];
+		if (end > first)
+			error = take(filtered, share, name_of_site(filtered, columns, site),
+			             share->batch.values + first, end - first);
+		first = columns->runs[run].end;
+	}
 	return error;
 }
 
@@ -167,8 +235,12 @@ static int first_pass(void *context, const struct store_columns *columns) {
 	struct filtered *filtered = context;
 	struct share *share = &filtered->each[columns->worker];
 	int error = 0;
-	if (columns->run_count)
+	if (filtered->by_time && !columns->start_ns)
 		return count_runs(filtered, share, columns);
+	if (filtered->by_time) {
+		error = gather_rows(filtered, share, columns);
+		return error ? error : each_gathered(filtered, share, columns, count_run);
+	}
 	for (uint32_t row = 0; row < columns->span_count && !error; row++) {
 		if (!query_accepts(&filtered->latency->query, columns, row))
 			continue;
@@ -182,43 +254,52 @@ static int first_pass(void *context, const struct store_columns *columns) {
 
 /* --- later passes ------------------------------------------------------------------------------------------------ */
 
-static void refine_part(struct filtered *filtered, const struct share *share, uint32_t name, const uint64_t *values,
-                        uint32_t count) {
+static int refine_part(struct filtered *filtered, struct share *share, uint32_t name, const uint64_t *values,
+                       uint32_t count) {
 	struct quantiles *quantiles = filtered->each[0].quantiles;
 	size_t picked = quantiles_pick(quantiles, name, values, count, share->picked);
 	(void)pthread_mutex_lock(&filtered->lock);
 	for (size_t i = 0; i < picked; i++)
 		quantiles_refine(quantiles, name, share->picked[i]);
 	(void)pthread_mutex_unlock(&filtered->lock);
+	return 0;
 }
 
 /* Of the values the few that are of interest are picked without the lock. */
-static void refine(struct filtered *filtered, const struct share *share, const struct values *values) {
+static void refine(struct filtered *filtered, struct share *share, const struct values *values) {
 	uint32_t first = 0;
 	for (uint32_t run = 0; run < values->run_count; run++) {
 		while (first < values->runs[run].end) {
 			uint32_t left = values->runs[run].end - first;
 			uint32_t count = left < BATCH_SPANS_MAX ? left : BATCH_SPANS_MAX;
-			refine_part(filtered, share, values->runs[run].name, values->values + first, count);
+			(void)refine_part(filtered, share, values->runs[run].name, values->values + first, count);
 			first += count;
 		}
 	}
+}
+
+static int later_pass_by_time(struct filtered *filtered, struct share *share, const struct store_columns *columns) {
+	uint32_t first = 0;
+	if (columns->start_ns) {
+		int error = gather_rows(filtered, share, columns);
+		return error ? error : each_gathered(filtered, share, columns, refine_part);
+	}
+	for (uint32_t run = 0; run < columns->run_count; run++) {
+		uint32_t end = columns->runs[run].end;
+		(void)refine_part(filtered, share, name_of_site(filtered, columns, columns->runs[run].site),
+		                  columns->duration_ns + first, end - first);
+		first = end;
+	}
+	return 0;
 }
 
 static int later_pass(void *context, const struct store_columns *columns) {
 	struct filtered *filtered = context;
 	struct share *share = &filtered->each[columns->worker];
 	const struct query *query = &filtered->latency->query;
-	uint32_t first = 0;
 	int error = 0;
-	for (uint32_t run = 0; run < columns->run_count; run++) {
-		uint32_t end = columns->runs[run].end;
-		refine_part(filtered, share, name_of_run(filtered, columns, run), columns->duration_ns + first,
-		            end - first);
-		first = end;
-	}
-	if (columns->run_count)
-		return 0;
+	if (filtered->by_time)
+		return later_pass_by_time(filtered, share, columns);
 	share->batch.count = 0;
 	share->batch.run_count = 0;
 	for (uint32_t row = 0; row < columns->span_count && !error; row++)
@@ -286,6 +367,7 @@ static void close_shares(struct filtered *filtered) {
 		values_done(&share->kept);
 		values_done(&share->batch);
 		free(share->picked);
+		free(share->places);
 		free(share->errors);
 		if (i > 0) {
 			free(share->moments);
@@ -301,21 +383,25 @@ static int go_over_kept(struct filtered *filtered) {
 	return 0;
 }
 
+/* Is there no other filter, and no span that never ended? */
+static bool is_by_time(const struct query *query) {
+	return !query->where && !query->name_wanted && !query->process_wanted && !query_holds_open(query);
+}
+
 static int read_all(struct filtered *filtered) {
 	struct query *query = &filtered->latency->query;
-	bool holds_open = query_holds_open(query);
-	struct query_scan scan = {
-	    .columns = STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_STATUS | STORE_COLUMN_START |
-	               query_open_column(query),
-	    .columns_inside = holds_open ? 0 : STORE_IN_SITE_ORDER | STORE_COLUMN_DURATION | STORE_COLUMN_STATUS,
-	    .threads = filtered->count,
-	    .on_batch = first_pass,
-	    .context = filtered};
+	uint32_t columns = filtered->by_time ? STORE_IN_SITE_ORDER : query_open_column(query);
+	columns |= STORE_COLUMN_SITE | STORE_COLUMN_DURATION | STORE_COLUMN_STATUS;
+	struct query_scan scan = {.columns = columns | STORE_COLUMN_START,
+	                          .columns_inside = filtered->by_time ? columns : 0,
+	                          .threads = filtered->count,
+	                          .on_batch = first_pass,
+	                          .context = filtered};
 	int rc = query_scan(query, &scan);
 	if (rc == 0)
 		rc = merge_shares(filtered);
 	scan.on_batch = later_pass;
-	scan.columns &= ~(STORE_COLUMN_STATUS | STORE_COLUMN_START);
+	scan.columns &= ~STORE_COLUMN_STATUS;
 	scan.columns_inside &= ~STORE_COLUMN_STATUS;
 	while (rc == 0 && (rc = quantiles_next_pass(filtered->each[0].quantiles)) > 0)
 		rc = filtered->forgets ? query_scan(query, &scan) : go_over_kept(filtered);
@@ -327,6 +413,7 @@ int latency_collect_filtered(struct latency *latency, struct moments *moments, s
 	if (!filtered)
 		return -ENOMEM;
 	filtered->latency = latency;
+	filtered->by_time = is_by_time(&latency->query);
 	filtered->count = latency->query.overview->name_count < SHARED_NAMES_MAX ? query_threads(&latency->query) : 1;
 	int rc = -pthread_mutex_init(&filtered->lock, NULL);
 	if (rc)
