@@ -101,6 +101,7 @@ static void add(struct making *making, const struct call_span *spans, size_t at)
 	                          .thread = making->thread,
 	                          .status = call->error ? SPANRING_STATUS_ERROR : SPANRING_STATUS_UNSET,
 	                          .heap_alloc_units = call->heap_units,
+	                          .weight = call->weight,
 	                          .flags = (uint8_t)(STORE_SPAN_HEAP | (call->open ? STORE_SPAN_OPEN : 0))};
 	if (call->parent == -2)
 		span.parent_id = ABSENT_ID + at;
@@ -145,6 +146,7 @@ void call_store_make(const char *directory, const struct call_span *spans, size_
 			add(&making, spans, at);
 			cursor.stored_spans++;
 			cursor.open += spans[at].open;
+			cursor.weighted_spans += spans[at].weight > 0;
 		}
 		cursor.position = cursor.begun = cursor.stored_spans;
 		if (i == CALL_BATCHES - 1)

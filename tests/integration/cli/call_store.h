@@ -29,6 +29,7 @@ struct call_span {
 	uint32_t name;
 	uint32_t batch;
 	uint32_t heap_units;
+	uint32_t weight; /* for how many it stands, in units of 1/STORE_WEIGHT_ONE; 0: one */
 	bool error;
 	bool open; /* never ended */
 };

@@ -8,6 +8,7 @@
 #include "support/scratch.h"
 
 #include "base/errs.h"
+#include "libstore/span.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,6 +127,77 @@ static void files_and_sites_are_keys(void **state) {
 	child_result_free(&files);
 }
 
+static uint64_t number_after(const char *at, const char *key) {
+	const char *place = strstr(at, key);
+	assert_non_null(place);
+	return strtoull(place + strlen(key), NULL, 10);
+}
+
+/* What tail keep left stands for what it left out. */
+static void weights_count(void **state) {
+	static struct call_span heavy[SPANS];
+	char store[SCRATCH_PATH_BYTES + 8];
+	(void)state;
+	memcpy(heavy, spans, sizeof(heavy));
+	for (size_t span = 0; span < SPANS; span++)
+		heavy[span].weight = heavy[span].name == 2 ? 3 * STORE_WEIGHT_ONE : STORE_WEIGHT_ONE;
+	(void)snprintf(store, sizeof(store), "%s/heavy", scratch.files);
+	call_store_make(store, heavy, SPANS);
+	const char *argv[] = {program, "top", store, "--csv", NULL};
+	struct child_result result = child_run(argv, NULL);
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	for (uint32_t name = 0; name < CALL_NAMES; name++) {
+		uint64_t weight = name == 2 ? 3 : 1;
+		struct figures wanted = {0};
+		for (size_t span = 0; span < SPANS; span++)
+			if (spans[span].name == name)
+				add(&wanted, span);
+		wanted.calls *= weight;
+		wanted.errors *= weight;
+		wanted.total_ns *= weight;
+		wanted.outer_ns *= weight;
+		wanted.self_ns *= weight;
+		expect_line(&result, call_names_csv[name], &wanted);
+	}
+	child_result_free(&result);
+	const char *json[] = {program, "tree", store, "--json", NULL};
+	result = child_run(json, NULL);
+	assert_non_null(strstr(result.out, "\"method\": \"estimate\""));
+	child_result_free(&result);
+}
+
+#define DEEP 300u
+
+/* A function that calls itself 300 times: one stack, and a tree that says what it has no room for. */
+static void a_deep_recursion_counts_once(void **state) {
+	static struct call_span deep[DEEP];
+	struct figures wanted = {.calls = DEEP, .self_ns = 1000 * DEEP, .outer_ns = 1000 * DEEP};
+	char store[SCRATCH_PATH_BYTES + 8];
+	(void)state;
+	for (uint32_t i = 0; i < DEEP; i++) {
+		deep[i] = (struct call_span){.start_ns = 5000 + i,
+		                             .duration_ns = 1000 * (DEEP - i),
+		                             .parent = (int32_t)i - 1,
+		                             .name = 2,
+		                             .batch = i % 7};
+		wanted.total_ns += deep[i].duration_ns;
+	}
+	(void)snprintf(store, sizeof(store), "%s/deep", scratch.files);
+	call_store_make(store, deep, DEEP);
+	const char *argv[] = {program, "top", store, "--csv", NULL};
+	struct child_result result = child_run(argv, NULL);
+	expect_line(&result, "parse", &wanted);
+	child_result_free(&result);
+	const char *json[] = {program, "tree", store, "--json", NULL};
+	result = child_run(json, NULL);
+	assert_int_equal(result.exit_code, EXIT_CODE_OK);
+	assert_int_equal(number_after(result.out, "\"path_left_out\": "), DEEP - DEPTH_MAX);
+	const char *other = strstr(result.out, "\"name\": \"(other)\"");
+	assert_non_null(other);
+	assert_int_equal(number_after(strstr(other, "\"parse\""), "\"count\": "), DEEP - DEPTH_MAX);
+	child_result_free(&result);
+}
+
 static int by_falling(const void *a, const void *b) {
 	uint64_t left = *(const uint64_t *)a;
 	uint64_t right = *(const uint64_t *)b;
@@ -227,12 +299,6 @@ static void list_paths(uint32_t roots) {
 		if (!spans[span].open && path_of(span, roots, text, sizeof(text)))
 			add(&find_path(text)->figures, span);
 	}
-}
-
-static uint64_t number_after(const char *at, const char *key) {
-	const char *place = strstr(at, key);
-	assert_non_null(place);
-	return strtoull(place + strlen(key), NULL, 10);
 }
 
 /* The document has a line per value; how far a name is indented says how deep it is. Each path is taken off the list. */
@@ -354,6 +420,8 @@ int main(void) {
 	    cmocka_unit_test(names_have_their_figures),
 	    cmocka_unit_test(filters_choose_what_counts),
 	    cmocka_unit_test(files_and_sites_are_keys),
+	    cmocka_unit_test(weights_count),
+	    cmocka_unit_test(a_deep_recursion_counts_once),
 	    cmocka_unit_test(sorted_and_limited),
 	    cmocka_unit_test(mistakes_have_their_line),
 	    cmocka_unit_test(paths_have_their_figures),
