@@ -53,6 +53,7 @@ extern const struct command command_tree;
 extern const struct command command_unfinished;
 extern const struct command command_verify;
 extern const struct command command_watch;
+extern const struct command command_why;
 
 /* Write a library failure in one line; returns the exit code that fits it. */
 int command_failed(const struct context *context, int error, const char *doing);

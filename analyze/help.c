@@ -20,7 +20,7 @@ static const struct group {
      {&command_latency, &command_top, &command_tree, &command_flame, &command_histogram, &command_slowest,
       &command_trace, &command_timeline, &command_errors, &command_unfinished, &command_noisy}},
     {"Where memory goes", {&command_memory}},
-    {"What changed", {&command_compare, &command_baseline, &command_check}},
+    {"What changed", {&command_compare, &command_why, &command_baseline, &command_check}},
     {"What tracing costs", {&command_overhead}},
     {"While it runs", {&command_watch}},
     {"What is stored, and is it whole", {&command_info, &command_audit, &command_verify, &command_rings}},

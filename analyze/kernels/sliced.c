@@ -156,8 +156,7 @@ struct measured sliced_errors(const struct sliced *sliced) {
 	return measured;
 }
 
-/* A mean per span of which nothing but the sums of slices is known. */
-static struct measured mean_of_sums(const double *sums, const double *weights) {
+struct measured sliced_ratio(const double *sums, const double *weights) {
 	double deviations[SLICED_SLICES];
 	double weight = 0;
 	double total = 0;
@@ -185,7 +184,7 @@ struct measured sliced_heap(const struct sliced *sliced) {
 		sums[i] = sliced->slices[i].heap_bytes;
 		weights[i] = sliced->slices[i].heap_weight;
 	}
-	return mean_of_sums(sums, weights);
+	return sliced_ratio(sums, weights);
 }
 
 struct measured sliced_self(const struct sliced *sliced) {
@@ -195,7 +194,7 @@ struct measured sliced_self(const struct sliced *sliced) {
 		sums[i] = sliced->slices[i].self_ns;
 		weights[i] = sliced->slices[i].weight;
 	}
-	return mean_of_sums(sums, weights);
+	return sliced_ratio(sums, weights);
 }
 
 static double places_deviation(const struct sliced_slice *slice, double mean, unsigned which) {

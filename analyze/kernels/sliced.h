@@ -64,6 +64,9 @@ struct measured sliced_errors(const struct sliced *sliced);
 struct measured sliced_heap(const struct sliced *sliced);
 struct measured sliced_self(const struct sliced *sliced);
 
+/* The sum of all slices over the sum of their weights, where nothing more is known; its error is set also where kind is NOTHING. */
+struct measured sliced_ratio(const double *sums, const double *weights);
+
 /*
  * The probability that a span of `after` takes longer than one of `before`, ties counting half (Brunner and Munzel, who need neither equal variances
  * nor a shape). Spans in one bin are ties. margin: as in difference_of, turned into places by how dense durations lie. 0.5: none is slower; 2 * value - 1 is Cliff's delta.

@@ -37,6 +37,7 @@
 #define OPTION_WHERE (1u << 20)           /* --where */
 #define OPTION_IMPORT (1u << 24)          /* --from, --into, --keep-going; the plain words are files */
 #define OPTION_NAME_WORD (1u << 22)       /* one of the plain words is a glob of names, and comes first */
+#define OPTION_NAME_LAST (1u << 23)       /* behind two stores there may be a glob of names */
 #define OPTION_GROUPS (1u << 21)          /* --group-by, --interval, --csv */
 #define OPTION_THREADS (1u << 27)         /* --threads */
 

@@ -97,6 +97,10 @@ static int take_two_stores(struct parser *parser) {
 		return options_refuse(parser, "which stores? Give two: the one before, and the one after");
 	parser->options->store_after = parser->plain[1];
 	parser->plain_count--;
+	if ((parser->wanted->allowed & OPTION_NAME_LAST) && parser->plain_count == 2) {
+		parser->options->name = parser->plain[2];
+		parser->plain_count--;
+	}
 	return 0;
 }
 

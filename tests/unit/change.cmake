@@ -6,7 +6,7 @@ spanring_target(test_analyze_change)
 add_test(NAME unit.analyze_change COMMAND test_analyze_change)
 set_tests_properties(unit.analyze_change PROPERTIES LABELS unit)
 
-foreach(command IN ITEMS compare check)
+foreach(command IN ITEMS compare check why)
   add_executable(test_analyze_${command} integration/cli/test_analyze_${command}.c integration/cli/cli_store.c integration/cli/cli_store.h
     integration/cli/run_store.c integration/cli/run_store.h)
   target_link_libraries(test_analyze_${command} PRIVATE spanring::test_support spanring::store m)
