@@ -49,3 +49,11 @@ set_tests_properties(fuzz.pages PROPERTIES LABELS fuzz TIMEOUT 1800)
 if(SPANRING_FUZZ)
   spanring_fuzz_program(pages spanring_test_decoder)
 endif()
+
+add_executable(test_bombs decoder/test_bombs.c)
+target_link_libraries(test_bombs PRIVATE spanring_test_decoder PkgConfig::SQLITE PkgConfig::ZSTD)
+spanring_target(test_bombs)
+add_dependencies(test_bombs spanring-analyze)
+add_test(NAME integration.bombs COMMAND test_bombs)
+set_tests_properties(integration.bombs PROPERTIES LABELS integration TIMEOUT 600
+  ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
