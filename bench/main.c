@@ -22,7 +22,7 @@ static const char usage_text[] =
     "       spanring-bench ingest [--runs N] [--json] [--agent PROGRAM] [--spans N] [--seed N] [--keep STORE]\n"
     "       spanring-bench soak   [--duration T] [--rate N] [--programs N] [--life T..T] [--interval T] [--csv FILE]\n"
     "                             [--seed N] [--keep STORE] [--quick] [--json] [--agent PROGRAM]\n"
-    "       spanring-bench quick | run | exec | concurrent | load | compare ...      each has a --help of its own\n"
+    "       spanring-bench quick | run | exec | load | ...   (below; each has a --help of its own)\n"
     "\n"
     "What tracing does to a program\n"
     "  quick       does tracing cost too much here? two seconds, one ratio, one gate\n"
@@ -30,6 +30,12 @@ static const char usage_text[] =
     "  exec        any command, with tracing off and on\n"
     "  concurrent  threads that do traced work at the same time; every error counts\n"
     "  load        users that make requests at a rate, with latency from when each was meant to start\n"
+    "  coldstart   a process that lives for one request; warmstart: the request again\n"
+    "  sampling    what a span costs by the share of traces kept; matrix: settings crossed\n"
+    "  stages      where the cost of a span arises, from begin to commit\n"
+    "  size        memory, processor time and disk for a rate and a retention\n"
+    "  memory      of the first span, of tracers, per span, over time: does it grow?\n"
+    "  suite       all of it, or a group, with every gate\n"
     "  compare     two results, figure by figure, with verdicts\n"
     "\n"
     "Cases: figures of Spanring itself, each with its bar\n"
@@ -99,6 +105,7 @@ static const struct command commands[] = {
     {SOAK_WORKER_COMMAND, soak_worker_run},
     {"heap-worker", heap_worker_run},
     {"init-worker", init_worker_run},
+    {"cold-worker", cold_worker_run},
     {"count-worker", count_worker_run},
     {"quiet", quiet_bench_run},
     {"rate", rate_bench_run},
@@ -109,8 +116,11 @@ static const struct suite_command {
 	const char *name;
 	int (*run)(int argc, char **argv, const struct log *log);
 } suite_commands[] = {
-    {"quick", quick_command},           {"run", run_command},   {"exec", exec_command},
-    {"concurrent", concurrent_command}, {"load", load_command}, {"compare", compare_command},
+    {"quick", quick_command},           {"run", run_command},           {"exec", exec_command},
+    {"concurrent", concurrent_command}, {"load", load_command},         {"coldstart", coldstart_command},
+    {"warmstart", warmstart_command},   {"sampling", sampling_command}, {"matrix", matrix_command},
+    {"stages", stages_command},         {"size", size_command},         {"memory", memory_command},
+    {"suite", suite_command},           {"compare", compare_command},
 };
 
 /* Exit code, or -1: it is none of them. */

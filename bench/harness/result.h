@@ -13,9 +13,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define RESULT_ROWS_MAX 64u
+#define RESULT_ROWS_MAX 128u
 #define RESULT_FACTS_MAX 32u
-#define RESULT_GATES_MAX 32u
+#define RESULT_GATES_MAX 64u
 #define RESULT_NAME_BYTES 64u
 #define RESULT_SCHEMA "bench-result/1"
 

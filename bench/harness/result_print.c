@@ -20,6 +20,8 @@ static const char *number(const char *unit, double value, char ret_text[NUMBER_B
 		(void)snprintf(ret_text, NUMBER_BYTES, "%.3g ns", value);
 	else if (strcmp(unit, "ns") == 0 && value >= 0)
 		return units_format_duration(value, ret_text);
+	else if (strcmp(unit, "bytes") == 0 && value >= 0 && value < 999.5)
+		(void)snprintf(ret_text, NUMBER_BYTES, "%.3g B", value);
 	else if (strcmp(unit, "bytes") == 0 && value >= 0)
 		return units_format_bytes(value, ret_text);
 	else if (strcmp(unit, "1/s") == 0 && value >= 100 && value < 1e15)
@@ -64,11 +66,20 @@ static void text_machine(const struct result *result, FILE *file) {
 	(void)fputs(result->fact_count ? "\n\n" : "\n", file);
 }
 
+/* 80 columns, unless a name is long. */
+static int name_width(const struct result *result) {
+	size_t width = 22;
+	for (uint32_t i = 0; i < result->row_count; i++)
+		width = strlen(result->rows[i]->name) > width ? strlen(result->rows[i]->name) : width;
+	return (int)width;
+}
+
 static void text_rows(const struct result *result, FILE *file) {
 	uint32_t outliers = 0;
 	if (result->row_count == 0)
 		return;
-	(void)fprintf(file, "%-22s %11s  %-24s %9s %9s\n", "", "median", "95 % of it", "p95", "p99");
+	int width = name_width(result);
+	(void)fprintf(file, "%-*s %11s  %-22s %9s %9s\n", width, "", "median", "95 % of it", "p95", "p99");
 	for (uint32_t i = 0; i < result->row_count; i++) {
 		const struct result_row *row = result->rows[i];
 		struct samples_summary s;
@@ -80,8 +91,9 @@ static void text_rows(const struct result *result, FILE *file) {
 			               number(row->unit, s.median_high, text[1]));
 		else
 			(void)snprintf(range, sizeof(range), "(one sample)");
-		(void)fprintf(file, "%-22s %11s  %-24s %9s %9s\n", row->name, number(row->unit, s.median, text[2]),
-		              range, number(row->unit, s.p95, text[3]), number(row->unit, s.p99, text[4]));
+		(void)fprintf(file, "%-*s %11s  %-22s %9s %9s\n", width, row->name,
+		              number(row->unit, s.median, text[2]), range, number(row->unit, s.p95, text[3]),
+		              number(row->unit, s.p99, text[4]));
 		outliers += s.outliers;
 	}
 	if (outliers > 0)

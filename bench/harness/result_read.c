@@ -68,13 +68,52 @@ static int take_row(struct reading *reading) {
 	return rc;
 }
 
-static int take_rows(struct reading *reading) {
+static int take_list(struct reading *reading, int (*take_one)(struct reading *reading)) {
 	enum json_type type;
 	int rc = json_reader_value(&reading->reader, &type);
 	if (rc == 0 && type != JSON_ARRAY)
-		return json_reader_refuse(&reading->reader, "a list of results");
+		return json_reader_refuse(&reading->reader, "a list");
 	while (rc == 0 && (rc = json_reader_item(&reading->reader)) == 1)
-		rc = take_row(reading);
+		rc = take_one(reading);
+	return rc;
+}
+
+static int take_number(struct reading *reading, double *ret_number) {
+	enum json_type type;
+	int rc = json_reader_value(&reading->reader, &type);
+	if (rc == 0 && type != JSON_NUMBER && type != JSON_NULL)
+		return json_reader_refuse(&reading->reader, "a number");
+	*ret_number = rc == 0 && type == JSON_NUMBER ? strtod(reading->reader.text, NULL) : NAN;
+	return rc;
+}
+
+static int take_gate(struct reading *reading) {
+	char better[RESULT_NAME_BYTES] = "";
+	enum json_type type;
+	struct result_gate gate = {.value = NAN};
+	int rc = json_reader_value(&reading->reader, &type);
+	if (rc == 0 && type != JSON_OBJECT)
+		return json_reader_refuse(&reading->reader, "an object");
+	while (rc == 0 && (rc = json_reader_key(&reading->reader)) == 1) {
+		const char *key = reading->reader.text;
+		if (strcmp(key, "name") == 0)
+			rc = take_text(reading, gate.name, sizeof(gate.name));
+		else if (strcmp(key, "unit") == 0)
+			rc = take_text(reading, gate.unit, sizeof(gate.unit));
+		else if (strcmp(key, "better") == 0)
+			rc = take_text(reading, better, sizeof(better));
+		else if (strcmp(key, "value") == 0)
+			rc = take_number(reading, &gate.value);
+		else if (strcmp(key, "good") == 0)
+			rc = take_number(reading, &gate.good);
+		else if (strcmp(key, "red_flag") == 0)
+			rc = take_number(reading, &gate.red_flag);
+		else
+			rc = json_reader_skip(&reading->reader);
+	}
+	gate.higher_is_better = strcmp(better, "higher") == 0;
+	if (rc == 0)
+		result_gate(reading->result, &gate);
 	return rc;
 }
 
@@ -104,7 +143,9 @@ static int take_document(struct reading *reading, char schema[RESULT_NAME_BYTES]
 		else if (strcmp(key, "machine") == 0)
 			rc = take_machine(reading);
 		else if (strcmp(key, "results") == 0)
-			rc = take_rows(reading);
+			rc = take_list(reading, take_row);
+		else if (strcmp(key, "gates") == 0)
+			rc = take_list(reading, take_gate);
 		else
 			rc = json_reader_skip(&reading->reader);
 	}

@@ -14,6 +14,18 @@ int run_command(int argc, char **argv, const struct log *log);
 int exec_command(int argc, char **argv, const struct log *log);
 int concurrent_command(int argc, char **argv, const struct log *log);
 int load_command(int argc, char **argv, const struct log *log);
+int coldstart_command(int argc, char **argv, const struct log *log);
+int warmstart_command(int argc, char **argv, const struct log *log);
+int sampling_command(int argc, char **argv, const struct log *log);
+int matrix_command(int argc, char **argv, const struct log *log);
+int stages_command(int argc, char **argv, const struct log *log);
+int size_command(int argc, char **argv, const struct log *log);
+int memory_command(int argc, char **argv, const struct log *log);
+int suite_command(int argc, char **argv, const struct log *log);
 int compare_command(int argc, char **argv, const struct log *log);
+
+/* Started by coldstart only (worker_exec). */
+struct bench_options;
+int cold_worker_run(const struct bench_options *options);
 
 #endif

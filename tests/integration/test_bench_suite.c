@@ -152,6 +152,91 @@ static void load_makes_what_was_meant(void **state) {
 	scratch_remove(&scratch);
 }
 
+/* Each gives a document with so many figures; no gate is looked at. */
+static void other_commands_give_results(void **state) {
+	(void)state;
+	static const struct {
+		const char *words[6];
+		const char *command;
+		int rows;
+	} cases[] = {
+	    {{"coldstart", "--iterations", "2"}, "coldstart", 10},
+	    {{"warmstart", "--iterations", "5"}, "warmstart", 1},
+	    {{"sampling", "--iterations", "5", "--ratios", "1,0.5"}, "sampling", 4},
+	    {{"matrix", "--iterations", "5", "--statistics", "off"}, "matrix", 8},
+	    {{"stages", "--spans", "1000"}, "stages", 5},
+	    {{"size", "--spans", "1000", "--rate", "100"}, "size", 7},
+	    {{"memory", "baseline"}, "memory baseline", 2},
+	    {{"memory", "tracers", "--count", "3"}, "memory tracers", 5},
+	    {{"memory", "growth", "--samples", "3", "--spans", "100"}, "memory growth", 3},
+	    {{"memory", "stability", "--duration", "200ms"}, "memory stability", 1},
+	    {{"memory", "per-span", "--samples", "3", "--spans", "100"}, "memory per-span", 4},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *argv[10] = {child_program("spanring-bench")};
+		char query[128];
+		size_t count = 1;
+		for (size_t w = 0; w < 6 && cases[i].words[w]; w++)
+			argv[count++] = cases[i].words[w];
+		argv[count] = "--json";
+		struct child_result result = child_run(argv, NULL);
+		if (result.exit_code > EXIT_CODE_FAILED)
+			fail_msg("%s exits %d: %s", cases[i].command, result.exit_code, result.err);
+		(void)snprintf(query, sizeof(query), "SELECT json_extract(?1, '$.command') = '%s'", cases[i].command);
+		assert_true(ask(result.out, query) == 1);
+		if ((int)ask(result.out, "SELECT json_array_length(?1, '$.results')") != cases[i].rows)
+			fail_msg("%s: not %d figures: %s", cases[i].command, cases[i].rows, result.out);
+		child_result_free(&result);
+	}
+	struct child_result result = BENCH(EXIT_CODE_USAGE, "memory", "bseline");
+	assert_non_null(strstr(result.err, "did you mean 'baseline'?"));
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_USAGE, "sampling", "--ratios", "1,2");
+	child_result_free(&result);
+}
+
+static void suite_run(const char *gates, const char *text, int exit_code, const char *says) {
+	FILE *file = fopen(gates, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	struct child_result result = BENCH(exit_code, "suite", "async", "--quick", "--gates", gates, "--json");
+	if (says && !strstr(result.err, says))
+		fail_msg("no \"%s\" in %s", says, result.err);
+	child_result_free(&result);
+	result = BENCH(exit_code == EXIT_CODE_INPUT ? exit_code : 0, "suite", "async", "--quick", "--gates", gates);
+	child_result_free(&result);
+}
+
+static void suite_puts_together(void **state) {
+	(void)state;
+	struct scratch scratch;
+	char gates[SCRATCH_PATH_BYTES + 16];
+	scratch_make(&scratch);
+	(void)snprintf(gates, sizeof(gates), "%s/gates", scratch.files);
+	struct child_result result = BENCH(0, "suite", "async", "--quick", "--json");
+	assert_true(ask(result.out, "SELECT json_array_length(?1, '$.results')") == 3);
+	child_result_free(&result);
+	suite_run(gates, "# nothing\n\n", 0, NULL);
+	suite_run(gates, "what is this\n", EXIT_CODE_INPUT, ":1: give");
+	suite_run(gates, "# x\nquick: ratio = 1\n", EXIT_CODE_INPUT, ":2: give");
+	/* Levels that nothing passes, in the unit of the gate. */
+	FILE *file = fopen(gates, "we");
+	assert_true(file && fputs("warmstart: warm start, p95 = 1ns 2ns\ncoldstart: cold start, p95 = 1h 2h\n"
+	                          "coldstart: first span, p95 = 1h 2h\n",
+	                          file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	result = BENCH(EXIT_CODE_FAILED, "suite", "coldstart", "--quick", "--gates", gates, "--json");
+	assert_true(ask(result.out,
+	                "SELECT count(*) FROM json_each(?1, '$.gates') WHERE json_extract(value, '$.state') = "
+	                "'red flag'") == 1);
+	child_result_free(&result);
+	result = BENCH(EXIT_CODE_USAGE, "suite", "asinc");
+	assert_non_null(strstr(result.err, "did you mean 'async'?"));
+	child_result_free(&result);
+	scratch_remove(&scratch);
+}
+
 /* A result with one figure, its samples around a value. */
 static void write_result(const char *path, const char *machine, const char *better, double value) {
 	FILE *file = fopen(path, "we");
@@ -241,7 +326,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(quick_measures_and_judges),     cmocka_unit_test(run_takes_cases),
 	    cmocka_unit_test(exec_times_a_command),          cmocka_unit_test(concurrent_counts_all),
-	    cmocka_unit_test(load_makes_what_was_meant),     cmocka_unit_test(compare_knows_directions),
+	    cmocka_unit_test(load_makes_what_was_meant),     cmocka_unit_test(other_commands_give_results),
+	    cmocka_unit_test(suite_puts_together),           cmocka_unit_test(compare_knows_directions),
 	    cmocka_unit_test(compare_refuses_hostile_files),
 	};
 	return cmocka_run_group_tests_name("bench suite", tests, NULL, NULL);
