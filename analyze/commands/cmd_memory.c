@@ -107,8 +107,11 @@ static int answer_names(struct memory *memory) {
 
 static int answer_leaks(struct memory *memory) {
 	const struct options *options = memory->query.context->options;
-	struct leaks leaks;
-	int rc = leaks_read(&memory->query, &leaks);
+	struct leaks leaks = {.query = &memory->query};
+	bool has_none = false;
+	int rc = memory_look_for_heap(memory, &has_none);
+	if (rc == 0)
+		rc = leaks_read(&memory->query, has_none, &leaks);
 	if (rc == 0 && (leaks.line_count > 0 || options->json || options->csv))
 		rc = leaks_print(&leaks);
 	else if (rc == 0)

@@ -235,7 +235,7 @@ static void settle(struct leaks *leaks) {
 	qsort(leaks->lines, leaks->line_count, sizeof(leaks->lines[0]), by_own);
 }
 
-int leaks_read(struct query *query, struct leaks *ret_leaks) {
+int leaks_read(struct query *query, bool has_none, struct leaks *ret_leaks) {
 	struct leaks *leaks = ret_leaks;
 	struct query_scan scan = {.columns = STORE_COLUMN_PARENT_ROW | STORE_COLUMN_FLAGS | STORE_COLUMN_HEAP |
 	                                     STORE_COLUMN_THREAD,
@@ -245,6 +245,8 @@ int leaks_read(struct query *query, struct leaks *ret_leaks) {
 	                          .context = leaks};
 	*leaks = (struct leaks){.query = query, .own_known = true};
 	set_range(leaks);
+	if (has_none)
+		return 0;
 	leaks->lines = calloc((size_t)query->overview->name_count + 1, sizeof(leaks->lines[0]));
 	leaks->strays = calloc(1, sizeof(*leaks->strays));
 	if (!leaks->lines || !leaks->strays)

@@ -59,8 +59,8 @@ struct leaks {
 	uint32_t own_room;
 };
 
-/* 0 or a negative errno. */
-int leaks_read(struct query *query, struct leaks *ret_leaks);
+/* has_none: it is known that no span counted its heap. 0 or a negative errno. */
+int leaks_read(struct query *query, bool has_none, struct leaks *ret_leaks);
 void leaks_done(struct leaks *leaks);
 /* 0 or -ENOMEM. */
 int leaks_print(const struct leaks *leaks);

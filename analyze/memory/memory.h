@@ -72,6 +72,8 @@ const struct store_process_view *memory_process_view(const struct memory *memory
 /* 0 or a negative errno. */
 int memory_read_processes(struct memory *memory);
 int memory_read_names(struct memory *memory);
+/* Whether the records need not be read, because no span counted its heap. */
+int memory_look_for_heap(struct memory *memory, bool *ret_none);
 void memory_done(struct memory *memory);
 
 /* How many of so many lines --limit lets through. */

@@ -177,13 +177,30 @@ static void settle(struct reading *reading) {
 	qsort(memory->names, memory->name_count, sizeof(memory->names[0]), by_bytes);
 }
 
-int memory_read_names(struct memory *memory) {
-	struct reading reading = {.memory = memory};
+/* ret_none: rollups of everything say that no span counted its heap. */
+static int begin(struct reading *reading, bool *ret_none) {
+	struct memory *memory = reading->memory;
 	memory->names = calloc((size_t)memory->query.overview->name_count + 1, sizeof(memory->names[0]));
 	if (!memory->names)
 		return -ENOMEM;
-	int rc = read_rollups(&reading);
-	bool has_none = memory->covers_all && reading.heap_spans == 0;
+	int rc = read_rollups(reading);
+	*ret_none = rc == 0 && memory->covers_all && reading->heap_spans == 0;
+	return rc;
+}
+
+int memory_look_for_heap(struct memory *memory, bool *ret_none) {
+	struct reading reading = {.memory = memory};
+	int rc = begin(&reading, ret_none);
+	free(memory->names);
+	memory->names = NULL;
+	free(reading.has_rows);
+	return rc;
+}
+
+int memory_read_names(struct memory *memory) {
+	struct reading reading = {.memory = memory};
+	bool has_none = false;
+	int rc = begin(&reading, &has_none);
 	if (rc == 0 && !has_none)
 		rc = read_records(&reading);
 	if (rc == 0 && !has_none)

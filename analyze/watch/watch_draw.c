@@ -147,7 +147,8 @@ static int print_table(const struct watch *watch, const struct terminal *termina
 		table_duration(&table, (double)line->p99_ns);
 		table_duration(&table, (double)line->max_ns);
 		table_count(&table, line->errors ? STYLE_RED : STYLE_PLAIN, line->errors);
-		(void)snprintf(text, sizeof(text), "%.2f %%", line->busy_ns_per_s / 1e7);
+		(void)snprintf(text, sizeof(text), line->busy_ns_per_s < 1e9 ? "%.2f %%" : "%.0f %%",
+		               line->busy_ns_per_s / 1e7);
 		table_cell(&table, STYLE_PLAIN, text);
 	}
 	return watch->line_count > 0 ? table_print(&table, terminal, file) : 0;

@@ -4,7 +4,7 @@
  *
  *     process 300 "leaky"    thread 0   REQUESTS x "request" -> "parse" (leaves what it allocates), "render" (leaves nothing);
  *                                       "main", in another segment than its children: CACHE x "fill cache", which find it full after a while
- *                            thread 1   "worker", a child of "main" on another thread
+ *                            thread 1   "worker", a child of "main" on another thread; "helper", one of the first request
  *     process 400 "steady"   no spans
  *
  * Memory samples, a second apart: "leaky" grows by GROW_BYTES each, "steady" by nothing.
@@ -35,6 +35,7 @@
 #define CACHE_UNITS 1000
 #define WORKER_UNITS 5000
 #define MAIN_OWN_UNITS 7
+#define HELPER_UNITS 4321
 #define MAIN_ID 999999u
 #define RENDER_UNITS 500u
 #define SAMPLES 60u
@@ -184,6 +185,8 @@ static int make_store(void **state) {
 	add(&making, &(struct heap_span){"worker", 1, 20000, MAIN_ID, START_NS, 1000, WORKER_UNITS, WORKER_UNITS, 1});
 	for (uint32_t i = 0; i < REQUESTS; i++)
 		add_request(&making, i);
+	/* in one batch with its parent, the first request, and not on its thread */
+	add(&making, &(struct heap_span){"helper", 10, 30000, 1, START_NS + 10, 1000, HELPER_UNITS, HELPER_UNITS, 1});
 	fill_samples(&making, samples);
 	commit(&making, samples, 2 * SAMPLES);
 	new_segment(&making, true);
@@ -315,6 +318,7 @@ static void leaks_are_told_from_caches(void **state) {
 	cli_expect_text(result.out, root, "verdict", "\"not enough data\"");
 	cli_expect_number(result.out, "\"name\": \"worker\"", "own_net_bytes", UNIT * WORKER_UNITS);
 	assert_true(strstr(result.out, parse) < strstr(result.out, cache)); /* by what stays */
+	cli_expect_number(result.out, "\"name\": \"helper\"", "own_net_bytes", UNIT * HELPER_UNITS);
 	child_result_free(&result);
 	/* a filter does not make parents of others' children */
 	result = ask("memory leaks STORE --json --name main");
