@@ -233,6 +233,12 @@ static void narrow(const struct query *query, const struct query_scan *scan, str
 		query_where_narrow(query, request);
 }
 
+static bool wants_batch(void *context, const struct store_segment_view *segment, uint64_t batch, uint64_t start_ns_min,
+                        uint64_t end_ns_max) {
+	const struct scan_state *state = context;
+	return state->scan->wants_batch(state->scan->context, segment, batch, start_ns_min, end_ns_max);
+}
+
 int query_scan(struct query *query, const struct query_scan *scan) {
 	bool in_site_order = scan->columns & STORE_IN_SITE_ORDER; /* then there is no filter */
 	bool where = query->where && !scan->without_where;
@@ -243,6 +249,7 @@ int query_scan(struct query *query, const struct query_scan *scan) {
 	    .has_trace = scan->has_trace,
 	    .trace_lo = scan->trace_lo,
 	    .threads = scan->threads,
+	    .wants_batch = scan->wants_batch ? wants_batch : NULL,
 	    .on_batch = take_batch,
 	    .on_progress = show_progress,
 	    .context = &state,

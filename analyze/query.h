@@ -96,6 +96,9 @@ struct query_scan {
 	uint64_t trace_lo;
 	uint32_t columns_inside; /* instead, of batches whose spans all start in the time range; 0: the same */
 	uint32_t threads;        /* more than 1: on_batch is called by up to so many at the same time */
+	/* As in struct store_scan; NULL: all. */
+	bool (*wants_batch)(void *context, const struct store_segment_view *segment, uint64_t batch,
+	                    uint64_t start_ns_min, uint64_t end_ns_max);
 	int (*on_batch)(void *context, const struct store_columns *columns);
 	void *context;
 };

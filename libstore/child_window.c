@@ -12,8 +12,9 @@
 #define TRACE_HEADS 65536u
 #define PREFETCH_TRACES 8u
 #define PREFETCH_ROWS 32u
-#define PREFETCH_STEP 8u /* a cache line of numbers */
-#define GONE_BITS (1u << 22)
+#define PREFETCH_STEP 8u     /* a cache line of numbers */
+#define GONE_BITS (1u << 23) /* of a full segment of traces of 18 spans one of a hundred thousand is taken for gone */
+#define GONE_HASHES 6u
 #define SLOTS (CHILD_WINDOW_BATCHES + 1u)
 
 struct adopted {
@@ -116,28 +117,31 @@ static struct child_slot *slot_at(struct child_window *window, uint32_t i) {
 	return &window->slots[(window->oldest + i) % SLOTS];
 }
 
-/* Two bits for each trace; without a seed: a false one costs a second look, which no input makes dear. */
+static uint32_t gone_bit(uint64_t hash, uint32_t i) {
+	return ((uint32_t)hash + i * ((uint32_t)(hash >> 32) | 1u)) % GONE_BITS;
+}
+
+/* Without a seed: a false one costs a reader a second look, which no input makes dear. */
 static void remember_gone(struct child_window *window, const struct child_slot *slot) {
 	if (!window->gone)
 		window->gone = calloc(GONE_BITS / 64, sizeof(*window->gone));
 	window->all_gone = !window->gone;
 	window->any_gone = true;
-	for (uint32_t i = 0; i < slot->rows.trace_count && window->gone; i++) {
-		uint64_t hash = mix(slot->rows.trace_lo[i]);
-		uint32_t a = (uint32_t)hash % GONE_BITS;
-		uint32_t b = (uint32_t)(hash >> 32) % GONE_BITS;
-		window->gone[a / 64] |= UINT64_C(1) << a % 64;
-		window->gone[b / 64] |= UINT64_C(1) << b % 64;
+	for (uint32_t trace = 0; trace < slot->rows.trace_count && window->gone; trace++) {
+		uint64_t hash = mix(slot->rows.trace_lo[trace]);
+		for (uint32_t i = 0; i < GONE_HASHES; i++)
+			window->gone[gone_bit(hash, i) / 64] |= UINT64_C(1) << gone_bit(hash, i) % 64;
 	}
 }
 
 bool child_window_forgot(const struct child_window *window, uint64_t trace_lo) {
 	uint64_t hash = mix(trace_lo);
-	uint32_t a = (uint32_t)hash % GONE_BITS;
-	uint32_t b = (uint32_t)(hash >> 32) % GONE_BITS;
 	if (!window->any_gone || window->all_gone)
 		return window->all_gone;
-	return window->gone[a / 64] >> a % 64 & window->gone[b / 64] >> b % 64 & 1;
+	for (uint32_t i = 0; i < GONE_HASHES; i++)
+		if (!(window->gone[gone_bit(hash, i) / 64] >> gone_bit(hash, i) % 64 & 1))
+			return false;
+	return true;
 }
 
 static void drop_oldest(struct child_window *window) {

@@ -167,8 +167,11 @@ static int decode_parent_codes(struct decoder *decoder, const struct format_batc
 	uint32_t outside = 0;
 	for (uint32_t row = 0; row < count; row++) {
 		uint32_t code = decoder->parent_code[row];
+		uint32_t none = code ? STORE_PARENT_AWAY : STORE_PARENT_NONE;
+		uint32_t parent = row_at(row, code - 2);
 		exceptions += code == 1;
-		outside |= (code >= 2) & (row_at(row, code - 2) >= count);
+		outside |= (code >= 2) & (parent >= count);
+		decoder->parent_row[row] = code >= 2 ? parent : none;
 	}
 	return outside || exceptions != decoder->exception_count ? ERR_DAMAGED : 0;
 }
@@ -212,8 +215,15 @@ static bool count_sites(struct decoder *decoder) {
 	uint32_t(*counts)[DECODER_SITES_COUNTED] = decoder->site_counts;
 	for (uint32_t t = 0; t < COUNTED_AT_ONCE; t++)
 		memset(counts[t], 0, sizeof(counts[0][0]) * (highest + 1));
-	for (uint32_t i = 0; i < decoder->span_count; i++)
-		counts[i % COUNTED_AT_ONCE][site[i]]++;
+	uint32_t i = 0;
+	for (; i + COUNTED_AT_ONCE <= decoder->span_count; i += COUNTED_AT_ONCE) {
+		counts[0][site[i]]++;
+		counts[1][site[i + 1]]++;
+		counts[2][site[i + 2]]++;
+		counts[3][site[i + 3]]++;
+	}
+	for (; i < decoder->span_count; i++)
+		counts[0][site[i]]++;
 	uint32_t end = 0;
 	decoder->run_count = 0;
 	for (uint32_t s = 0; s <= highest; s++) {
@@ -374,14 +384,6 @@ static int decode_span_id(struct decoder *decoder, const struct format_batch *en
 		return error;
 	order_by_group(&decoder->order, decoder->rows, decoder->thread, decoder->start_ns, count);
 	return get_span_ids(decoder, first_count);
-}
-
-static void find_parent_rows(struct decoder *decoder) {
-	for (uint32_t row = 0; row < decoder->span_count; row++) {
-		uint32_t code = decoder->parent_code[row];
-		uint32_t none = code ? STORE_PARENT_AWAY : STORE_PARENT_NONE;
-		decoder->parent_row[row] = code >= 2 ? row_at(row, code - 2) : none;
-	}
 }
 
 static void resolve_parents(struct decoder *decoder) {
@@ -634,8 +636,6 @@ int decode(struct decoder *decoder, const struct format_batch *encoded, uint32_t
 	int error = decode_spans(decoder, encoded, decoder->needs);
 	if (!error && wanted & STORE_COLUMN_CHILD_SUMS)
 		error = decode_child_sums(decoder, encoded);
-	if (!error && wanted & STORE_COLUMN_PARENT_ROW)
-		find_parent_rows(decoder);
 	if (!error && wanted & STORE_COLUMN_PARENT_ID)
 		resolve_parents(decoder);
 	if (!error && wanted & STORE_COLUMN_ATTRIBUTES)

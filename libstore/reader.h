@@ -233,6 +233,9 @@ struct store_scan {
 	uint64_t start_until_wall_ns; /* not in it any more; 0: no end */
 	uint32_t columns_inside; /* of batches whose spans all start in that time, instead of `columns`; 0: the same */
 	bool (*wants_segment)(void *context, const struct store_segment_view *segment); /* NULL: all */
+	/* NULL: all. By one thread at a time; the times are those of its spans, monotonic. */
+	bool (*wants_batch)(void *context, const struct store_segment_view *segment, uint64_t batch,
+	                    uint64_t start_ns_min, uint64_t end_ns_max);
 	/*
 	 * More than 1: on_batch is called by up to so many threads at the same time, batches in no order; on_progress by one at a time. 0 and 1: by
 	 * the caller's thread alone, in order.

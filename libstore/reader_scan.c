@@ -95,8 +95,9 @@ static bool ids_inside(const uint32_t *ids, uint32_t count, uint32_t max) {
 int segment_walk_resolve(const struct segment_walk *walk, struct store_columns *columns) {
 	const struct reader_segment *segment = walk->segment;
 	uint32_t last_site = columns->run_count ? columns->runs[columns->run_count - 1].site : 0;
-	if (last_site > walk->view->site_count ||
-	    !ids_inside(columns->site, columns->span_count, walk->view->site_count) ||
+	/* Runs have the sites of all rows. */
+	const uint32_t *site = columns->run_count ? NULL : columns->site;
+	if (last_site > walk->view->site_count || !ids_inside(site, columns->span_count, walk->view->site_count) ||
 	    !ids_inside(columns->thread, columns->span_count, walk->view->thread_count))
 		return ERR_DAMAGED;
 	const struct store_child_sums *sums = columns->child_sums;
@@ -249,7 +250,10 @@ int segment_walk_take(const struct store_scan *scan, const struct segment_walk *
 	*before = batch->id;
 	if (error)
 		segment_walk_name(walk, batch->id, error);
-	return !error && !pruned(scan, walk, &batch->encoded);
+	if (error || pruned(scan, walk, &batch->encoded))
+		return 0;
+	return !scan->wants_batch || scan->wants_batch(scan->context, walk->view, batch->id,
+	                                               batch->encoded.start_ns_min, batch->encoded.end_ns_max);
 }
 
 /* One batch row: what on_batch returned. */

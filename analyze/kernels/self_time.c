@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "self_time.h"
 
-#include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/errs.h"
+#include "base/interval.h"
 #include "libstore/reader.h"
 
 #include <stdbool.h>
@@ -15,17 +15,18 @@
 #define NONE UINT32_MAX
 #define FEW_ROWS 64u
 #define TRACE_BITS (1u << 23) /* of the filter of traces that have strays */
-
-struct interval {
-	uint64_t start;
-	uint64_t end;
-};
+#define MARKS (1u << 21)
+#define MARK_ANYWHERE UINT16_MAX
+#define STATE_BITS 2u
+#define NOT_SAID 3u /* the batch has no child sums */
 
 /* A child without its parent. */
 struct stray {
 	uint64_t hash; /* of trace and parent */
 	uint64_t parent_id;
 	struct interval interval;
+	uint32_t segment;
+	uint32_t batch_state; /* number of the batch, and enum store_away or NOT_SAID */
 };
 
 struct child {
@@ -35,10 +36,8 @@ struct child {
 
 _Static_assert(sizeof(struct stray) == SELF_TIME_BUDGET_BYTES / SELF_TIME_CHILDREN_MAX, "as many as are promised");
 
-enum phase { PHASE_COLLECT, PHASE_RESOLVE };
-
 struct self_time {
-	enum phase phase;
+	enum self_time_pass pass;
 	bool is_first;
 	uint64_t seed; /* of the hashes: ids may come from strangers */
 	uint64_t low;  /* hashes of the strays of this round: low to high */
@@ -50,6 +49,9 @@ struct self_time {
 	uint32_t *stray_slots; /* first stray of its span + 1, by hash; while they are resolved */
 	uint64_t stray_mask;
 	uint64_t *trace_filter;
+	uint16_t *
+	    marks; /* by hash of traces: 0 none, the segment of its strays + 1, or MARK_ANYWHERE; NULL: all are wanted */
+	uint64_t *wanted; /* bits, likewise */
 	/* Of one batch. */
 	uint32_t *slots;   /* row + 1, by hash of its own id */
 	uint32_t *parents; /* row, or NONE */
@@ -70,6 +72,7 @@ int self_time_new(size_t budget_bytes, struct self_time **ret_self) {
 		return -ENOMEM;
 	if (getrandom(&self->seed, sizeof(self->seed), 0) != (ssize_t)sizeof(self->seed))
 		self->seed = (uint64_t)(uintptr_t)self;
+	self->pass = SELF_TIME_COLLECT;
 	self->is_first = true;
 	self->high = UINT64_MAX;
 	self->trace_filter = calloc(TRACE_BITS / 64, sizeof(*self->trace_filter));
@@ -90,6 +93,8 @@ void self_time_free(struct self_time *self) {
 	free(self->strays);
 	free(self->stray_slots);
 	free(self->trace_filter);
+	free(self->marks);
+	free(self->wanted);
 	free(self->slots);
 	free(self->parents);
 	free(self->until);
@@ -98,6 +103,17 @@ void self_time_free(struct self_time *self) {
 	free(self->children);
 	free(self->intervals);
 	free(self);
+}
+
+int self_time_settled(struct self_time *self) {
+	self->marks = calloc(MARKS, sizeof(*self->marks));
+	self->wanted = calloc(MARKS / 64, sizeof(*self->wanted));
+	self->pass = SELF_TIME_MARK;
+	return self->marks && self->wanted ? 0 : -ENOMEM;
+}
+
+enum self_time_pass self_time_pass(const struct self_time *self) {
+	return self->pass;
 }
 
 static uint64_t hash_of(const struct self_time *self, uint64_t trace_lo, uint64_t span_id) {
@@ -218,32 +234,7 @@ static void find_parents(struct self_time *self, const struct self_time_rows *ro
 /* --- unions ------------------------------------------------------------------------------------------------------ */
 
 static struct interval interval_of(const struct self_time_rows *rows, uint32_t row) {
-	return (struct interval){rows->start_ns[row], saturating_add(rows->start_ns[row], rows->duration_ns[row])};
-}
-
-static int by_start(const void *a, const void *b) {
-	const struct interval *first = a;
-	const struct interval *second = b;
-	return first->start < second->start ? -1 : first->start > second->start;
-}
-
-/* What one more interval, not earlier than those before, adds to their union inside of `whole`; *until is where that ends. */
-static uint64_t add_interval(struct interval whole, struct interval interval, uint64_t *until) {
-	uint64_t from = interval.start > *until ? interval.start : *until;
-	uint64_t to = interval.end < whole.end ? interval.end : whole.end;
-	if (to <= from)
-		return 0;
-	*until = to;
-	return to - from;
-}
-
-static uint64_t union_of(struct interval whole, struct interval *intervals, size_t count) {
-	uint64_t until = whole.start;
-	uint64_t covered = 0;
-	qsort(intervals, count, sizeof(*intervals), by_start);
-	for (size_t i = 0; i < count; i++)
-		covered += add_interval(whole, intervals[i], &until);
-	return covered;
+	return interval_from(rows->start_ns[row], rows->duration_ns[row]);
 }
 
 struct place {
@@ -283,7 +274,7 @@ static bool cover_ordered(struct self_time *self, const struct self_time_rows *r
 		ordered &= rows->start_ns[row] >= self->last_start[parent];
 		self->last_start[parent] = rows->start_ns[row];
 		covered[parent] +=
-		    add_interval(interval_of(rows, parent), interval_of(rows, row), &self->until[parent]);
+		    interval_add(interval_of(rows, parent), interval_of(rows, row), &self->until[parent]);
 	}
 	if (!ordered)
 		memset(covered, 0, rows->count * sizeof(*covered));
@@ -302,9 +293,61 @@ static int cover_in_batch(struct self_time *self, const struct self_time_rows *r
 		uint32_t parent = self->parents[row];
 		if (parent != NONE)
 			covered[parent] +=
-			    add_interval(interval_of(rows, parent), interval_of(rows, row), &self->until[parent]);
+			    interval_add(interval_of(rows, parent), interval_of(rows, row), &self->until[parent]);
 	}
 	return 0;
+}
+
+/* --- settled batches -------------------------------------------------------------------------------------------- */
+
+static uint32_t mark_of(const struct self_time *self, uint64_t trace_lo) {
+	return (uint32_t)hash_of(self, trace_lo, 0) % MARKS;
+}
+
+static uint32_t state_of(const struct self_time_rows *rows, uint32_t away) {
+	const struct store_child_sums *sums = rows->child_sums;
+	return sums && away < sums->away_count ? sums->away_state[away] : NOT_SAID;
+}
+
+static void mark_traces(struct self_time *self, const struct self_time_rows *rows) {
+	uint32_t away = 0;
+	for (uint32_t row = 0; row < rows->count; row++) {
+		if (rows->parent_row[row] != STORE_PARENT_AWAY)
+			continue;
+		uint32_t state = state_of(rows, away++);
+		if (state == STORE_AWAY_FOUND)
+			continue;
+		bool known = state == STORE_AWAY_WAITS && rows->waits_elsewhere && rows->segment + 1 < MARK_ANYWHERE;
+		uint16_t home = known ? (uint16_t)(rows->segment + 1) : MARK_ANYWHERE;
+		uint16_t *mark = &self->marks[mark_of(self, rows->trace_lo[row])];
+		*mark = *mark == 0 || *mark == home ? home : MARK_ANYWHERE;
+	}
+}
+
+/* Traces that are where the parents of their strays may be. */
+static void spread_marks(struct self_time *self, const struct self_time_rows *rows) {
+	for (uint32_t row = 0; row < rows->count; row++) {
+		if (row && rows->trace_lo[row] == rows->trace_lo[row - 1])
+			continue;
+		uint32_t at = mark_of(self, rows->trace_lo[row]);
+		if (self->marks[at] && self->marks[at] != rows->segment + 1)
+			self->wanted[at / 64] |= UINT64_C(1) << at % 64;
+	}
+}
+
+static bool is_wanted(const struct self_time *self, uint64_t trace_lo) {
+	uint32_t at = self->marks ? mark_of(self, trace_lo) : 0;
+	return !self->marks || self->wanted[at / 64] >> at % 64 & 1;
+}
+
+/* Have the sums of the rows at hand counted this child of one of them? */
+static bool is_settled(const struct stray *stray, const struct self_time_rows *rows) {
+	uint64_t batch = stray->batch_state >> STATE_BITS;
+	uint32_t state = stray->batch_state & ((1u << STATE_BITS) - 1);
+	if (!rows->child_sums || stray->segment != rows->segment || batch == rows->batch)
+		return false;
+	return batch > rows->batch ? state == STORE_AWAY_FOUND
+	                           : state == STORE_AWAY_WAITS && rows->child_sums->from <= batch;
 }
 
 /* --- strays ------------------------------------------------------------------------------------------------------ */
@@ -360,9 +403,11 @@ static int collect_strays(struct self_time *self, const struct self_time_rows *r
 		return 0;
 	for (uint32_t row = 0; row < rows->count && !error; row++) {
 		uint64_t parent = parent_away(self, rows, row, &away);
-		if (parent == 0)
+		if (parent == 0 || !is_wanted(self, rows->trace_lo[row]))
 			continue;
-		struct stray stray = {hash_of(self, rows->trace_lo[row], parent), parent, interval_of(rows, row)};
+		uint32_t state = rows->parent_row ? state_of(rows, away - 1) : NOT_SAID;
+		struct stray stray = {hash_of(self, rows->trace_lo[row], parent), parent, interval_of(rows, row),
+		                      rows->segment, (uint32_t)rows->batch << STATE_BITS | state};
 		uint32_t bit = trace_bit(self, rows->trace_lo[row]);
 		self->trace_filter[bit / 64] |= UINT64_C(1) << (bit % 64);
 		if (stray.hash >= self->low && stray.hash <= self->high)
@@ -445,8 +490,9 @@ static int gather_children(struct self_time *self, const struct self_time_rows *
 	return error;
 }
 
-/* The children of one row, from *next on, then its strays. *ret_near of *ret_count are in the batch. */
-static int list_intervals(struct self_time *self, uint32_t row, size_t *next, size_t *ret_near, size_t *ret_count) {
+/* The children of one row, from *next on, then its strays. The first *ret_near of *ret_count are counted already. */
+static int list_intervals(struct self_time *self, const struct self_time_rows *rows, uint32_t row, size_t *next,
+                          size_t *ret_near, size_t *ret_count) {
 	size_t count = 0;
 	int error = 0;
 	for (; *next < self->child_count && self->children[*next].parent == row && !error; ++*next) {
@@ -454,12 +500,18 @@ static int list_intervals(struct self_time *self, uint32_t row, size_t *next, si
 		if (!error)
 			self->intervals[count++] = self->children[*next].interval;
 	}
-	*ret_near = count;
 	size_t first = self->until[row] - 1;
-	for (size_t i = first; i < self->count && by_hash(&self->strays[first], &self->strays[i]) == 0 && !error; i++) {
-		error = grow(&self->intervals, &self->interval_room, count + 1, sizeof(*self->intervals));
-		if (!error)
-			self->intervals[count++] = self->strays[i].interval;
+	for (int settled = 1; settled >= 0; settled--) {
+		for (size_t i = first;
+		     i < self->count && by_hash(&self->strays[first], &self->strays[i]) == 0 && !error; i++) {
+			if (is_settled(&self->strays[i], rows) != settled)
+				continue;
+			error = grow(&self->intervals, &self->interval_room, count + 1, sizeof(*self->intervals));
+			if (!error)
+				self->intervals[count++] = self->strays[i].interval;
+		}
+		if (settled)
+			*ret_near = count;
 	}
 	*ret_count = count;
 	return error;
@@ -473,12 +525,12 @@ static int resolve_strays(struct self_time *self, const struct self_time_rows *r
 		size_t count = 0;
 		if (!self->until[row])
 			continue;
-		error = list_intervals(self, row, &next, &near, &count);
+		error = list_intervals(self, rows, row, &next, &near, &count);
 		if (error)
 			break;
 		struct interval whole = interval_of(rows, row);
-		uint64_t before = union_of(whole, self->intervals, near);
-		covered[row] = union_of(whole, self->intervals, count) - before;
+		uint64_t before = interval_union(whole, self->intervals, near);
+		covered[row] = interval_union(whole, self->intervals, count) - before;
 	}
 	return error;
 }
@@ -490,29 +542,40 @@ int self_time_take(struct self_time *self, const struct self_time_rows *rows, ui
 	if (error || rows->count == 0)
 		return error;
 	memset(ret_covered, 0, rows->count * sizeof(*ret_covered));
+	if (self->pass == SELF_TIME_MARK || self->pass == SELF_TIME_SPREAD) {
+		if (self->pass == SELF_TIME_MARK)
+			mark_traces(self, rows);
+		else
+			spread_marks(self, rows);
+		return 0;
+	}
 	if (rows->parent_row)
 		take_parents(self, rows);
 	else
 		find_parents(self, rows);
-	if (self->phase == PHASE_RESOLVE)
+	if (self->pass == SELF_TIME_RESOLVE)
 		return resolve_strays(self, rows, ret_covered);
-	if (self->is_first)
+	if (self->is_first && !rows->child_sums)
 		error = cover_in_batch(self, rows, ret_covered);
 	return error ? error : collect_strays(self, rows);
 }
 
 bool self_time_wants_ids(const struct self_time *self) {
-	return self->phase == PHASE_RESOLVE;
+	return self->pass == SELF_TIME_RESOLVE;
 }
 
 int self_time_next_pass(struct self_time *self) {
+	if (self->pass == SELF_TIME_MARK || self->pass == SELF_TIME_SPREAD) {
+		self->pass = self->pass == SELF_TIME_MARK ? SELF_TIME_SPREAD : SELF_TIME_COLLECT;
+		return 1;
+	}
 	self->is_first = false;
-	if (self->phase == PHASE_COLLECT && self->count > 0) {
-		self->phase = PHASE_RESOLVE;
+	if (self->pass == SELF_TIME_COLLECT && self->count > 0) {
+		self->pass = SELF_TIME_RESOLVE;
 		int error = index_strays(self);
 		return error ? error : 1;
 	}
-	self->phase = PHASE_COLLECT;
+	self->pass = SELF_TIME_COLLECT;
 	self->count = 0;
 	if (self->high == UINT64_MAX)
 		return 0;

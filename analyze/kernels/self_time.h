@@ -10,6 +10,10 @@
  *
  * A store knows which row of a batch is whose parent. Then the first pass needs no ids, and the next one only looks at traces that have strays.
  *
+ * SETTLED BATCHES. Where child sums say what children cover (self_sums.h), only children that they do not count are looked for, and what is found is what those
+ * cover beyond the others. Two passes more come first: the first notes the traces of such children (MARK), the second which of these also are where the
+ * parents may be (SPREAD), so that all others need no look at their ids. What sums have said is not said again.
+ *
  * MEMORY is bounded by a budget for strays. When it is spent, those of the upper half of the hashes are given up, and get passes of their
  * own later; nothing is estimated. Only the strays of a single span must fit the budget, else ERR_LIMIT.
  *
@@ -19,13 +23,15 @@
 #ifndef SPANRING_ANALYZE_SELF_TIME_H
 #define SPANRING_ANALYZE_SELF_TIME_H
 
+#include "libstore/reader.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define SELF_TIME_BUDGET_BYTES (32u << 20)
 /* Of one span, in other batches than its own, with that budget. */
-#define SELF_TIME_CHILDREN_MAX ((size_t)SELF_TIME_BUDGET_BYTES / 32)
+#define SELF_TIME_CHILDREN_MAX ((size_t)SELF_TIME_BUDGET_BYTES / 40)
 
 /* One batch, at most 2^31 - 1 rows in any order; those that stand trace by trace in order of start are fastest. */
 struct self_time_rows {
@@ -42,6 +48,11 @@ struct self_time_rows {
 	const uint32_t *parent_row;
 	uint32_t away_count;
 	const uint64_t *away_parent_id;
+	/* After self_time_settled: the place of the batch, and its child sums, if it has them. */
+	uint32_t segment;
+	uint64_t batch;
+	const struct store_child_sums *child_sums;
+	bool waits_elsewhere; /* the parents of those that wait are in another segment, if anywhere */
 };
 
 struct self_time;
@@ -49,6 +60,18 @@ struct self_time;
 /* 0 or -ENOMEM. */
 int self_time_new(size_t budget_bytes, struct self_time **ret_self);
 void self_time_free(struct self_time *self);
+
+/* Before the first pass: rows come with child sums, where there are some. -ENOMEM or 0. */
+int self_time_settled(struct self_time *self);
+
+/* What the pass at hand wants of a batch. */
+enum self_time_pass {
+	SELF_TIME_MARK,    /* traces, and of those with children that are not settled starts and durations */
+	SELF_TIME_SPREAD,  /* traces */
+	SELF_TIME_COLLECT, /* traces, starts, durations, rows of parents */
+	SELF_TIME_RESOLVE  /* and ids of spans */
+};
+enum self_time_pass self_time_pass(const struct self_time *self);
 
 /*
  * One batch of a pass. ret_covered[row]: how much of the row's duration this pass found to be covered by children, beyond what earlier

@@ -28,6 +28,13 @@ add_test(NAME integration.analyze_words COMMAND test_analyze_words)
 set_tests_properties(integration.analyze_words PROPERTIES LABELS integration ENVIRONMENT
   "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
 
+add_executable(test_self_time_of_stores integration/cli/test_self_time.c)
+target_link_libraries(test_self_time_of_stores PRIVATE spanring_test_store_rows PkgConfig::SQLITE)
+spanring_target(test_self_time_of_stores)
+add_dependencies(test_self_time_of_stores spanring-analyze)
+add_test(NAME integration.self_time COMMAND test_self_time_of_stores)
+set_tests_properties(integration.self_time PROPERTIES LABELS integration ENVIRONMENT SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+
 add_executable(test_analyze_query integration/cli/test_analyze_query.c integration/cli/cli_store.c integration/cli/cli_store.h)
 target_link_libraries(test_analyze_query PRIVATE spanring::test_support spanring::store m)
 spanring_target(test_analyze_query)
