@@ -25,7 +25,9 @@ struct bench_options {
 	uint64_t spans; /* ingest: of one run */
 	uint64_t seed;
 	const char *agent; /* path of the agent's program; NULL: beside this program */
-	const char *keep;  /* ingest, soak: keep the store of the last run there; NULL: remove it */
+	const char *
+	    keep; /* ingest, soak: keep the store of the last run there; query: make it there, or ask the one that is; NULL: remove it */
+	const char *duckdb; /* query: its library; NULL: libduckdb.so or the command-line tool, where there is one */
 	struct soak_plan soak;
 	bool as_json;
 	bool is_quick; /* few rounds: to see that it works */

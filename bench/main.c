@@ -65,7 +65,8 @@ static const char usage_text[] =
     "      --quick          few rounds, to see that it works; the figures mean little\n"
     "      --spans N        ingest, codec, query: spans of one run, 1000 to 50000000; default 2000000, query 10000000\n"
     "      --seed N         of the workload; default 1\n"
-    "      --keep STORE     let the last run write its store there, and keep it\n"
+    "      --keep STORE     let the last run write its store there, and keep it; query: ask one that is there\n"
+    "      --duckdb FILE    query: the libduckdb.so to compare with; default: where the system finds one\n"
     "      --agent PROGRAM  default: spanring-agent beside this program\n"
     "      --json           one JSON document instead of the table\n" SOAK_OPTIONS_HELP
     "  -h, --help           this text\n"
@@ -161,12 +162,13 @@ static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t 
 
 /* Exit code, or -1: go on. */
 static int parse(int argc, char **argv, struct bench_options *options) {
-	enum { RUNS = SOAK_OPTIONS_END, SPANS, SEED, KEEP, AGENT, QUICK, JSON, VERSION };
+	enum { RUNS = SOAK_OPTIONS_END, SPANS, SEED, KEEP, DUCKDB, AGENT, QUICK, JSON, VERSION };
 	static const struct option table[] = {
 	    {"runs", required_argument, NULL, RUNS},
 	    {"spans", required_argument, NULL, SPANS},
 	    {"seed", required_argument, NULL, SEED},
 	    {"keep", required_argument, NULL, KEEP},
+	    {"duckdb", required_argument, NULL, DUCKDB},
 	    {"agent", required_argument, NULL, AGENT},
 	    {"quick", no_argument, NULL, QUICK},
 	    {"json", no_argument, NULL, JSON},
@@ -193,6 +195,9 @@ static int parse(int argc, char **argv, struct bench_options *options) {
 			break;
 		case KEEP:
 			options->keep = optarg;
+			break;
+		case DUCKDB:
+			options->duckdb = optarg;
 			break;
 		case AGENT:
 			options->agent = optarg;

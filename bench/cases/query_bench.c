@@ -25,10 +25,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define QUICK_SPANS 200000u
 #define CHUNK_SPANS 10000000u /* generated at a time */
-#define PEER_SPANS 250000u
+#define SQLITE_SPANS 250000u
+#define DUCKDB_SPANS 10000000u
 #define READ_BYTES (256u << 10)
 
 enum figure {
@@ -41,12 +43,13 @@ enum figure {
 	EXACT,
 	EXACT_TWO,
 	SELF,
+	SELF_TWO,
 	ROLLUPS,
 	TRACE,
 	RANGE,
 	PEAK,
 	SQLITE,
-	DUCKDB = SQLITE + PEER_SQL_QUESTIONS,
+	DUCKDB = SQLITE + PEER_SQL_APPROXIMATE,
 	FIGURES = DUCKDB + PEER_SQL_QUESTIONS
 };
 
@@ -63,6 +66,7 @@ static const struct report_line lines[FIGURES] = {
     [EXACT] = {"exact_million_spans_per_core_second", "latency --exact, one core", SPEED, "200"},
     [EXACT_TWO] = {"exact_two_threads_times", "  two threads: so many times as fast", TIMES, "1.8"},
     [SELF] = {"self_million_spans_per_core_second", "self times beyond that, one core", SPEED, "80"},
+    [SELF_TWO] = {"self_two_threads_times", "  two threads, both together: so many times as fast", TIMES, "1.8"},
     [ROLLUPS] = {"rollups_ms", "latency, from rollups", "ms", "25"},
     [TRACE] = {"trace_ms", "one trace", "ms", "15"},
     [RANGE] = {"range_ms", "latency of 1 % of the time", "ms", "10"},
@@ -72,18 +76,22 @@ static const struct report_line lines[FIGURES] = {
     [SQLITE + PEER_SQL_SELF] = {"sqlite_self_times", "SQLite, self times", TIMES, NULL},
     [SQLITE + PEER_SQL_TRACE] = {"sqlite_trace_times", "SQLite, one trace", TIMES, NULL},
     [SQLITE + PEER_SQL_RANGE] = {"sqlite_range_times", "SQLite, 1 % of the time", TIMES, NULL},
-    [DUCKDB + PEER_SQL_EXACT] = {"duckdb_exact_times", "DuckDB, exact percentiles", TIMES, NULL},
+    [DUCKDB + PEER_SQL_EXACT] = {"duckdb_exact_times", "DuckDB, exact percentiles (quantile_disc)", TIMES, NULL},
+    [DUCKDB + PEER_SQL_APPROXIMATE] = {"duckdb_approximate_times", "DuckDB, approx_quantile: times our histogram pass",
+                                       TIMES, NULL},
     [DUCKDB + PEER_SQL_SELF] = {"duckdb_self_times", "DuckDB, self times", TIMES, NULL},
     [DUCKDB + PEER_SQL_TRACE] = {"duckdb_trace_times", "DuckDB, one trace", TIMES, NULL},
     [DUCKDB + PEER_SQL_RANGE] = {"duckdb_range_times", "DuckDB, 1 % of the time", TIMES, NULL},
 };
 
+static int generate(const struct stage *stage, uint64_t spans, uint64_t chunk, struct workload *ret_workload) {
+	return workload_generate(spans < WORKLOAD_SPANS_MIN ? WORKLOAD_SPANS_MIN : spans, WORKLOAD_RATE,
+	                         stage->options->seed + chunk, ret_workload);
+}
+
 static int add_chunk(struct busy_feed *feed, const struct stage *stage, uint64_t spans, uint64_t chunk) {
 	struct workload workload = {0};
-	int rc = workload_generate(spans < WORKLOAD_SPANS_MIN ? WORKLOAD_SPANS_MIN : spans, WORKLOAD_RATE,
-	                           stage->options->seed + chunk, &workload);
-	if (rc == 0 && chunk == 0)
-		rc = peer_sql_export(stage->folders.rings, &workload, PEER_SPANS);
+	int rc = generate(stage, spans, chunk, &workload);
 	if (rc == 0)
 		rc = busy_feed_take(feed, &workload);
 	workload_done(&workload);
@@ -226,24 +234,35 @@ static int ask(const char *program, const char *const *words, struct timed_child
 	return timed_child_run(arguments, NULL, ret_child);
 }
 
-static int measure_speeds(const struct asking *asking, double spans, double *values) {
-	const char *one[] = {"latency", asking->store, "--exact", "-q", "--threads", "1", NULL};
-	const char *two[] = {"latency", asking->store, "--exact", "-q", "--threads", "2", NULL};
-	const char *self[] = {"latency", asking->store, "--exact", "-q", "--threads", "1", "--sort", "self", NULL};
-	struct timed_child first, second, third;
+static int measure_self(const struct asking *asking, double spans, const struct timed_child *exact, double *values) {
+	const char *one[] = {"latency", asking->store, "--exact", "-q", "--threads", "1", "--sort", "self", NULL};
+	const char *two[] = {"latency", asking->store, "--exact", "-q", "--threads", "2", "--sort", "self", NULL};
+	struct timed_child first, second;
 	int rc = ask(asking->program, one, &first);
 	if (rc == 0)
 		rc = ask(asking->program, two, &second);
+	if (rc < 0)
+		return rc;
+	/* of a small store the difference drowns in noise */
+	values[SELF] = spans * 1e3 / fmax((double)first.cpu_ns - (double)exact->cpu_ns, (double)NS_PER_US);
+	values[SELF_TWO] = (double)first.wall_ns / (double)second.wall_ns;
+	values[PEAK] = fmax(values[PEAK], (double)second.peak_bytes / 1048576.0);
+	return 0;
+}
+
+static int measure_speeds(const struct asking *asking, double spans, double *values) {
+	const char *one[] = {"latency", asking->store, "--exact", "-q", "--threads", "1", NULL};
+	const char *two[] = {"latency", asking->store, "--exact", "-q", "--threads", "2", NULL};
+	struct timed_child first, second;
+	int rc = ask(asking->program, one, &first);
 	if (rc == 0)
-		rc = ask(asking->program, self, &third);
+		rc = ask(asking->program, two, &second);
 	if (rc < 0)
 		return rc;
 	values[EXACT] = spans * 1e3 / (double)first.cpu_ns;
 	values[EXACT_TWO] = (double)first.wall_ns / (double)second.wall_ns;
-	/* of a small store the difference drowns in noise */
-	values[SELF] = spans * 1e3 / fmax((double)third.cpu_ns - (double)first.cpu_ns, (double)NS_PER_US);
-	values[PEAK] = fmax((double)second.peak_bytes, (double)third.peak_bytes) / 1048576.0;
-	return 0;
+	values[PEAK] = (double)second.peak_bytes / 1048576.0;
+	return measure_self(asking, spans, &first, values);
 }
 
 static int measure_times(const struct asking *asking, double *values) {
@@ -282,34 +301,73 @@ static void compare(double peer_ns, double peer_spans, double spans, const doubl
 	case PEER_SQL_RANGE:
 		*ret_times = per_span_ns * spans / (values[RANGE] * 1e6);
 		break;
+	case PEER_SQL_APPROXIMATE:
+		*ret_times = per_span_ns * values[HISTOGRAM] / 1e3;
+		break;
 	case PEER_SQL_QUESTIONS:
 		break;
 	}
 }
 
-static int measure_peers(const struct stage *stage, double spans, bool is_first, double *values) {
-	const char *folder = stage->folders.rings;
-	double peer_spans = spans < PEER_SPANS ? spans : PEER_SPANS;
-	for (uint32_t tool = 0; tool < PEER_SQL_TOOLS; tool++) {
-		int rc = is_first ? peer_sql_load(folder, (enum peer_sql_tool)tool) : 0;
-		if (rc == 0 && !peer_sql_is_loaded(folder, (enum peer_sql_tool)tool))
-			rc = -ENOENT;
-		if (rc == -ENOENT && is_first)
-			log_info(&stage->options->log, "without %s: its command-line tool is not in PATH",
-			         tool == PEER_SQL_SQLITE ? "SQLite" : "DuckDB");
-		if (rc == -ENOENT)
-			continue;
-		for (uint32_t q = 0; q < PEER_SQL_QUESTIONS && rc == 0; q++) {
-			uint64_t ns = 0;
-			rc = peer_sql_ask(folder, (enum peer_sql_tool)tool, (enum peer_sql_question)q, &ns);
-			if (rc == 0)
-				compare((double)ns, peer_spans, spans, values, (enum peer_sql_question)q,
-				        &values[(tool == PEER_SQL_SQLITE ? SQLITE : DUCKDB) + q]);
-		}
-		if (rc < 0)
-			return rc;
+static uint64_t peer_spans(const struct stage *stage, enum peer_sql_tool tool) {
+	uint64_t spans = stage->options->is_quick ? QUICK_SPANS : stage->options->spans;
+	uint64_t most = tool == PEER_SQL_SQLITE ? SQLITE_SPANS : DUCKDB_SPANS;
+	return spans < most ? spans : most;
+}
+
+static int measure_peer(const struct stage *stage, const struct peer_sql *peer, double spans, double *values) {
+	uint32_t questions = peer->tool == PEER_SQL_SQLITE ? PEER_SQL_APPROXIMATE : PEER_SQL_QUESTIONS;
+	double *times = &values[peer->tool == PEER_SQL_SQLITE ? SQLITE : DUCKDB];
+	int rc = 0;
+	for (uint32_t q = 0; q < questions && rc == 0; q++) {
+		uint64_t ns = 0;
+		rc = peer_sql_ask(peer, (enum peer_sql_question)q, &ns);
+		if (rc == 0)
+			compare((double)ns, (double)peer_spans(stage, peer->tool), spans, values,
+			        (enum peer_sql_question)q, &times[q]);
 	}
-	return 0;
+	return rc;
+}
+
+/* In the first run: the tables, of the spans that the store begins with. */
+static int load_peers(const struct stage *stage, struct peer_sql peers[PEER_SQL_TOOLS]) {
+	struct workload workload = {0};
+	int rc = 0;
+	for (uint32_t tool = 0; tool < PEER_SQL_TOOLS && rc == 0; tool++) {
+		const struct peer_sql *peer = &peers[tool];
+		if (!peer_sql_is_there(peer)) {
+			log_info(&stage->options->log, "without %s",
+			         tool == PEER_SQL_SQLITE ? "SQLite: there is no sqlite3 in PATH"
+			                                 : "DuckDB: give its libduckdb.so with --duckdb");
+			continue;
+		}
+		if (workload.span_count == 0)
+			rc = generate(stage, peer_spans(stage, PEER_SQL_DUCKDB), 0, &workload);
+		if (rc == 0)
+			rc = peer_sql_load(peer, &workload, peer_spans(stage, peer->tool));
+		if (rc == 0 && peer->duckdb)
+			log_info(&stage->options->log, "DuckDB %s", peer_duckdb_version(peer->duckdb));
+	}
+	workload_done(&workload);
+	return rc;
+}
+
+static int measure_peers(const struct stage *stage, double spans, double *values) {
+	struct peer_duckdb *duckdb = NULL;
+	int rc = peer_duckdb_open(stage->options->duckdb, &duckdb);
+	if (rc == -ENOENT && stage->options->duckdb) {
+		log_error(&stage->options->log, "%s: not a libduckdb.so with the C interface", stage->options->duckdb);
+		return rc;
+	}
+	struct peer_sql peers[PEER_SQL_TOOLS] = {{stage->folders.rings, PEER_SQL_SQLITE, NULL},
+	                                         {stage->folders.rings, PEER_SQL_DUCKDB, duckdb}};
+	bool any = peer_sql_is_loaded(&peers[PEER_SQL_SQLITE]) || peer_sql_is_loaded(&peers[PEER_SQL_DUCKDB]);
+	rc = any ? 0 : load_peers(stage, peers);
+	for (uint32_t tool = 0; tool < PEER_SQL_TOOLS && rc == 0; tool++)
+		if (peer_sql_is_loaded(&peers[tool]))
+			rc = measure_peer(stage, &peers[tool], spans, values);
+	peer_duckdb_close(duckdb);
+	return rc;
 }
 
 /* --- runs -------------------------------------------------------------------------------------------------------- */
@@ -375,10 +433,11 @@ static int run(const struct stage *stage, double *values) {
 	int rc = agent_process_path(stage->options->agent, path);
 	(void)snprintf(folder, sizeof(folder), "%s", path);
 	(void)snprintf(program, sizeof(program), "%s/spanring-analyze", dirname(folder));
+	if (rc == 0 && stage->options->keep && mkdir(stage->options->keep, 0700) < 0 && errno != EEXIST)
+		rc = -errno;
 	if (rc == 0)
 		rc = temporary_folder_bytes(store_of(stage), &bytes);
-	bool is_first = bytes == 0;
-	if (rc == 0 && is_first)
+	if (rc == 0 && bytes == 0)
 		rc = build(stage);
 	if (rc == 0)
 		rc = prepare(stage, &asking, &spans, values);
@@ -386,7 +445,7 @@ static int run(const struct stage *stage, double *values) {
 		rc = measure_speeds(&asking, spans, values);
 	if (rc == 0)
 		rc = measure_times(&asking, values);
-	return rc == 0 ? measure_peers(stage, spans, is_first, values) : rc;
+	return rc == 0 ? measure_peers(stage, spans, values) : rc;
 }
 
 int query_bench_run(const struct bench_options *options) {
@@ -394,9 +453,9 @@ int query_bench_run(const struct bench_options *options) {
 	    .schema = "bench-query/1",
 	    .title = "Questions to a large store of the generated workload",
 	    .note =
-	        "SQL is asked of 250,000 of the spans, without an index: what it takes per span, as a multiple of what "
-	        "spanring-analyze\ntakes on one core. For one trace and for a part of the time that assumes a scan that grows with the "
-	        "table: with an index\nSQL finds a trace sooner than this.",
+	        "SQL is asked of a part of the spans (SQLite 250,000, DuckDB 10 million), with one thread and without an index: "
+	        "what it takes per span,\nas a multiple of what spanring-analyze takes on one core. For one trace and for a part "
+	        "of the time that assumes a scan that grows\nwith the table: with an index SQL finds a trace sooner than this.",
 	    .lines = lines,
 	    .figure_count = FIGURES,
 	    .run = run,
