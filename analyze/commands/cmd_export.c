@@ -10,7 +10,6 @@
 #include "base/units.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static const char help[] = "  spanring-analyze export jsonl STORE -o spans.jsonl\n"
                            "  spanring-analyze export csv STORE --where 'status = error' > errors.csv\n"
@@ -124,7 +123,6 @@ static int write_all(struct query *query, const struct export_format *format) {
 	struct export_run run = {.query = query,
 	                         .format = format,
 	                         .out = output.file,
-	                         .printable = output.file == stdout && isatty(STDOUT_FILENO),
 	                         .details = !options->no_attributes,
 	                         .limit = options->has_limit ? options->limit : 0};
 	return finish(&run, &output, export_run(&run));

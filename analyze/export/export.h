@@ -101,8 +101,6 @@ struct export_run {
 	struct query *query;
 	const struct export_format *format;
 	FILE *out;
-	bool
-	    printable; /* a terminal reads it: control characters are shown escaped, where the format does not escape them anyway */
 	bool details;   /* attributes, events and links are wanted */
 	uint64_t limit; /* 0: none */
 	struct export_text text;

@@ -12,6 +12,7 @@
  * from PID_MADE_UP on stands for it. What overlaps is looked for within one batch.
  */
 #include "export_batch.h"
+#include "export_value.h"
 
 #include "analyze/kernels/trace_id.h"
 
@@ -201,43 +202,6 @@ static int begin_batch(struct export_run *run, const struct store_columns *colum
 
 /* --- arguments --------------------------------------------------------------------------------------------------- */
 
-static void put_value(struct export_text *text, const struct export_value *value) {
-	double number;
-	switch (value->type) {
-	case SPANRING_VALUE_STRING:
-		export_put_json(text, value->text, value->text_bytes);
-		break;
-	case SPANRING_VALUE_BOOL:
-		export_put_word(text, value->value ? "true" : "false");
-		break;
-	case SPANRING_VALUE_I64:
-		export_put_i64(text, (int64_t)value->value);
-		break;
-	case SPANRING_VALUE_F64:
-		memcpy(&number, &value->value, sizeof(number));
-		export_put_f64(text, number);
-		break;
-	default:
-		export_put_u64(text, value->value);
-	}
-}
-
-static void put_values(struct export_text *text, const struct export_span *span, uint32_t event_index, const char *open,
-                       const char *close) {
-	bool any = false;
-	for (uint32_t i = 0; i < span->value_count; i++) {
-		if (span->values[i].event_index != event_index)
-			continue;
-		export_put_word(text, any ? "," : open);
-		export_put_json_word(text, span->values[i].key);
-		export_put(text, ":", 1);
-		put_value(text, &span->values[i]);
-		any = true;
-	}
-	if (any)
-		export_put_word(text, close);
-}
-
 static void put_word(struct export_text *text, const char *key, const char *word) {
 	export_put_word(text, key);
 	export_put_json_word(text, word);
@@ -283,7 +247,7 @@ static void put_arguments(struct export_text *text, const struct export_span *sp
 		export_put_word(text, ",\"heap_net_bytes\":");
 		export_put_i64(text, (int64_t)span->heap_net_units * HEAP_UNIT_BYTES);
 	}
-	put_values(text, span, 0, ",\"attributes\":{", "}");
+	export_put_values(text, span, 0, ",\"attributes\":{");
 	put_links(text, span);
 	export_put(text, "}", 1);
 }
@@ -399,7 +363,7 @@ static int put_span(struct export_run *run, const struct export_span *span) {
 		export_put_word(&run->text, ",\"s\":\"t\"");
 		put_place(run, chrome->pids[span->process], span->tid);
 		put_time(run, span->events[i].time_wall_ns);
-		put_values(&run->text, span, span->events[i].index, ",\"args\":{", "}");
+		export_put_values(&run->text, span, span->events[i].index, ",\"args\":{");
 		export_put(&run->text, "}", 1);
 	}
 	put_arrow_from_parent(run, span);

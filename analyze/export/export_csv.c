@@ -11,7 +11,6 @@
 
 #include "base/cleanup.h"
 #include "base/errs.h"
-#include "base/text.h"
 
 #include <spanring/record.h>
 
@@ -35,8 +34,7 @@ struct columns {
 	uint8_t *seen; /* by id of names: there is an attribute of this key */
 	const char *keys[COLUMNS_MAX];
 	uint32_t key_count;
-	char *printable; /* of a text for a terminal */
-	size_t printable_room;
+	struct csv csv;
 	char *marked;
 	size_t marked_room;
 	bool failed;
@@ -56,7 +54,6 @@ static void close_csv(struct export_run *run) {
 	if (!columns)
 		return;
 	free(columns->seen);
-	free(columns->printable);
 	free(columns->marked);
 	free(columns);
 }
@@ -99,38 +96,21 @@ static int find_keys(struct export_run *run) {
 	return 0;
 }
 
-static bool make_room(char **text, size_t *room, size_t wanted) {
-	if (wanted <= *room)
-		return true;
-	char *grown = realloc(*text, 2 * wanted);
-	if (!grown)
-		return false;
-	*text = grown;
-	*room = 2 * wanted;
-	return true;
-}
-
-/* Longest that text_printable makes of a byte: \u{NNNN} of two, \xNN of one. */
-#define PRINTABLE_BYTES_MAX 8u
-
 /* The text must be zero-terminated behind its bytes, or bytes be all there is to look at. */
 static void put_text(struct export_run *run, struct csv *csv, const char *text, size_t bytes) {
 	struct columns *columns = run->state;
-	if (run->printable) {
-		if (!make_room(&columns->printable, &columns->printable_room, PRINTABLE_BYTES_MAX * bytes + 1)) {
-			columns->failed = true;
-			return;
-		}
-		bytes = text_printable(text, bytes, columns->printable, columns->printable_room);
-		text = columns->printable;
-	}
 	if (!import_needs_mark(text, bytes)) {
 		csv_text(csv, text, bytes);
 		return;
 	}
-	if (!make_room(&columns->marked, &columns->marked_room, bytes + 1)) {
-		columns->failed = true;
-		return;
+	if (bytes + 1 > columns->marked_room) {
+		char *grown = realloc(columns->marked, 2 * (bytes + 1));
+		if (!grown) {
+			columns->failed = true;
+			return;
+		}
+		columns->marked = grown;
+		columns->marked_room = 2 * (bytes + 1);
 	}
 	columns->marked[0] = '\'';
 	memcpy(columns->marked + 1, text, bytes);
@@ -146,19 +126,20 @@ static void put_word(struct export_run *run, struct csv *csv, const char *text) 
 
 static int begin_csv(struct export_run *run) {
 	struct columns *columns = run->state;
-	struct csv csv = {.out = run->out};
+	struct csv *csv = &columns->csv;
 	int rc = find_keys(run);
 	if (rc != 0)
 		return rc;
+	csv->out = run->out;
 	for (size_t i = 0; i < TITLES; i++)
-		csv_number(&csv, titles[i]);
+		csv_number(csv, titles[i]);
 	for (uint32_t i = 0; i < columns->key_count; i++) {
 		CLEANUP_FREE char *title = NULL;
 		if (asprintf(&title, "attr.%s", columns->keys[i]) < 0)
 			return -ENOMEM;
-		put_word(run, &csv, title);
+		put_word(run, csv, title);
 	}
-	csv_end(&csv);
+	csv_end(csv);
 	return columns->failed ? -ENOMEM : 0;
 }
 
@@ -237,31 +218,32 @@ static void put_place(struct export_run *run, struct csv *csv, const struct expo
 }
 
 static int put_span(struct export_run *run, const struct export_span *span) {
-	struct csv csv = {.out = run->out};
+	struct columns *columns = run->state;
+	struct csv *csv = &columns->csv;
 	char id[TRACE_ID_TEXT_BYTES];
 	bool heap = span->flags & STORE_SPAN_HEAP;
 	bool weighted = span->weight != 0 && span->weight != STORE_WEIGHT_ONE;
-	csv_number(&csv, trace_id_text(span->trace_hi, span->trace_lo, id));
-	csv_number(&csv, span_id_text(span->span_id, id));
-	csv_number(&csv, span->parent_id ? span_id_text(span->parent_id, id) : "");
-	put_word(run, &csv, span->name[0] ? span->name : "(no name)");
-	put_word(run, &csv, span->process_view ? span->process_view->service : "");
-	csv_number(&csv, trace_kind_text(span->kind));
-	csv_number(&csv, trace_status_text(span->status));
-	csv_u64(&csv, span->start_wall_ns);
-	csv_u64(&csv, span->duration_ns);
-	csv_number(&csv, export_state_text(span->flags));
+	csv_number(csv, trace_id_text(span->trace_hi, span->trace_lo, id));
+	csv_number(csv, span_id_text(span->span_id, id));
+	csv_number(csv, span->parent_id ? span_id_text(span->parent_id, id) : "");
+	put_word(run, csv, span->name[0] ? span->name : "(no name)");
+	put_word(run, csv, span->process_view ? span->process_view->service : "");
+	csv_number(csv, trace_kind_text(span->kind));
+	csv_number(csv, trace_status_text(span->status));
+	csv_u64(csv, span->start_wall_ns);
+	csv_u64(csv, span->duration_ns);
+	csv_number(csv, export_state_text(span->flags));
 	if (weighted)
-		put_double(&csv, (double)span->weight / STORE_WEIGHT_ONE);
+		put_double(csv, (double)span->weight / STORE_WEIGHT_ONE);
 	else
-		csv_number(&csv, "");
-	csv_number(&csv, span->flags & STORE_SPAN_REMOTE_PARENT ? "true" : "");
-	put_place(run, &csv, span);
-	put_number(&csv, heap, (uint64_t)span->heap_alloc_units * HEAP_UNIT_BYTES);
-	put_signed(&csv, heap, (int64_t)span->heap_net_units * HEAP_UNIT_BYTES);
-	put_values(run, &csv, span);
-	csv_end(&csv);
-	return ((const struct columns *)run->state)->failed ? -ENOMEM : 0;
+		csv_number(csv, "");
+	csv_number(csv, span->flags & STORE_SPAN_REMOTE_PARENT ? "true" : "");
+	put_place(run, csv, span);
+	put_number(csv, heap, (uint64_t)span->heap_alloc_units * HEAP_UNIT_BYTES);
+	put_signed(csv, heap, (int64_t)span->heap_net_units * HEAP_UNIT_BYTES);
+	put_values(run, csv, span);
+	csv_end(csv);
+	return columns->failed ? -ENOMEM : 0;
 }
 
 const struct export_format export_csv = {

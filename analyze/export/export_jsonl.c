@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON Lines: a span in each line, with the keys that import reads (docs/import.md). What is at its default is left out. */
 #include "export_origin.h"
+#include "export_value.h"
 
 #include "analyze/kernels/trace_id.h"
-
-#include <spanring/record.h>
 
 #include <errno.h>
 #include <string.h>
 
 #define HEAP_UNIT_BYTES 16
+#define ATTRIBUTES ",\"attributes\":{"
 
 static void put_key(struct export_text *text, const char *key) {
 	export_put_word(text, ",\"");
@@ -36,51 +36,13 @@ static void put_word(struct export_text *text, const char *key, const char *word
 	export_put_word(text, "\"");
 }
 
-static void put_value(struct export_text *text, const struct export_value *value) {
-	double number;
-	switch (value->type) {
-	case SPANRING_VALUE_STRING:
-		export_put_json(text, value->text, value->text_bytes);
-		break;
-	case SPANRING_VALUE_BOOL:
-		export_put_word(text, value->value ? "true" : "false");
-		break;
-	case SPANRING_VALUE_I64:
-		export_put_i64(text, (int64_t)value->value);
-		break;
-	case SPANRING_VALUE_F64:
-		memcpy(&number, &value->value, sizeof(number));
-		export_put_f64(text, number);
-		break;
-	default:
-		export_put_u64(text, value->value);
-	}
-}
-
-/* Those of the span or of one event; ,"attributes":{...} if there are any. */
-static void put_values(struct export_text *text, const struct export_span *span, uint32_t event_index) {
-	bool any = false;
-	for (uint32_t i = 0; i < span->value_count; i++) {
-		const struct export_value *value = &span->values[i];
-		if (value->event_index != event_index)
-			continue;
-		export_put_word(text, any ? "," : ",\"attributes\":{");
-		export_put_json_word(text, value->key);
-		export_put(text, ":", 1);
-		put_value(text, value);
-		any = true;
-	}
-	if (any)
-		export_put(text, "}", 1);
-}
-
 static void put_events(struct export_text *text, const struct export_span *span) {
 	put_key(text, "events");
 	for (uint32_t i = 0; i < span->event_count; i++) {
 		export_put_word(text, i ? ",{\"name\":" : "[{\"name\":");
 		export_put_json_word(text, span->events[i].name);
 		put_number(text, "time_ns", span->events[i].time_wall_ns);
-		put_values(text, span, span->events[i].index);
+		export_put_values(text, span, span->events[i].index, ATTRIBUTES);
 		export_put(text, "}", 1);
 	}
 	export_put(text, "]", 1);
@@ -171,7 +133,7 @@ static int put_span(struct export_run *run, const struct export_span *span) {
 	put_text(text, "file", span->file);
 	if (span->file[0])
 		put_number(text, "line", span->line);
-	put_values(text, span, 0);
+	export_put_values(text, span, 0, ATTRIBUTES);
 	if (span->event_count)
 		put_events(text, span);
 	if (span->link_count)

@@ -165,6 +165,7 @@ static void put_head(const struct timeline *timeline, uint32_t height, FILE *out
 	    out);
 }
 
+/* All but the script and the closing tag. */
 static void put_picture(const struct timeline *timeline, FILE *out) {
 	uint32_t height = HEAD + FOOT;
 	uint32_t y = HEAD;
@@ -174,17 +175,11 @@ static void put_picture(const struct timeline *timeline, FILE *out) {
 	put_axis(timeline, height, out);
 	for (uint32_t i = 0; i < timeline->lane_count; i++)
 		y = put_lane(timeline, timeline->lanes[i], y, out);
-	(void)fprintf(out,
-	              "<text class=\"details\" x=\"6\" y=\"%u\"></text>\n<script><![CDATA[%s]]></script>\n</svg>\n",
-	              height - 8, timeline_script);
+	(void)fprintf(out, "<text class=\"details\" x=\"6\" y=\"%u\"></text>\n", height - 8);
 }
 
 /* In a page the script is HTML's, which knows no CDATA. */
 static void put_page(const struct timeline *timeline, FILE *out) {
-	uint32_t height = HEAD + FOOT;
-	uint32_t y = HEAD;
-	for (uint32_t i = 0; i < timeline->lane_count; i++)
-		height += height_of(timeline->lanes[i]);
 	(void)fputs(
 	    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
 	    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
@@ -192,13 +187,8 @@ static void put_page(const struct timeline *timeline, FILE *out) {
 	    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	    "<title>Timeline</title><style>body{margin:0}</style></head><body>\n",
 	    out);
-	put_head(timeline, height, out);
-	put_axis(timeline, height, out);
-	for (uint32_t i = 0; i < timeline->lane_count; i++)
-		y = put_lane(timeline, timeline->lanes[i], y, out);
-	(void)fprintf(out,
-	              "<text class=\"details\" x=\"6\" y=\"%u\"></text>\n</svg>\n<script>%s</script>\n</body></html>\n",
-	              height - 8, timeline_script);
+	put_picture(timeline, out);
+	(void)fprintf(out, "</svg>\n<script>%s</script>\n</body></html>\n", timeline_script);
 }
 
 void timeline_print_svg(const struct timeline *timeline, bool page, FILE *out) {
@@ -208,4 +198,5 @@ void timeline_print_svg(const struct timeline *timeline, bool page, FILE *out) {
 	}
 	(void)fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", out);
 	put_picture(timeline, out);
+	(void)fprintf(out, "<script><![CDATA[%s]]></script>\n</svg>\n", timeline_script);
 }

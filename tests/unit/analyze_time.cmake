@@ -13,4 +13,5 @@ target_link_libraries(test_analyze_time PRIVATE spanring::test_support spanring:
 spanring_target(test_analyze_time)
 add_dependencies(test_analyze_time spanring-analyze)
 add_test(NAME integration.analyze_time COMMAND test_analyze_time)
-set_tests_properties(integration.analyze_time PROPERTIES LABELS integration ENVIRONMENT "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+set_tests_properties(integration.analyze_time PROPERTIES LABELS integration ENVIRONMENT
+  "SPANRING_TEST_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};SPANRING_TEST_CLI=${CMAKE_CURRENT_SOURCE_DIR}/integration/cli")

@@ -236,6 +236,72 @@ static void pictures_are_inert(void **state) {
 	}
 }
 
+/* --- a browser --------------------------------------------------------------------------------------------------- */
+
+static const char *browser(void) {
+	static const char *const names[] = {"chromium", "chromium-browser", "google-chrome"};
+	char command[64];
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(command, sizeof(command), "command -v %s >/dev/null", names[i]);
+		const char *argv[] = {"/bin/sh", "-c", command, NULL};
+		struct child_result result = child_run(argv, NULL);
+		int code = result.exit_code;
+		child_result_free(&result);
+		if (code == 0)
+			return names[i];
+	}
+	return NULL;
+}
+
+static void write_clicked(const char *svg, const char *path) {
+	static char clicks[8192];
+	char from[CLI_PATH_BYTES];
+	(void)snprintf(from, sizeof(from), "%s/timeline_clicks.js", getenv("SPANRING_TEST_CLI"));
+	FILE *file = fopen(from, "r");
+	assert_non_null(file);
+	assert_true(fread(clicks, 1, sizeof(clicks) - 1, file) < sizeof(clicks) - 1);
+	assert_int_equal(fclose(file), 0);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	size_t body = strlen(svg) - strlen("</svg>\n");
+	assert_string_equal(svg + body, "</svg>\n");
+	assert_true(fprintf(file, "%.*s<script><![CDATA[%s]]></script></svg>\n", (int)body, svg, clicks) > 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* The picture with a script of the test at its end, and what the browser made of it. */
+static void a_browser_zooms_moves_and_searches(void **state) {
+	static const char *const wanted[] = {"data-controls=\"visible\"",
+	                                     "data-before=\"4/7%\"",
+	                                     "data-found=\"2 found/2\"",
+	                                     "data-details=\"authenticate, 1.002 ms, trace " CLI_TRACE_A "\"",
+	                                     "data-zoomed=\"2/100%/authenticate\"",
+	                                     "data-wheeled=\"4/7%\"",
+	                                     "data-moved=\"50%\"",
+	                                     "data-reset=\"4/7%\""};
+	char path[CLI_PATH_BYTES];
+	char command[4 * CLI_PATH_BYTES];
+	(void)state;
+	if (!browser()) {
+		print_message("skipped: no chromium\n");
+		skip();
+	}
+	struct child_result svg = run("timeline STORE --trace 4bf9 --output -");
+	(void)snprintf(path, sizeof(path), "%s/clicked.svg", scratch.files);
+	write_clicked(svg.out, path);
+	(void)snprintf(command, sizeof(command),
+	               "HOME='%s' timeout 60 %s --headless --no-sandbox --disable-gpu --disable-dev-shm-usage "
+	               "--user-data-dir='%s/browser' --window-size=1000,400 --dump-dom 'file://%s' 2>/dev/null",
+	               scratch.files, browser(), scratch.files, path);
+	const char *argv[] = {"/bin/sh", "-c", command, NULL};
+	struct child_result result = child_run(argv, NULL);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (!strstr(result.out, wanted[i]))
+			fail_msg("no '%s' in\n%.3000s", wanted[i], result.out);
+	child_result_free(&svg);
+	child_result_free(&result);
+}
+
 static void wrong_words(void **state) {
 	(void)state;
 	expect_exit("timeline STORE --trace deadbeef", EXIT_CODE_FAILED, "no stored trace");
@@ -269,6 +335,7 @@ int main(void) {
 	    cmocka_unit_test(a_timeline_around_a_trace),
 	    cmocka_unit_test(a_window_has_what_overlaps_it),
 	    cmocka_unit_test(pictures_are_inert),
+	    cmocka_unit_test(a_browser_zooms_moves_and_searches),
 	    cmocka_unit_test(wrong_words),
 	};
 	return cmocka_run_group_tests(tests, make_store, remove_store);
