@@ -7,12 +7,13 @@ Programs take all their names from texts that want to break out of something; an
   JSON        strictly parsed, no key twice where keys are ours, every text of the programs found in it
   CSV         strictly parsed, as many values in each line as titles, no value that a spreadsheet would run
   Prometheus  strictly parsed, the text form and OpenMetrics
-  SVG         parsed, with no element or attribute that it does not have with harmless names
+  SVG, HTML   parsed, with no element or attribute that it does not have with harmless names
   lines       every line of the log is one, text and JSON; folded stacks end in a number
 A new sink is one more row of SINKS. Exit code 77: something that is needed is not here.
 """
 import collections
 import csv
+import html.parser
 import io
 import json
 import os
@@ -71,6 +72,7 @@ class Bench:
         os.mkdir(self.rings, 0o700)
         with open(self.texts, "wb") as file:
             file.write(b"".join(text + b"\0" for text in texts))
+        self.places = {"STORE": self.store, "RINGS": self.rings, "PAGE": os.path.join(folder, "page.html"), "TRACE": "0" * 32}
         self.socket = os.path.join(folder, "metrics.sock")
         self.log = open(os.path.join(folder, "log"), "wb+")
         command = [self.path("spanring-agent"), "run", "--rings", self.rings, "--store", self.store, "--metrics", "unix:" + self.socket]
@@ -266,7 +268,7 @@ def ask_metrics(bench, accept):
 
 
 def analyze(*words):
-    return lambda bench: [bench.path("spanring-analyze"), *(bench.store if word == "STORE" else bench.rings if word == "RINGS" else word for word in words)]
+    return lambda bench: [bench.path("spanring-analyze"), *(bench.places.get(word, word) for word in words)]
 
 
 def agent(*words):
@@ -286,8 +288,10 @@ TERMINAL = [
     analyze("top", "STORE", "-n0", "--by", "site"), analyze("tree", "STORE"), analyze("noisy", "STORE", "-n0"), analyze("sql", "STORE", SPANS_SQL), analyze("sql", "STORE", PAIRS_SQL),
     analyze("compare", "STORE", "STORE"), analyze("slowest", "STORE", "--csv"), analyze("info", "STORE", "--csv"), analyze("errors", "STORE", "--csv"),
     analyze("sql", "STORE", SPANS_SQL, "--csv"), analyze("slowest", "STORE", "--name", "\x1b[31m\u202e", "--service", "\x9b"),
-    analyze("slowest", "/nonexistent\x1b[31m"), analyze("trace", "\x1b[31m", "STORE"), analyze("sql", "STORE", "SELECT '\x1b[31m"),
+    analyze("slowest", "/nonexistent\x1b[31m"), analyze("trace", "\x1b[31m", "STORE"), analyze("trace", "TRACE", "STORE"), analyze("sql", "STORE", "SELECT '\x1b[31m"),
     analyze("latency", "STORE", "--where", "\x1b[31m\u202e"), analyze("\x1b[31m"), analyze("overhead", "STORE"),
+    analyze("timeline", "STORE"), analyze("watch", "STORE", "--once"), analyze("why", "STORE", "STORE"),
+    analyze("histogram", "*", "STORE", "--heatmap"), analyze("memory", "leaks", "STORE"), analyze("doctor", "STORE"), analyze("trace", "--critical-path", "TRACE", "STORE"),
 ]  # fmt: skip
 JSON = [
     analyze("info", "STORE", "--json"), analyze("latency", "STORE", "--json"), analyze("latency", "STORE", "--json", "--group-by", "service,name"),
@@ -295,17 +299,21 @@ JSON = [
     analyze("memory", "STORE", "--json"), analyze("histogram", "*", "STORE", "--json"), analyze("audit", "STORE", "--json"),
     analyze("verify", "STORE", "--json"), analyze("top", "STORE", "--json"), analyze("tree", "STORE", "--json"), analyze("compare", "STORE", "STORE", "--json"),
     analyze("sql", "STORE", SPANS_SQL, "--json"), analyze("sql", "STORE", PAIRS_SQL, "--json"), analyze("export", "chrome", "STORE"), analyze("overhead", "STORE", "--json"),
-    analyze("flame", "STORE", "--format", "speedscope"), analyze("noisy", "STORE", "--json"),
+    analyze("flame", "STORE", "--format", "speedscope"), analyze("timeline", "STORE", "--json"), analyze("why", "STORE", "STORE", "--json"),
+    analyze("histogram", "*", "STORE", "--heatmap", "--json"), analyze("watch", "STORE", "--once", "--json"),
+    analyze("trace", "TRACE", "STORE", "--json"), analyze("noisy", "STORE", "--json"),
 ]  # fmt: skip
 CSV = [
     analyze("info", "STORE", "--csv"), analyze("slowest", "STORE", "-n10000", "--csv"), analyze("errors", "STORE", "--csv"),
     analyze("unfinished", "STORE", "--csv"), analyze("histogram", "*", "STORE", "--csv"), analyze("latency", "STORE", "--csv", "--group-by", "service,name"),
     analyze("sql", "STORE", SPANS_SQL, "--csv"), analyze("sql", "STORE", PAIRS_SQL, "--csv"), analyze("top", "STORE", "--csv"),
-    analyze("compare", "STORE", "STORE", "--csv"), analyze("export", "csv", "STORE"), analyze("memory", "STORE", "--csv"), analyze("noisy", "STORE", "--csv"),
+    analyze("compare", "STORE", "STORE", "--csv"), analyze("export", "csv", "STORE"), analyze("memory", "STORE", "--csv"),
+    analyze("histogram", "*", "STORE", "--heatmap", "--csv"), analyze("noisy", "STORE", "--csv"),
 ]  # fmt: skip
 LINES = [analyze("export", "jsonl", "STORE"), analyze("export", "otlp", "STORE")]
 FOLDED = [analyze("flame", "STORE", "--format", "folded")]
-SVG = [analyze("flame", "STORE"), analyze("flame", "STORE", "--before", "STORE"), analyze("flame", "STORE", "--by", "site")]
+SVG = [analyze("flame", "STORE"), analyze("flame", "STORE", "--before", "STORE"), analyze("flame", "STORE", "--by", "site"), analyze("timeline", "STORE", "-o", "-")]
+HTML = [analyze("timeline", "STORE", "--html", "PAGE")]
 
 
 def name_of(bench, make):
@@ -339,15 +347,13 @@ def check_live(bench):
 
 
 def check_stored(bench):
+    spans = check_json("slowest", run(analyze("slowest", "STORE", "-n10000", "--json")(bench))[1])
+    bench.places["TRACE"] = spans["spans"][0]["trace_id"] if spans else "0" * 32
     check_terminals(bench, TERMINAL)
     check_pipes(bench, JSON, check_json)
     check_pipes(bench, CSV, check_csv)
     check_pipes(bench, LINES, check_lines)
     check_pipes(bench, FOLDED, check_folded)
-    spans = check_json("slowest", run(analyze("slowest", "STORE", "-n10000", "--json")(bench))[1])
-    trace = spans["spans"][0]["trace_id"] if spans else "0" * 32
-    check_terminals(bench, [analyze("trace", trace, "STORE")])
-    check_pipes(bench, [analyze("trace", trace, "STORE", "--json")], check_json)
 
 
 def check_arrived(bench):
@@ -373,6 +379,30 @@ def check_shapes(hostile, harmless):
             fail(name_of(hostile, make), "elements that names made: %s" % (shapes[0] - shapes[1]))
 
 
+class Page(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.shape = set()
+
+    def handle_starttag(self, tag, attributes):
+        self.shape.add((tag, tuple(sorted(name for name, _ in attributes))))
+
+
+def check_pages(hostile, harmless):
+    for make in HTML:
+        shapes = []
+        for bench in (hostile, harmless):
+            code, _, errors = run(make(bench))
+            if code != 0:
+                return fail(name_of(bench, make), "exit code %d: %s" % (code, errors[-300:]))
+            page = Page()
+            with open(bench.places["PAGE"], encoding="utf-8") as file:
+                page.feed(file.read())
+            shapes.append(page.shape)
+        if not shapes[0] or not shapes[0] <= shapes[1]:
+            fail(name_of(hostile, make), "elements that names made: %s" % (shapes[0] - shapes[1]))
+
+
 def check_log(bench):
     bench.log.seek(0)
     check_lines("log", bench.log.read())
@@ -393,6 +423,7 @@ def main():
         check_stored(benches[0])
         check_arrived(benches[0])
         check_shapes(*benches)
+        check_pages(*benches)
         check_log(benches[0])
     finally:
         for bench in benches:
