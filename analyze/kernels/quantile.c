@@ -34,22 +34,22 @@ struct target {
 	bool solved;
 };
 
-/* Values of the guessed bins, in no order. */
+/* Values of a guessed range, in no order. */
 struct kept {
 	uint64_t *values;
 	size_t count;
 	size_t room;
-	bool given_up; /* there are more than fit */
 };
 
 struct series {
 	struct histogram histogram;
 	/* Of a series with guesses, instead of the histogram. */
-	struct kept kept;
-	struct lanes_counts counts; /* by range */
-	uint32_t low_bin;           /* of all values */
+	struct kept kept[QUANTILE_COUNT]; /* by range */
+	struct lanes_counts counts;       /* likewise */
+	uint32_t low_bin;                 /* of all values */
 	uint32_t high_bin;
 	bool is_guessed;
+	bool given_up; /* the values are more than fit */
 	uint64_t count;
 	uint32_t window_count;
 	struct window windows[QUANTILE_COUNT]; /* disjoint, ascending */
@@ -58,6 +58,7 @@ struct series {
 	uint64_t marks[HISTOGRAM_GROUPS];
 	uint32_t range_count;
 	struct lanes_range ranges[QUANTILE_COUNT];
+	uint64_t range_lows[QUANTILE_COUNT]; /* their smallest values */
 };
 
 _Static_assert(HISTOGRAM_BINS <= UINT16_MAX, "bins of lanes.h have 16 bits");
@@ -110,7 +111,8 @@ void quantiles_free(struct quantiles *quantiles) {
 		if (!quantiles->series[i])
 			continue;
 		drop_windows(quantiles->series[i]);
-		free(quantiles->series[i]->kept.values);
+		for (uint32_t r = 0; r < QUANTILE_COUNT; r++)
+			free(quantiles->series[i]->kept[r].values);
 		histogram_clear(&quantiles->series[i]->histogram);
 		free(quantiles->series[i]);
 	}
@@ -128,6 +130,7 @@ static struct series *series_of(struct quantiles *quantiles, size_t index) {
 
 static void want(struct series *series, uint32_t first, uint32_t last) {
 	assert(series->range_count < QUANTILE_COUNT);
+	series->range_lows[series->range_count] = histogram_bin_low(first);
 	series->ranges[series->range_count++] = (struct lanes_range){(uint16_t)first, (uint16_t)last};
 	for (uint32_t bin = first; bin <= last; bin++)
 		series->marks[bin / HISTOGRAM_GROUP_BINS] |= UINT64_C(1) << (bin % HISTOGRAM_GROUP_BINS);
@@ -162,17 +165,20 @@ int quantiles_guess(struct quantiles *quantiles, size_t index, uint64_t low, uin
 }
 
 static void give_up(struct quantiles *quantiles, struct series *series) {
-	struct kept *kept = &series->kept;
-	quantiles->kept_bytes -= kept->room * sizeof(*kept->values);
-	free(kept->values);
-	*kept = (struct kept){.given_up = true};
+	for (uint32_t r = 0; r < QUANTILE_COUNT; r++) {
+		struct kept *kept = &series->kept[r];
+		quantiles->kept_bytes -= kept->room * sizeof(*kept->values);
+		free(kept->values);
+		*kept = (struct kept){NULL, 0, 0};
+	}
+	series->given_up = true;
 }
 
-/* Room for so many more guessed values; false: they do not fit, and all are given up. */
-static bool keep_room(struct quantiles *quantiles, struct series *series, size_t more) {
-	struct kept *kept = &series->kept;
-	if (kept->given_up || more <= kept->room - kept->count)
-		return !kept->given_up;
+/* Room for so many more values of a guessed range; false: they do not fit, and those of all ranges are given up. */
+static bool keep_room(struct quantiles *quantiles, struct series *series, uint32_t range, size_t more) {
+	struct kept *kept = &series->kept[range];
+	if (series->given_up || more <= kept->room - kept->count)
+		return !series->given_up;
 	size_t room = kept->room ? 2 * kept->room : KEPT_ROOM_FIRST;
 	while (room < kept->count + more)
 		room *= 2;
@@ -190,6 +196,17 @@ static bool keep_room(struct quantiles *quantiles, struct series *series, size_t
 	return true;
 }
 
+/* A value that is in one of the ranges. */
+static inline void keep(struct quantiles *quantiles, struct series *series, uint64_t value) {
+	uint32_t range = 0;
+	for (uint32_t r = 1; r < series->range_count; r++)
+		range += value >= series->range_lows[r];
+	struct kept *kept = &series->kept[range];
+	if (__builtin_expect(kept->count == kept->room, 0) && !keep_room(quantiles, series, range, 1))
+		return;
+	kept->values[kept->count++] = value;
+}
+
 static void widen(struct series *series, uint64_t before, uint32_t low_bin, uint32_t high_bin) {
 	series->low_bin = before && series->low_bin < low_bin ? series->low_bin : low_bin;
 	series->high_bin = before && series->high_bin > high_bin ? series->high_bin : high_bin;
@@ -203,8 +220,8 @@ static void sieve(struct quantiles *quantiles, struct series *series, uint64_t v
 		series->counts.below[r] += bin < series->ranges[r].first;
 		series->counts.inside[r] += bin >= series->ranges[r].first && bin <= series->ranges[r].last;
 	}
-	if (is_wanted(series, bin) && keep_room(quantiles, series, 1))
-		series->kept.values[series->kept.count++] = value;
+	if (is_wanted(series, bin))
+		keep(quantiles, series, value);
 }
 
 static void sieve_run32(struct quantiles *quantiles, struct series *series, const uint32_t *values,
@@ -212,10 +229,8 @@ static void sieve_run32(struct quantiles *quantiles, struct series *series, cons
 	uint32_t picked[LANES_AT_ONCE];
 	size_t more =
 	    quantiles->lanes->sieve(values, bins, count, series->ranges, series->range_count, &series->counts, picked);
-	if (!keep_room(quantiles, series, more))
-		return;
-	for (size_t i = 0; i < more; i++)
-		series->kept.values[series->kept.count++] = picked[i];
+	for (size_t i = 0; i < more && !series->given_up; i++)
+		keep(quantiles, series, picked[i]);
 }
 
 static inline int observe(struct quantiles *quantiles, size_t index, uint64_t value, uint64_t weight) {
@@ -293,12 +308,15 @@ static void merge_guessed(struct quantiles *quantiles, struct series *series, st
 		series->counts.below[r] += other->counts.below[r];
 		series->counts.inside[r] += other->counts.inside[r];
 	}
-	if (other->kept.given_up && !series->kept.given_up)
+	if (other->given_up)
 		give_up(quantiles, series);
-	if (other->kept.count && keep_room(quantiles, series, other->kept.count)) {
-		memcpy(series->kept.values + series->kept.count, other->kept.values,
-		       other->kept.count * sizeof(*other->kept.values));
-		series->kept.count += other->kept.count;
+	for (uint32_t r = 0; r < series->range_count; r++) {
+		const struct kept *more = &other->kept[r];
+		struct kept *kept = &series->kept[r];
+		if (!more->count || !keep_room(quantiles, series, r, more->count))
+			continue;
+		memcpy(kept->values + kept->count, more->values, more->count * sizeof(*more->values));
+		kept->count += more->count;
 	}
 	give_up(from, other);
 }
@@ -397,31 +415,11 @@ static void aim(struct series *series, struct target *target, uint64_t rank, con
 	target->window = series->window_count - 1;
 }
 
-/* Targets in windows of which every value was kept are solved; the others keep their windows. */
-static void settle_by_kept(struct series *series) {
-	struct window old[QUANTILE_COUNT];
-	struct kept *kept = &series->kept;
-	memcpy(old, series->windows, sizeof(old));
-	series->window_count = 0;
-	for (uint32_t i = 0; i < QUANTILE_COUNT; i++) {
-		struct target *target = &series->targets[i];
-		if (target->solved)
-			continue;
-		const struct window *window = &old[target->window];
-		size_t found = select_range(kept->values, kept->count, window->low, window->high);
-		if (found == window->count) {
-			target->value = select_rank(kept->values, found, target->rank);
-			target->solved = true;
-		} else {
-			aim(series, target, target->rank, window);
-		}
-	}
-}
-
-/* The range or the gap that holds the rank, which becomes that inside of it. */
-static struct window place_of(const struct series *series, uint64_t *rank) {
+/* The range or the gap that holds the rank, which becomes that inside of it. *ret_kept: values of the range, NULL for a gap. */
+static struct window place_of(struct series *series, uint64_t *rank, struct kept **ret_kept) {
 	uint64_t through = 0; /* values up to the end of the range before */
 	uint32_t next_bin = series->low_bin;
+	*ret_kept = NULL;
 	for (uint32_t r = 0; r < series->range_count; r++) {
 		const struct lanes_range *range = &series->ranges[r];
 		uint64_t below = series->counts.below[r];
@@ -434,6 +432,7 @@ static struct window place_of(const struct series *series, uint64_t *rank) {
 		through = below + series->counts.inside[r];
 		if (*rank <= through) {
 			*rank -= below;
+			*ret_kept = &series->kept[r];
 			return (struct window){.low = histogram_bin_low(range->first),
 			                       .high = histogram_bin_high(range->last),
 			                       .count = through - below};
@@ -448,11 +447,17 @@ static struct window place_of(const struct series *series, uint64_t *rank) {
 
 static void aim_by_guess(struct quantiles *quantiles, struct series *series) {
 	for (uint32_t i = 0; i < QUANTILE_COUNT; i++) {
+		struct target *target = &series->targets[i];
+		struct kept *kept = NULL;
 		uint64_t rank = quantile_rank(series->count, (enum quantile)i);
-		struct window window = place_of(series, &rank);
-		aim(series, &series->targets[i], rank, &window);
+		struct window window = place_of(series, &rank, &kept);
+		if (kept && kept->count == window.count) {
+			target->value = select_rank(kept->values, kept->count, rank);
+			target->solved = true;
+		} else {
+			aim(series, target, rank, &window);
+		}
 	}
-	settle_by_kept(series);
 	give_up(quantiles, series);
 }
 

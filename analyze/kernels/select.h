@@ -9,7 +9,4 @@
 /* rank: 1 (the smallest) to count. The values are put into another order. */
 uint64_t select_rank(uint64_t *values, size_t count, size_t rank);
 
-/* Values in [low, high] to the front; how many there are. */
-size_t select_range(uint64_t *values, size_t count, uint64_t low, uint64_t high);
-
 #endif
