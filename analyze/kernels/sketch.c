@@ -186,15 +186,16 @@ static void find_quantiles(const struct weight *weights, size_t count, uint64_t 
 }
 
 static double stddev_of(const struct weight *weights, size_t count, uint64_t total) {
-	long double mean = 0;
+	long double sum = 0;
 	long double square = 0;
 	for (size_t i = 0; i < count; i++)
-		mean += (long double)weights[i].value * (long double)weights[i].count / (long double)total;
+		sum += (long double)weights[i].value * (long double)weights[i].count;
+	long double mean = sum / (long double)total;
 	for (size_t i = 0; i < count; i++) {
 		long double distance = (long double)weights[i].value - mean;
-		square += distance * distance * (long double)weights[i].count / (long double)total;
+		square += distance * distance * (long double)weights[i].count;
 	}
-	return count > 1 ? (double)sqrtl(square) : 0;
+	return count > 1 ? (double)sqrtl(square / (long double)total) : 0;
 }
 
 int sketches_figures(const struct sketches *sketches, size_t series, uint64_t min, uint64_t max,
