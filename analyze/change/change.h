@@ -21,9 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of rollups: so many slices must have some, so many rows are read. */
+/* Of rollups: so many slices must have some. */
 #define CHANGE_SLICES_MIN 8u
-#define CHANGE_ROWS_MAX (1u << 18)
+/* So many steps are read; of more the rows of whole segments are, if these are slices enough, else up to the second. */
+#define CHANGE_STEPS_MAX (1u << 15)
+#define CHANGE_STEPS_MOST (1u << 20)
 
 enum change_method { CHANGE_ROLLUPS, CHANGE_RECORDS };
 
@@ -39,7 +41,8 @@ struct change_store {
 	uint64_t end_wall_ns;
 	uint64_t spans;
 	bool has_self;
-	bool coarse; /* records, too, in the bins of rollups: a baseline is a file */
+	bool by_segment; /* rollups of whole segments: there are very many steps */
+	bool coarse;     /* records, too, in the bins of rollups: a baseline is a file */
 };
 
 /* An exit code; on failure it was said, and nothing is held. */
@@ -58,6 +61,13 @@ int change_slice(struct change_store *store, enum change_method method);
 
 /* The slices of a name, made when they are first asked for; NULL: no memory. */
 struct sliced *change_name(struct change_store *store, uint32_t name);
+/*
+ * Of each row of a batch with STORE_COLUMN_PARENT_ROW the union of the times of its children in the batch; rows of a trace come in order of start. ends_ns is
+ * room to work in; both have room for all rows.
+ */
+void change_cover(const struct store_columns *columns, uint64_t *ret_covered_ns, uint64_t *ends_ns);
+/* As if nothing had been read. */
+void change_drop_names(struct change_store *store);
 uint32_t change_slice_at(const struct change_store *store, uint64_t wall_ns);
 
 /* 0; 1: rollups cannot tell, and nothing was kept; or a negative errno. The first store decides the clock of the grid, if *grid has none. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run out of its rollups, a row for each site and step of time. Where there are too few steps to see how a run moves within itself, or so many rows
- * that reading them would take long, the records are read instead.
+ * A run out of its rollups, a row for each site and step of time; where there are very many, a row for each site and segment. Where there are too few steps to
+ * see how a run moves within itself the records are read instead.
  */
 #include "change.h"
 
-#include "base/errs.h"
-
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@ struct reading {
 	struct change_store *store;
 	struct grid *grid;
 	uint32_t rows;
+	uint32_t rows_max;
 	uint64_t slices; /* that have some, a bit each */
 	/* of the row at hand */
 	struct sliced *sliced;
@@ -67,7 +67,7 @@ static int take_rollup(void *context, const struct store_segment_view *segment, 
 	struct change_store *store = reading->store;
 	const struct query *query = &store->latency.query;
 	uint32_t name = segment->sites[rollup->site].name;
-	if (++reading->rows > CHANGE_ROWS_MAX)
+	if (++reading->rows > reading->rows_max)
 		return 1;
 	if (rollup->count == 0 || (query->process_wanted && !query->process_wanted[rollup->process]) ||
 	    (query->name_wanted && !query->name_wanted[name]))
@@ -85,19 +85,36 @@ static int take_rollup(void *context, const struct store_segment_view *segment, 
 	return take_bins(reading, rollup);
 }
 
-int change_read_rollups(struct change_store *store, struct grid *grid) {
-	struct reading reading = {.store = store, .grid = grid};
-	store->start_wall_ns = store->latency.start_wall_ns;
-	store->end_wall_ns = store->latency.end_wall_ns;
-	int rc = store_reader_rollup_steps(store->latency.query.reader, take_rollup, &reading);
-	if (rc == 0 && (uint32_t)__builtin_popcountll(reading.slices) < CHANGE_SLICES_MIN)
+/* 0; 1: too many rows, or too few slices; or a negative errno. */
+static int read_rows(struct reading *reading, bool by_segment, uint32_t rows_max) {
+	struct store_reader *reader = reading->store->latency.query.reader;
+	reading->rows = 0;
+	reading->slices = 0;
+	reading->rows_max = rows_max;
+	change_drop_names(reading->store);
+	reading->store->by_segment = by_segment;
+	int rc = by_segment ? store_reader_rollups(reader, take_rollup, reading)
+	                    : store_reader_rollup_steps(reader, take_rollup, reading);
+	if (rc == 0 && (uint32_t)__builtin_popcountll(reading->slices) < CHANGE_SLICES_MIN)
 		rc = 1;
 	return rc;
 }
 
+int change_read_rollups(struct change_store *store, struct grid *grid) {
+	struct reading reading = {.store = store, .grid = grid};
+	store->start_wall_ns = store->latency.start_wall_ns;
+	store->end_wall_ns = store->latency.end_wall_ns;
+	int rc = read_rows(&reading, false, CHANGE_STEPS_MAX);
+	if (rc != 1 || reading.rows <= CHANGE_STEPS_MAX)
+		return rc;
+	rc = read_rows(&reading, true, UINT32_MAX);
+	return rc == 1 ? read_rows(&reading, false, CHANGE_STEPS_MOST) : rc;
+}
+
 int change_slice_rollups(struct change_store *store) {
 	struct grid grid = *store->grid;
-	struct reading reading = {.store = store, .grid = &grid, .is_second = true};
-	int rc = store_reader_rollup_steps(store->latency.query.reader, take_rollup, &reading);
-	return rc == 1 ? ERR_GONE : rc;
+	struct reading reading = {.store = store, .grid = &grid, .is_second = true, .rows_max = UINT32_MAX};
+	struct store_reader *reader = store->latency.query.reader;
+	return store->by_segment ? store_reader_rollups(reader, take_rollup, &reading)
+	                         : store_reader_rollup_steps(reader, take_rollup, &reading);
 }

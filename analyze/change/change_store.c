@@ -30,7 +30,7 @@ int change_open(struct change_store *store, const struct context *context, const
 	return command_failed(context, -ENOMEM, "opening the store");
 }
 
-static void drop_names(struct change_store *store) {
+void change_drop_names(struct change_store *store) {
 	for (uint32_t name = 0; store->names && name <= store->latency.query.overview->name_count; name++) {
 		if (store->names[name])
 			grid_clear(&store->names[name]->weights);
@@ -42,7 +42,7 @@ static void drop_names(struct change_store *store) {
 void change_close(struct change_store *store) {
 	if (!store->latency.query.reader)
 		return;
-	drop_names(store);
+	change_drop_names(store);
 	free(store->latency.lines);
 	free(store->names);
 	free(store->others);
@@ -89,7 +89,7 @@ static int read_by_records(struct change_store *const *stores, size_t count, boo
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		struct latency *latency = &stores[i]->latency;
 		size_t names = (size_t)latency->query.overview->name_count + 1;
-		drop_names(stores[i]);
+		change_drop_names(stores[i]);
 		memset(latency->lines, 0, names * sizeof(latency->lines[0]));
 		latency->sketched = latency->covers_all = false;
 		latency->open = 0;
@@ -148,10 +148,11 @@ struct measured change_measure(const struct change_store *store, uint32_t name, 
 		measured.value = line->mean_ns;
 		return measured;
 	case CHANGE_SELF:
-		if (store->has_self && line->count > 0) {
-			measured.value = (double)line->self_ns / (double)line->count;
-			measured.records = (double)line->count;
-		}
+		if (!store->has_self || line->count == 0)
+			return measured;
+		/* exact; its error from what a batch knows of children */
+		measured = sliced_self(sliced);
+		measured.value = (double)line->self_ns / (double)line->count;
 		return measured;
 	case CHANGE_ERRORS:
 		return sliced_errors(sliced);

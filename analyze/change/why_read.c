@@ -284,27 +284,6 @@ static void find_place(struct reading *reading, const struct store_columns *colu
 	}
 }
 
-/* Of each row the union of its children's times; rows of a trace come in order of start. */
-static void cover(struct reading *reading, const struct store_columns *columns) {
-	memset(reading->covered_ns, 0, columns->span_count * sizeof(reading->covered_ns[0]));
-	memset(reading->ends_ns, 0, columns->span_count * sizeof(reading->ends_ns[0]));
-	for (uint32_t row = 0; row < columns->span_count; row++) {
-		uint32_t parent = columns->parent_row[row];
-		if (parent >= columns->span_count || parent == row)
-			continue;
-		uint64_t begin = columns->start_ns[row];
-		uint64_t end = begin + columns->duration_ns[row];
-		uint64_t parent_end = columns->start_ns[parent] + columns->duration_ns[parent];
-		begin = begin > columns->start_ns[parent] ? begin : columns->start_ns[parent];
-		begin = begin > reading->ends_ns[parent] ? begin : reading->ends_ns[parent];
-		end = end < parent_end ? end : parent_end;
-		if (end <= begin)
-			continue;
-		reading->covered_ns[parent] += end - begin;
-		reading->ends_ns[parent] = end;
-	}
-}
-
 static void add_values(struct reading *reading, const struct store_columns *columns, uint32_t row, uint32_t slice,
                        double weight) {
 	struct why *why = reading->why;
@@ -331,7 +310,7 @@ static int add_batch(void *context, const struct store_columns *columns) {
 		return rc;
 	for (uint32_t row = 0; row < columns->span_count; row++)
 		reading->places[row] = NODE_UNKNOWN;
-	cover(reading, columns);
+	change_cover(columns, reading->covered_ns, reading->ends_ns);
 	for (uint32_t row = 0; row < columns->span_count; row++) {
 		double weight = weight_at(columns, row);
 		find_place(reading, columns, row);

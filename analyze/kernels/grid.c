@@ -6,10 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHIFT_EXACT (63u - GRID_BITS_MAX)
+
 double grid_low_ns(const struct grid *grid, uint32_t bin) {
 	uint32_t group = bin >> grid->bits;
 	uint32_t shift = group > 1 ? group - 1 : 0;
-	return ldexp((double)(bin - (shift << grid->bits)), (int)shift) * grid->ns_per_tick;
+	uint64_t steps = bin - (shift << grid->bits);
+	/* the last bin ends beyond what 64 bits hold */
+	double ticks = shift < SHIFT_EXACT ? (double)(steps << shift) : ldexp((double)steps, (int)shift);
+	return ticks * grid->ns_per_tick;
 }
 
 int grid_add(const struct grid *grid, struct grid_weights *weights, uint32_t bin, double weight) {

@@ -14,19 +14,26 @@ const double sliced_shares[SLICED_QUANTILES] = {0.5, 0.95, 0.99};
 
 void sliced_settle(const struct grid *grid, struct sliced *sliced) {
 	grid_seal(grid, &sliced->weights);
-	for (unsigned i = 0; i < SLICED_QUANTILES; i++)
-		sliced->thresholds_ns[i] = grid_quantile(grid, &sliced->weights, sliced_shares[i]);
+	for (unsigned i = 0; i < SLICED_QUANTILES; i++) {
+		double threshold_ns = grid_quantile(grid, &sliced->weights, sliced_shares[i]);
+		uint32_t bin = grid_bin(grid, (uint64_t)fmin(threshold_ns / grid->ns_per_tick, 0x1p63));
+		sliced->thresholds_ns[i] = threshold_ns;
+		sliced->threshold_bins[i] = bin;
+		sliced->threshold_parts[i] = grid_part_below(grid, bin, threshold_ns);
+	}
 }
 
 void sliced_count(const struct grid *grid, struct sliced *sliced, const struct grid_weights *other, uint32_t slice,
                   uint32_t bin, double weight) {
 	struct sliced_slice *at = &sliced->slices[slice < SLICED_SLICES ? slice : SLICED_SLICES - 1];
-	double log_ns = log(fmax((grid_low_ns(grid, bin) + grid_low_ns(grid, bin + 1)) / 2, 0.5));
+	double log_ns = (double)logf(fmaxf((float)(grid_low_ns(grid, bin) + grid_low_ns(grid, bin + 1)) / 2, 0.5f));
 	at->weight += weight;
 	at->logs += weight * log_ns;
 	sliced->log_squares += weight * log_ns * log_ns;
 	for (unsigned i = 0; i < SLICED_QUANTILES; i++)
-		at->below[i] += weight * grid_part_below(grid, bin, sliced->thresholds_ns[i]);
+		at->below[i] += bin > sliced->threshold_bins[i]   ? 0
+		                : bin < sliced->threshold_bins[i] ? weight
+		                                                  : weight * sliced->threshold_parts[i];
 	if (!other || !(grid_total(other) > 0))
 		return;
 	double place = (grid_below(grid, other, bin) + grid_up_to(grid, other, bin)) / 2 / grid_total(other);

@@ -46,6 +46,8 @@ struct sliced {
 	struct grid_weights weights;
 	double squares; /* of the weights of single spans */
 	double thresholds_ns[SLICED_QUANTILES];
+	uint32_t threshold_bins[SLICED_QUANTILES]; /* where they lie */
+	double threshold_parts[SLICED_QUANTILES];  /* of these bins, below them */
 	double place_squares;
 	double log_squares;
 	struct sliced_slice slices[SLICED_SLICES];

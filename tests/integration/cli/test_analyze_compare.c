@@ -198,6 +198,17 @@ static void words_choose(void **state) {
 	result = compare(BEFORE, SLOWER, "--metric", "self");
 	assert_non_null(strstr(result.out, "self before"));
 	child_result_free(&result);
+	/* own time is the duration less those of the children, one after the other; that of GET /cart did not change */
+	result = compare(BEFORE, SLOWER, "--self", "--json");
+	double own = 0;
+	for (unsigned name = 0; name < RUN_NAMES; name++)
+		own += (name == RUN_CART ? 1 : -1) * (double)truths[SLOWER].totals[name] / truths[SLOWER].requests;
+	expect_near(number_at(result.out, "GET /cart", "self_ns", "after"), own, 1e-9);
+	expect_word(result.out, "GET /cart", "self_ns", "~");
+	expect_word(result.out, "db.query", "self_ns", "slower");
+	double self_low = number_at(result.out, "db.query", "self_ns", "low");
+	expect_near(self_low, number_at(result.out, "db.query", "mean_ns", "low"), 0.2);
+	child_result_free(&result);
 	const char *const filtered[] = {paths[BEFORE], paths[SLOWER], "--json",         "--name",
 	                                "db.*",        "--where",     "status = error", NULL};
 	result = run_in(filtered, "COLUMNS");
