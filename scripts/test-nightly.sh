@@ -16,6 +16,9 @@ scripts/test.sh
 echo "== a hundred million spans without an agent"
 SPANRING_TEST_SCALE=100 ctest --test-dir build --output-on-failure --no-tests=error -R '^integration\.host_agent$'
 
+echo "== a thousand pairs of equal stores, and as many with a slow-down of 10 %"
+SPANRING_TEST_SCALE=100 ctest --test-dir build --output-on-failure --no-tests=error -R '^integration\.analyze_compare$'
+
 echo "== programs that come and go for ten minutes: nothing grows, nothing is lost"
 build/bin/spanring-bench soak --duration "${SPANRING_SOAK_DURATION:-10m}"
 
