@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,14 +17,42 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
-#define FOLDER "/dev/shm/spanring-cost-XXXXXX"
+#define FOLDER_PREFIX "/dev/shm/spanring-cost-"
+#define FOLDER FOLDER_PREFIX "XXXXXX"
+#define FOLDER_AGE_S 60 /* no measurement takes that long */
 #define FOLDER_DESCRIPTORS 8
 #define WARM_UP_ROUNDS (SPANRING_RING_BYTES_DEFAULT / SPANRING_RECORD_BYTES / WRITER_COST_SPANS + 1u)
 #define CACHE_LINE_BYTES 64u
 #define NORMAL_95 1.96
 #define PS_PER_NS 1000u
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where) {
+	(void)status;
+	(void)type;
+	(void)where;
+	(void)remove(path);
+	return 0;
+}
+
+static void remove_folder(const char *folder) {
+	(void)nftw(folder, remove_one, FOLDER_DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Of agents that were killed while they measured. The folder is sticky: what is ours only we can have put there. */
+static void remove_old_folders(void) {
+	glob_t found;
+	struct stat status;
+	if (glob(FOLDER_PREFIX "*", GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (lstat(found.gl_pathv[i], &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
+		    status.st_mtime + FOLDER_AGE_S < (time_t)(clock_wall_ns() / NS_PER_S))
+			remove_folder(found.gl_pathv[i]);
+	globfree(&found);
+}
 
 /* --- in the child ------------------------------------------------------------------------------------------------- */
 
@@ -112,10 +141,11 @@ static struct store_cost_figure measure_loop(uint64_t (*time)(void)) {
 	return figure_of(rounds_ps);
 }
 
-static bool measure(struct store_writer_cost *ret_cost) {
+static bool measure(const char *folder, struct store_writer_cost *ret_cost) {
 	uint64_t rounds_ps[WRITER_COST_ROUNDS];
 	CLEANUP_FREE uint8_t *other = malloc(WRITER_COST_COLD_BYTES);
 	(void)time_spans();
+	remove_folder(folder); /* all is mapped: whoever is killed from here on leaves nothing behind */
 	if (!other || !ring_writer_has_ring(spanring__self))
 		return false;
 	memset(other, 1, WRITER_COST_COLD_BYTES);
@@ -141,7 +171,7 @@ static _Noreturn void run_child(const char *folder, int out_fd) {
 	struct rlimit none = {0, 0};
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setrlimit(RLIMIT_CORE, &none);
-	bool is_measured = clearenv() == 0 && setenv("SPANRING_DIR", folder, 1) == 0 && measure(&cost);
+	bool is_measured = clearenv() == 0 && setenv("SPANRING_DIR", folder, 1) == 0 && measure(folder, &cost);
 	if (is_measured && write(out_fd, &cost, sizeof(cost)) != (ssize_t)sizeof(cost))
 		is_measured = false;
 	_exit(is_measured ? 0 : 1);
@@ -167,18 +197,11 @@ static bool receive(int fd, struct store_writer_cost *ret_cost) {
 	       read(fd, ret_cost, sizeof(*ret_cost)) == (ssize_t)sizeof(*ret_cost) && is_sound(ret_cost);
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where) {
-	(void)status;
-	(void)type;
-	(void)where;
-	(void)remove(path);
-	return 0;
-}
-
 void writer_cost_measure(struct store_writer_cost *ret_cost) {
 	char folder[] = FOLDER;
 	int pipe_fds[2];
 	memset(ret_cost, 0, sizeof(*ret_cost));
+	remove_old_folders();
 	if (!mkdtemp(folder))
 		return;
 	if (pipe2(pipe_fds, O_CLOEXEC) == 0) {
@@ -196,5 +219,5 @@ void writer_cost_measure(struct store_writer_cost *ret_cost) {
 				;
 		}
 	}
-	(void)nftw(folder, remove_one, FOLDER_DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+	remove_folder(folder);
 }

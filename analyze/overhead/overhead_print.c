@@ -288,6 +288,7 @@ static void note_cost(const struct overhead *overhead) {
 static void note_agent(const struct overhead *overhead) {
 	const struct terminal *terminal = &overhead->query.context->terminal;
 	char texts[3][UNITS_TEXT_BYTES];
+	uint64_t rings = 0;
 	const struct overhead_agent *agent =
 	    overhead->agent_count > 0 ? &overhead->agents[overhead->agent_count - 1] : NULL;
 	if (agent && cores_of(agent) >= 0)
@@ -299,9 +300,12 @@ static void note_agent(const struct overhead *overhead) {
 		              units_format_bytes((double)overhead->file_bytes, texts[0]),
 		              units_format_count(overhead->stored, texts[1]),
 		              (double)overhead->file_bytes / (double)overhead->stored);
-	terminal_note(terminal, stdout, STYLE_DIM,
-	              "rings: one for each thread that traces, of %s unless SPANRING_RING_BYTES says otherwise",
-	              units_format_bytes(SPANRING_RING_BYTES_DEFAULT, texts[0]));
+	for (size_t i = 0; i < overhead->process_count; i++)
+		rings += overhead->processes[i].rings;
+	terminal_note(
+	    terminal, stdout, STYLE_DIM,
+	    "rings: %s in all, one for each thread that traces, of %s unless SPANRING_RING_BYTES says otherwise",
+	    units_format_count(rings, texts[0]), units_format_bytes(SPANRING_RING_BYTES_DEFAULT, texts[1]));
 }
 
 int overhead_print_tables(const struct overhead *overhead) {

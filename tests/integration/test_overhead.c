@@ -12,11 +12,13 @@
 #include "agent/footprint/writer_cost.h"
 #include "base/errs.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,10 +85,33 @@ static void it_is_had_or_not_had(void **state) {
 	assert_int_equal(status, 0);
 }
 
+/* An agent that was killed while it measured cannot tidy up: the next one does, but only what is old, and ours. */
+static void what_killed_agents_left_is_removed(void **state) {
+	static const char *const names[] = {"old", "new"};
+	struct store_writer_cost cost;
+	char folders[2][64], files[2][200];
+	const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		(void)snprintf(folders[i], sizeof(folders[i]), "/dev/shm/spanring-cost-%s-%d", names[i], (int)getpid());
+		(void)snprintf(files[i], sizeof(files[i]), "%s/ring-0000", folders[i]);
+		assert_int_equal(mkdir(folders[i], 0700), 0);
+		int fd = open(files[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		assert_true(fd >= 0 && close(fd) == 0);
+	}
+	assert_int_equal(utimensat(AT_FDCWD, folders[0], old, 0), 0);
+	writer_cost_measure(&cost);
+	assert_int_equal(access(folders[0], F_OK), -1);
+	assert_int_equal(access(files[1], F_OK), 0);
+	assert_int_equal(unlink(files[1]), 0);
+	assert_int_equal(rmdir(folders[1]), 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_program_finds_the_same),
 	    cmocka_unit_test(it_is_had_or_not_had),
+	    cmocka_unit_test(what_killed_agents_left_is_removed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
