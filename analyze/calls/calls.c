@@ -372,9 +372,8 @@ static int read_store(struct calls *calls, const struct calls_question *question
 		return -ENOMEM;
 	*reading = (struct call_reading){.calls = calls, .question = question, .is_first_round = true};
 	reading->is_filtered = calls->query->where || query_columns(calls->query) != 0;
-	/* a filter expression is judged by one; with more names the figures of several would take too much memory */
-	bool alone = calls->query->where || calls->keys.key_count > SHARED_KEYS_MAX;
-	reading->threads = alone ? 1 : query_threads(calls->query);
+	/* with more names the figures of several threads would take too much memory */
+	reading->threads = calls->keys.key_count > SHARED_KEYS_MAX ? 1 : query_threads(calls->query);
 	calls->self_known = question->wants_self;
 	int rc = call_away_new(&reading->away, CALL_AWAY_MAX);
 	if (rc)
@@ -416,7 +415,7 @@ static int read_names(struct query *query, const struct calls_question *question
 	latency.lines = lines;
 	latency.filtered = query->where || query_columns(query) != 0;
 	int rc = latency_self_from_records(&latency);
-	query->scanned = latency.query.scanned; /* these scans were its first */
+	*query = latency.query; /* its first scans, and what they made for later ones */
 	without.wants_self = false;
 	if (rc == 0)
 		rc = read_calls(query, &without, calls);

@@ -82,7 +82,8 @@ static void names_have_their_figures(void **state) {
 
 /* A filter chooses what counts; what is above and below it stays what it is. */
 static void filters_choose_what_counts(void **state) {
-	struct child_result result = ask("top", (const char *[]){"--csv", "--where", "status = error", NULL});
+	struct child_result result =
+	    ask("top", (const char *[]){"--csv", "--where", "status = error", "--threads", "3", NULL});
 	struct child_result named = ask("top", (const char *[]){"--csv", "--name", "que*", NULL});
 	struct figures queries = {0};
 	(void)state;
