@@ -184,9 +184,24 @@ class Segment:
         self.check_ids()
         self.meta = {row["key"]: row["value"] for row in self.tables["meta"]}
         self.sealed = bool(self.tables["seal"])
+        self.check_wal(path)
         require(self.sealed or b"sealed" not in self.meta, "its seal is gone")
         lost = set(self.meta.get(b"tables", b"").decode().split()) & set(self.creates) - self.there
         require(not lost, "tables that it was made with are gone")
+
+    def check_wal(self, path):
+        """Of the file alone: the WAL beside it is its own, and not older than what was copied from it."""
+        alone = sqlite3.connect("file:%s?immutable=1" % path.replace("?", "%3f").replace("#", "%23"), uri=True)
+        try:
+            meta = dict(alone.execute("SELECT CAST(key AS BLOB),value FROM meta").fetchall())
+        except sqlite3.DatabaseError:
+            return  # a page that is being written just now
+        finally:
+            alone.close()
+        for key in (b"segment_id", b"sequence"):
+            require(meta.get(key) == self.meta.get(key), "the WAL is of another segment")
+        first, both = (int.from_bytes(one.get(b"commits", b""), "little") for one in (meta, self.meta))
+        require(first <= both, "the WAL is older than the file")
 
     def check_file(self):
         for pragma, wanted in (("application_id", 0x53505247), ("user_version", VERSION)):
