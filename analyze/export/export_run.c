@@ -194,6 +194,30 @@ static bool holds_details(const struct export_run *run) {
 	return run->format->wants_children;
 }
 
+static int mark_batch(void *context, const struct store_columns *columns) {
+	struct running *running = context;
+	for (uint32_t row = 0; row < columns->span_count; row++)
+		export_strays_mark(running->strays, columns->trace_lo[row], columns->span_id[row]);
+	return 0;
+}
+
+/* Too many rows wait: perhaps most of them for spans that are not stored. Begin again without those. */
+static int leave_out_orphans(struct running *running) {
+	struct query_scan scan = {.columns = STORE_COLUMN_TRACE | STORE_COLUMN_SPAN_ID,
+	                          .whole_time = true,
+	                          .without_where = true,
+	                          .on_batch = mark_batch,
+	                          .context = running};
+	export_strays_free(running->strays);
+	running->strays = NULL;
+	running->number = 0;
+	running->run.query->scanned = false; /* the pass was left: it did not see all batches */
+	int rc = export_strays_new(&running->strays);
+	if (rc == 0)
+		rc = export_strays_filter(running->strays);
+	return rc ? rc : query_scan(running->run.query, &scan);
+}
+
 static int first_pass(struct running *running) {
 	struct export_run *run = &running->run;
 	if (!holds_details(run))
@@ -208,6 +232,12 @@ static int first_pass(struct running *running) {
 		scan.columns |= STORE_COLUMN_PARENT_ID | STORE_COLUMN_START | STORE_COLUMN_THREAD;
 	if (rc == 0)
 		rc = query_scan(run->query, &scan);
+	if (rc == ERR_LIMIT) {
+		rc = leave_out_orphans(running);
+		running->number = 0;
+		if (rc == 0)
+			rc = query_scan(run->query, &scan);
+	}
 	running->number = 0;
 	if (rc == 0 && running->any_apart)
 		export_strays_second_pass(running->strays);

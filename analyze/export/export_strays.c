@@ -8,6 +8,7 @@
 
 #define NONE UINT32_MAX
 #define CHAINS (1u << 17)
+#define FILTER_BITS (UINT64_C(1) << 27)
 
 struct place {
 	struct export_stray stray;
@@ -23,6 +24,7 @@ struct export_strays {
 	uint32_t count_max;
 	size_t text_bytes;
 	size_t text_max;
+	uint8_t *filter; /* FILTER_BITS; NULL: all are kept */
 	uint32_t chains[CHAINS];
 };
 
@@ -45,6 +47,7 @@ void export_strays_free(struct export_strays *strays) {
 		for (uint32_t at = strays->chains[i]; at != NONE; at = strays->places[at].next)
 			free(strays->places[at].stray.text);
 	free(strays->places);
+	free(strays->filter);
 	free(strays);
 }
 
@@ -57,9 +60,36 @@ uint32_t export_strays_count(const struct export_strays *strays) {
 	return strays->count;
 }
 
-static uint32_t *chain_of(struct export_strays *strays, uint64_t trace_lo, uint64_t span_id) {
+static uint64_t hash_of(uint64_t trace_lo, uint64_t span_id) {
 	uint64_t hash = (trace_lo ^ span_id * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
-	return &strays->chains[hash >> 32 & (CHAINS - 1)];
+	return hash ^ hash >> 29;
+}
+
+static uint32_t *chain_of(struct export_strays *strays, uint64_t trace_lo, uint64_t span_id) {
+	return &strays->chains[hash_of(trace_lo, span_id) >> 32 & (CHAINS - 1)];
+}
+
+int export_strays_filter(struct export_strays *strays) {
+	strays->filter = calloc(FILTER_BITS / 8, 1);
+	return strays->filter ? 0 : -ENOMEM;
+}
+
+/* Its second bit. */
+static uint64_t other_bit(uint64_t hash) {
+	return (hash * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (FILTER_BITS - 1);
+}
+
+void export_strays_mark(struct export_strays *strays, uint64_t trace_lo, uint64_t span_id) {
+	uint64_t hash = hash_of(trace_lo, span_id);
+	uint64_t bits[2] = {hash & (FILTER_BITS - 1), other_bit(hash)};
+	for (unsigned i = 0; i < 2; i++)
+		strays->filter[bits[i] / 8] |= (uint8_t)(1u << bits[i] % 8);
+}
+
+static bool is_marked(const struct export_strays *strays, uint64_t trace_lo, uint64_t span_id) {
+	uint64_t hash = hash_of(trace_lo, span_id);
+	uint64_t bits[2] = {hash & (FILTER_BITS - 1), other_bit(hash)};
+	return (strays->filter[bits[0] / 8] >> bits[0] % 8 & 1) && (strays->filter[bits[1] / 8] >> bits[1] % 8 & 1);
 }
 
 /* All of the grown part become free places. */
@@ -80,6 +110,8 @@ static int grow(struct export_strays *strays) {
 int export_strays_add(struct export_strays *strays, const struct export_stray *stray, const char *text) {
 	bool child = stray->kind == EXPORT_STRAY_CHILD;
 	uint32_t rows = strays->count - strays->children;
+	if (strays->filter && !is_marked(strays, stray->trace_lo, stray->span_id))
+		return 0;
 	if (child && strays->children == EXPORT_STRAYS_CHILDREN_MAX)
 		return 0;
 	if (!child && (rows == strays->count_max || stray->text_bytes > strays->text_max - strays->text_bytes))

@@ -7,6 +7,9 @@
  * span, and at the end what comes behind its span, or has none. The second begins with that, so no span misses a row; at each place it holds at most
  * what the first held there and what it left over. So if the first stays within EXPORT_STRAYS_MAX, the second needs no more than twice that and
  * cannot fail when half is written.
+ *
+ * ROWS WITHOUT A SPAN (it found no room in the ring, or was left out) would wait for ever. Where they fill the room, the ids of all spans are marked first, in a
+ * filter of 2^27 bits with two for each, and rows whose span is not marked are not kept: of ten million spans it lets one in fifty pass that it should not.
  */
 #ifndef SPANRING_ANALYZE_EXPORT_STRAYS_H
 #define SPANRING_ANALYZE_EXPORT_STRAYS_H
@@ -42,6 +45,9 @@ int export_strays_new(struct export_strays **ret_strays);
 void export_strays_free(struct export_strays *strays);
 /* From here on twice as many fit. */
 void export_strays_second_pass(struct export_strays *strays);
+/* From here on only rows of marked spans are kept. 0 or -ENOMEM; then the spans. */
+int export_strays_filter(struct export_strays *strays);
+void export_strays_mark(struct export_strays *strays, uint64_t trace_lo, uint64_t span_id);
 uint32_t export_strays_count(const struct export_strays *strays);
 
 /* The text is copied. 0, -ENOMEM or ERR_LIMIT. */

@@ -239,3 +239,41 @@ void export_store_make(const char *directory, struct export_store *store) {
 	for (uint32_t i = 0; i < EXPORT_BATCHES; i++)
 		batch_free(store->batches[i]);
 }
+
+void export_store_make_apart(const char *directory, bool of_spans) {
+	struct store_writer_options options = {.wall_offset_ns = EXPORT_WALL_OFFSET_NS, .agent_version = "test"};
+	struct store_writer *writer = NULL;
+	struct export_store store = {.seed = {0}};
+	struct batch *batch = NULL;
+	char text[512] = "";
+	int holder = 0;
+	if (store_writer_open(directory, &options, &writer, &holder, text, sizeof(text)) != 0)
+		fail_msg("%s", text);
+	assert_int_equal(catalog_new(&store.catalog), 0);
+	assert_int_equal(batch_new(&batch), 0);
+	add_processes(&store);
+	uint32_t key = string_of(&store, "found");
+	for (uint32_t i = 0; i <= EXPORT_APART_BATCHES; i++) {
+		for (uint32_t row = 0; row < BATCH_SPANS_MAX; row++) {
+			bool stored = of_spans || (i == 0 && row == 0);
+			const struct store_attribute attribute = {.trace_lo = 1,
+			                                          .span_id = stored ? 1 + row : 1000000 + row,
+			                                          .value = 1 + i,
+			                                          .key = key,
+			                                          .type = SPANRING_VALUE_I64};
+			const struct store_span span = {
+			    .trace_lo = 1, .span_id = 1 + row, .start_ns = 1000, .thread = store.threads[0]};
+			if (i < EXPORT_APART_BATCHES)
+				batch_add_attribute(batch, &attribute, NULL);
+			else if (of_spans || row == 0)
+				batch_add_span(batch, &span);
+		}
+		struct store_commit commit = {.catalog = store.catalog, .batch = batch};
+		if (store_writer_commit(writer, &commit, NULL) != 0)
+			fail_msg("%s", store_writer_error(writer));
+		batch_clear(batch);
+	}
+	assert_int_equal(store_writer_close(writer), 0);
+	catalog_free(store.catalog);
+	batch_free(batch);
+}

@@ -10,6 +10,7 @@
 
 #include "libstore/writer.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define EXPORT_WALL_OFFSET_NS (UINT64_C(1795200000) * 1000000000u) /* 2026-11-20T18:40:00Z */
@@ -33,5 +34,12 @@ struct export_store {
 
 /* Fails the test if it cannot be made. */
 void export_store_make(const char *directory, struct export_store *ret_store);
+
+/*
+ * Full batches of attributes alone, and a last one with spans. `of_spans`: the attributes are of those spans, one of each for every batch; else they are
+ * of spans that are not stored, but for one in the first batch, "found" = 1 of span 1.
+ */
+#define EXPORT_APART_BATCHES 5u
+void export_store_make_apart(const char *directory, bool of_spans);
 
 #endif

@@ -427,6 +427,24 @@ static void nothing_half_written(void **state) {
 	child_result_free(&result);
 }
 
+/* More rows than may wait: if their spans are not stored they are no matter, else nothing is written. */
+static void rows_far_from_their_spans(void **state) {
+	const char *orphans = path_of("orphans");
+	const char *apart = path_of("apart");
+	const char *file = path_of("apart.jsonl");
+	(void)state;
+	export_store_make_apart(orphans, false);
+	export_store_make_apart(apart, true);
+	struct child_result result = run((const char *[]){"export", "jsonl", orphans, NULL});
+	assert_int_equal(result.exit_code, 0);
+	assert_non_null(strstr(result.out, "\"attributes\":{\"found\":1}"));
+	child_result_free(&result);
+	expect((const char *[]){"export", "jsonl", apart, "-o", file, NULL}, EXIT_CODE_FAILED,
+	       "lie in other batches than their spans");
+	assert_int_equal(access(file, F_OK), -1);
+	expect((const char *[]){"export", "jsonl", apart, "-o", file, "--no-attributes", NULL}, 0, "65,536 spans in");
+}
+
 static void wrong_words(void **state) {
 	(void)state;
 	expect((const char *[]){"export", "jsnl", scratch.store, NULL}, 2, "did you mean 'jsonl'?");
@@ -457,6 +475,7 @@ int main(void) {
 	    cmocka_unit_test_setup_teardown(chrome_has_every_span, make, clear),
 	    cmocka_unit_test_setup_teardown(filters_select, make, clear),
 	    cmocka_unit_test_setup_teardown(nothing_half_written, make, clear),
+	    cmocka_unit_test_setup_teardown(rows_far_from_their_spans, make, clear),
 	    cmocka_unit_test_setup_teardown(wrong_words, make, clear),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
