@@ -405,16 +405,46 @@ static int read_calls(struct query *query, const struct calls_question *question
 	return rc;
 }
 
-/* By name alone, self times are those of `latency`, which has quicker ways to them than going from row to row. */
+#define NO_KEY UINT32_MAX
+
+/* The one key that each name has, in all segments; false: some name has two. */
+static bool keys_of_names(const struct call_keys *keys, uint32_t *ret_keys) {
+	const struct store_overview *overview = keys->overview;
+	memset(ret_keys, 0xff, ((size_t)overview->name_count + 1) * sizeof(*ret_keys));
+	ret_keys[0] = 0;
+	for (size_t i = 0; i < overview->segment_count; i++) {
+		for (uint32_t site = 1; site <= overview->segments[i].site_count; site++) {
+			uint32_t name = overview->segments[i].sites[site].name;
+			uint32_t key = keys->of_site[i][site];
+			if (name > overview->name_count || (ret_keys[name] != NO_KEY && ret_keys[name] != key))
+				return false;
+			ret_keys[name] = key;
+		}
+	}
+	return true;
+}
+
+/*
+ * Without paths, self times are those of `latency`, which has quicker ways to them than going from row to row, and says them by name. 1: a name has several
+ * keys.
+ */
 static int read_names(struct query *query, const struct calls_question *question, struct calls *calls) {
 	struct calls_question without = *question;
+	struct call_keys keys;
 	struct latency latency = {.query = *query, .wants_self = true, .estimated = query_is_weighted(query)};
-	struct latency_line *lines CLEANUP_FREE = calloc((size_t)query->overview->name_count + 1, sizeof(*lines));
-	if (!lines)
-		return -ENOMEM;
+	size_t names = (size_t)query->overview->name_count + 1;
+	struct latency_line *lines CLEANUP_FREE = calloc(names, sizeof(*lines));
+	uint32_t *key_of CLEANUP_FREE = malloc(names * sizeof(*key_of));
+	int rc = lines && key_of ? call_keys_new(query, question->by, &keys) : -ENOMEM;
+	if (rc != 0)
+		return rc;
+	bool has_keys = keys_of_names(&keys, key_of);
+	call_keys_free(&keys);
+	if (!has_keys)
+		return 1;
 	latency.lines = lines;
 	latency.filtered = query->where || query_columns(query) != 0;
-	int rc = latency_self_from_records(&latency);
+	rc = latency_self_from_records(&latency);
 	*query = latency.query; /* its first scans, and what they made for later ones */
 	without.wants_self = false;
 	if (rc == 0)
@@ -422,16 +452,18 @@ static int read_names(struct query *query, const struct calls_question *question
 	if (rc != 0)
 		return rc;
 	calls->self_known = latency.self_known;
-	for (uint32_t key = 0; key < calls->figure_count; key++)
-		calls->figures[key].self_ns = lines[calls->keys.keys[key].name].self_ns;
+	for (size_t name = 0; name < names; name++)
+		if (key_of[name] != NO_KEY)
+			calls->figures[key_of[name]].self_ns += lines[name].self_ns;
 	return 0;
 }
 
 int calls_read(struct query *query, const struct calls_question *question, struct calls *calls) {
 	struct calls_question without = *question;
-	if (question->wants_self && !question->by_path && question->by == CALL_BY_NAME)
-		return read_names(query, question, calls);
-	int rc = read_calls(query, question, calls);
+	int rc = question->wants_self && !question->by_path ? read_names(query, question, calls) : 1;
+	if (rc != 1)
+		return rc;
+	rc = read_calls(query, question, calls);
 	if (rc != ERR_LIMIT || !question->wants_self)
 		return rc;
 	log_warning(&query->context->log,

@@ -18,7 +18,7 @@
 static const char help[] = "  spanring-analyze flame STORE -o flame.svg\n"
                            "  spanring-analyze flame STORE --value self --name 'db.*' -o db.svg\n"
                            "  spanring-analyze flame --before STORE_A STORE_B -o change.svg\n"
-                           "  spanring-analyze flame STORE --format folded | sort -rn -t' ' -k2 | head\n"
+                           "  spanring-analyze flame STORE --format folded | awk '{print $NF, $0}' | sort -rn\n"
                            "  spanring-analyze flame STORE --format speedscope -o store.speedscope.json\n"
                            "\n"
                            "The calls of all traces, merged by path, as a flame graph: each frame stands on\n"

@@ -84,7 +84,8 @@ static void new_segment(struct making *making, uint32_t segment) {
 		uint32_t name = segment ? CALL_NAMES - 1 - i : i;
 		struct store_site site = {.name = string_of(making, call_names[name]),
 		                          .file = string_of(making, name < 3 ? "/src/a.c" : "/src/b.c"),
-		                          .line = 10 + name};
+		                          /* one name moved from one build to the next */
+		                          .line = 10 + name + (segment && name == 4 ? 10 : 0)};
 		assert_int_equal(catalog_site(making->catalog, &site, &making->sites[name]), 0);
 	}
 }
