@@ -4,15 +4,57 @@
 
 #include "base/clock.h"
 #include "base/errs.h"
+#include "base/text.h"
 
 #include <spanring/version.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static int by_text(const void *a, const void *b) {
 	return strcmp(((const struct baseline_name *)a)->text, ((const struct baseline_name *)b)->text);
+}
+
+/* A file holds UTF-8: bytes that are none stand there as \xNN. NULL: no memory. */
+static char *text_of(const char *name) {
+	size_t bytes = strlen(name);
+	size_t room = 4 * bytes < BASELINE_TEXT_BYTES_MAX ? 4 * bytes : BASELINE_TEXT_BYTES_MAX;
+	char *text = malloc(room + 1);
+	size_t used = 0;
+	for (size_t at = 0; text && at < bytes;) {
+		uint32_t code_point = 0;
+		size_t sequence = text_utf8_sequence(name + at, bytes - at, &code_point);
+		size_t wanted = sequence ? sequence : 4;
+		if (used + wanted > room)
+			break;
+		if (sequence)
+			memcpy(text + used, name + at, sequence);
+		else
+			(void)snprintf(text + used, 5, "\\x%02x", (unsigned)(unsigned char)name[at]);
+		used += wanted;
+		at += sequence ? sequence : 1;
+	}
+	if (text)
+		text[used] = 0;
+	return text;
+}
+
+/* In order, each once: two names may have come to one text. */
+static void sort_names(struct baseline *baseline) {
+	size_t kept = 0;
+	if (baseline->name_count > 0)
+		qsort(baseline->names, baseline->name_count, sizeof(baseline->names[0]), by_text);
+	for (size_t i = 0; i < baseline->name_count; i++) {
+		if (kept > 0 && strcmp(baseline->names[kept - 1].text, baseline->names[i].text) == 0) {
+			free(baseline->names[i].text);
+			grid_clear(&baseline->names[i].weights);
+			continue;
+		}
+		baseline->names[kept++] = baseline->names[i];
+	}
+	baseline->name_count = kept;
 }
 
 static int take_names(struct change_store *store, struct baseline *baseline) {
@@ -30,7 +72,7 @@ static int take_names(struct change_store *store, struct baseline *baseline) {
 		if (!sliced || store->latency.lines[id].count == 0)
 			continue;
 		struct baseline_name *name = &baseline->names[baseline->name_count];
-		name->text = strndup(query_name_text(query, id), BASELINE_TEXT_BYTES_MAX);
+		name->text = text_of(query_name_text(query, id));
 		if (!name->text)
 			return -ENOMEM;
 		baseline->name_count++;
@@ -84,8 +126,7 @@ int change_baseline(struct change_store *store, enum change_method method, struc
 		baseline_done(ret_baseline);
 		return rc;
 	}
-	if (ret_baseline->name_count > 0)
-		qsort(ret_baseline->names, ret_baseline->name_count, sizeof(ret_baseline->names[0]), by_text);
+	sort_names(ret_baseline);
 	for (size_t i = 0; i < ret_baseline->name_count; i++) {
 		for (unsigned metric = 0; metric < CHANGE_METRICS; metric++) {
 			ret_baseline->names[i].figures[metric].grid = &ret_baseline->grid;

@@ -72,7 +72,8 @@ class Bench:
         os.mkdir(self.rings, 0o700)
         with open(self.texts, "wb") as file:
             file.write(b"".join(text + b"\0" for text in texts))
-        self.places = {"STORE": self.store, "RINGS": self.rings, "PAGE": os.path.join(folder, "page.html"), "TRACE": "0" * 32}
+        self.places = {"STORE": self.store, "RINGS": self.rings, "PAGE": os.path.join(folder, "page.html"),
+                       "BASELINE": os.path.join(folder, "baseline.json"), "TRACE": "0" * 32}
         self.socket = os.path.join(folder, "metrics.sock")
         self.log = open(os.path.join(folder, "log"), "wb+")
         command = [self.path("spanring-agent"), "run", "--rings", self.rings, "--store", self.store, "--metrics", "unix:" + self.socket]
@@ -291,6 +292,7 @@ TERMINAL = [
     analyze("slowest", "/nonexistent\x1b[31m"), analyze("trace", "\x1b[31m", "STORE"), analyze("trace", "TRACE", "STORE"), analyze("sql", "STORE", "SELECT '\x1b[31m"),
     analyze("latency", "STORE", "--where", "\x1b[31m\u202e"), analyze("\x1b[31m"), analyze("overhead", "STORE"),
     analyze("timeline", "STORE"), analyze("watch", "STORE", "--once"), analyze("why", "STORE", "STORE"),
+    analyze("baseline", "save", "BASELINE", "STORE"), analyze("baseline", "show", "BASELINE"), analyze("check", "--baseline", "BASELINE", "STORE"),
     analyze("histogram", "*", "STORE", "--heatmap"), analyze("memory", "leaks", "STORE"), analyze("doctor", "STORE"), analyze("trace", "--critical-path", "TRACE", "STORE"),
 ]  # fmt: skip
 JSON = [
@@ -300,6 +302,7 @@ JSON = [
     analyze("verify", "STORE", "--json"), analyze("top", "STORE", "--json"), analyze("tree", "STORE", "--json"), analyze("compare", "STORE", "STORE", "--json"),
     analyze("sql", "STORE", SPANS_SQL, "--json"), analyze("sql", "STORE", PAIRS_SQL, "--json"), analyze("export", "chrome", "STORE"), analyze("overhead", "STORE", "--json"),
     analyze("flame", "STORE", "--format", "speedscope"), analyze("timeline", "STORE", "--json"), analyze("why", "STORE", "STORE", "--json"),
+    analyze("baseline", "show", "BASELINE", "--json"), analyze("check", "--baseline", "BASELINE", "STORE", "--json"),
     analyze("histogram", "*", "STORE", "--heatmap", "--json"), analyze("watch", "STORE", "--once", "--json"),
     analyze("trace", "TRACE", "STORE", "--json"), analyze("noisy", "STORE", "--json"),
 ]  # fmt: skip
@@ -307,7 +310,7 @@ CSV = [
     analyze("info", "STORE", "--csv"), analyze("slowest", "STORE", "-n10000", "--csv"), analyze("errors", "STORE", "--csv"),
     analyze("unfinished", "STORE", "--csv"), analyze("histogram", "*", "STORE", "--csv"), analyze("latency", "STORE", "--csv", "--group-by", "service,name"),
     analyze("sql", "STORE", SPANS_SQL, "--csv"), analyze("sql", "STORE", PAIRS_SQL, "--csv"), analyze("top", "STORE", "--csv"),
-    analyze("compare", "STORE", "STORE", "--csv"), analyze("export", "csv", "STORE"), analyze("memory", "STORE", "--csv"),
+    analyze("compare", "STORE", "STORE", "--csv"), analyze("why", "STORE", "STORE", "--csv"), analyze("export", "csv", "STORE"), analyze("memory", "STORE", "--csv"),
     analyze("histogram", "*", "STORE", "--heatmap", "--csv"), analyze("noisy", "STORE", "--csv"),
 ]  # fmt: skip
 LINES = [analyze("export", "jsonl", "STORE"), analyze("export", "otlp", "STORE")]
