@@ -282,11 +282,9 @@ int store_reader_rollup_steps(struct store_reader *reader,
                               void *context);
 /*
  * The same for a question about all processes: a sealed segment may have their rows put together, and then rollup->process is 0 and on_process
- * was told before which ones there are. Not 0 from it stops likewise. Segments are read by up to so many threads (at most STORE_SCAN_THREADS_MAX);
- * on_process and on_rollup are called by one of them at a time.
+ * was told before which ones there are. Not 0 from it stops likewise.
  */
-int store_reader_site_rollups(struct store_reader *reader, uint32_t threads,
-                              int (*on_process)(void *context, uint32_t process),
+int store_reader_site_rollups(struct store_reader *reader, int (*on_process)(void *context, uint32_t process),
                               int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                                const struct store_rollup *rollup),
                               void *context);

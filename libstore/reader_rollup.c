@@ -12,20 +12,11 @@
 #include "rollup_sites.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Several threads at the segments of one reader. */
-struct rollup_crew {
-	pthread_mutex_t lock; /* of all that follows, of what is called back, and of the reader's list of damage */
-	size_t next;          /* segment */
-	int result;           /* that ended it */
-};
-
 struct rollup_walk {
-	struct rollup_crew *crew; /* NULL: alone */
 	struct store_reader *reader;
 	const struct reader_segment *segment;
 	const struct store_segment_view *view;
@@ -38,16 +29,6 @@ struct rollup_walk {
 	bool steps;                 /* not the rows of whole segments */
 	int result;                 /* of on_rollup and on_process */
 };
-
-static void lock(const struct rollup_walk *walk) {
-	if (walk->crew)
-		(void)pthread_mutex_lock(&walk->crew->lock);
-}
-
-static void unlock(const struct rollup_walk *walk) {
-	if (walk->crew)
-		(void)pthread_mutex_unlock(&walk->crew->lock);
-}
 
 static void name_damage(struct store_reader *reader, const struct reader_segment *segment, int error) {
 	char text[SEGMENT_TEXT_BYTES];
@@ -88,11 +69,8 @@ static int walk_table(struct rollup_walk *walk, enum schema_table table, uint64_
 		before = id;
 		*ret_rows = id;
 		*ret_checksum = checksum64(&checksum, sizeof(checksum), *ret_checksum);
-		if (!walk->on_rollup)
-			continue;
-		lock(walk);
-		walk->result = walk->on_rollup(walk->context, walk->view, &rollup);
-		unlock(walk);
+		if (walk->on_rollup)
+			walk->result = walk->on_rollup(walk->context, walk->view, &rollup);
 	}
 	return error ? error : row < 0 ? row : 0;
 }
@@ -152,22 +130,17 @@ static int walk_segment(struct rollup_walk *walk) {
 static int walk_nth(struct rollup_walk *walk, size_t n) {
 	struct reader_segment *segment = (struct reader_segment *)walk->reader->segments.items + n;
 	struct db *opened = NULL;
-	lock(walk);
-	int error = segment->db ? 0 : reader_reopen(walk->reader, segment, &opened);
-	unlock(walk);
-	if (error)
+	if (!segment->db && reader_reopen(walk->reader, segment, &opened))
 		return 0;
 	walk->segment = segment;
 	walk->view = (const struct store_segment_view *)walk->reader->views.items + n;
 	walk->db = opened ? opened : segment->db;
-	error = walk_segment(walk);
+	int error = walk_segment(walk);
 	db_close(opened);
 	if (error == -ENOMEM)
 		return error;
-	lock(walk);
 	if (error)
 		name_damage(walk->reader, segment, error);
-	unlock(walk);
 	return 0;
 }
 
@@ -216,71 +189,24 @@ int store_reader_rollup_steps(struct store_reader *reader,
 	return walk_some(reader, 0, reader->segments.count, true, on_rollup, context);
 }
 
-/* Segments until there are no more, or one of the crew has a reason to end. */
-static void *walk_together(void *argument) {
-	struct rollup_walk *walk = argument;
-	struct rollup_crew *crew = walk->crew;
-	int result = 0;
-	while (!result) {
-		lock(walk);
-		bool ended = crew->result || crew->next == walk->reader->segments.count;
-		size_t n = ended ? 0 : crew->next++;
-		unlock(walk);
-		if (ended)
-			return NULL;
-		result = walk_nth(walk, n);
-		if (!result)
-			result = walk->result;
-	}
-	lock(walk);
-	crew->result = crew->result ? crew->result : result;
-	unlock(walk);
-	return NULL;
-}
-
-struct rollup_worker {
-	pthread_t thread;
-	struct rollup_walk walk;
-	struct rollup_coder coder;
-	struct rollup_sites sites;
-};
-
-/* The caller is one of them; where a thread cannot be had, fewer do it. */
-static int run_crew(struct rollup_worker *workers, uint32_t count, const struct rollup_walk *walk) {
-	uint32_t running = 1;
-	for (uint32_t i = 0; i < count; i++) {
-		workers[i].walk = *walk;
-		workers[i].walk.coder = &workers[i].coder;
-		workers[i].walk.sites = &workers[i].sites;
-	}
-	while (running < count &&
-	       pthread_create(&workers[running].thread, NULL, walk_together, &workers[running].walk) == 0)
-		running++;
-	(void)walk_together(&workers[0].walk);
-	for (uint32_t i = 1; i < running; i++)
-		(void)pthread_join(workers[i].thread, NULL);
-	return walk->crew->result;
-}
-
-int store_reader_site_rollups(struct store_reader *reader, uint32_t threads,
-                              int (*on_process)(void *context, uint32_t process),
+int store_reader_site_rollups(struct store_reader *reader, int (*on_process)(void *context, uint32_t process),
                               int (*on_rollup)(void *context, const struct store_segment_view *segment,
                                                const struct store_rollup *rollup),
                               void *context) {
-	struct rollup_crew crew = {.next = 0};
-	const struct rollup_walk walk = {
-	    .crew = &crew, .reader = reader, .on_process = on_process, .on_rollup = on_rollup, .context = context};
-	uint32_t count = threads < STORE_SCAN_THREADS_MAX ? threads : STORE_SCAN_THREADS_MAX;
-	if (count > reader->segments.count)
-		count = (uint32_t)reader->segments.count;
-	count = count ? count : 1;
-	struct rollup_worker *workers CLEANUP_FREE = malloc(count * sizeof(*workers));
-	int error = workers ? -pthread_mutex_init(&crew.lock, NULL) : -ENOMEM;
-	if (error)
-		return error;
-	error = run_crew(workers, count, &walk);
-	(void)pthread_mutex_destroy(&crew.lock);
-	return error;
+	struct rollup_coder *coder CLEANUP_FREE = malloc(sizeof(*coder));
+	struct rollup_sites *sites CLEANUP_FREE = malloc(sizeof(*sites));
+	if (!coder || !sites)
+		return -ENOMEM;
+	struct rollup_walk walk = {.reader = reader,
+	                           .coder = coder,
+	                           .sites = sites,
+	                           .on_process = on_process,
+	                           .on_rollup = on_rollup,
+	                           .context = context};
+	int error = 0;
+	for (size_t i = 0; i < reader->segments.count && !walk.result && !error; i++)
+		error = walk_nth(&walk, i);
+	return error ? error : walk.result;
 }
 
 static int check_totals(struct db *db, struct rollup_coder *coder, uint64_t *ret_rows, uint64_t *ret_checksum) {

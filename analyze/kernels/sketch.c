@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Beyond what is needed where there were counts already, so that each new extreme does not move all of them. */
+#define GROUPS_AHEAD 2u
+
 /* The histograms of one series, in order of first use. */
 struct part {
 	struct part *next;
@@ -110,6 +113,11 @@ static int make_room(struct sketches *sketches, struct part *part, const struct 
 	uint32_t missing = histogram_missing(&part->histogram, first, last);
 	if (!missing)
 		return 0;
+	if (part->histogram.counts && first < part->histogram.first)
+		first -= first < GROUPS_AHEAD ? first : GROUPS_AHEAD;
+	if (part->histogram.counts && last >= part->histogram.end)
+		last = last + GROUPS_AHEAD < HISTOGRAM_GROUPS ? last + GROUPS_AHEAD : HISTOGRAM_GROUPS - 1;
+	missing = histogram_missing(&part->histogram, first, last);
 	int error = spend(sketches, missing * HISTOGRAM_GROUP_BINS * sizeof(*part->histogram.counts));
 	return error ? error : histogram_grow(&part->histogram, first, last);
 }

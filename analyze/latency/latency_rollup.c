@@ -161,8 +161,7 @@ int latency_from_rollups(struct latency *latency) {
 	if (!error && latency->query.process_wanted)
 		error = store_reader_rollups(latency->query.reader, take_rollup, &gathering);
 	else if (!error)
-		error = store_reader_site_rollups(latency->query.reader, query_threads(&latency->query), take_process,
-		                                  take_rollup, &gathering);
+		error = store_reader_site_rollups(latency->query.reader, take_process, take_rollup, &gathering);
 	if (!error)
 		error = covers_all(&gathering) ? finish(latency, gathering.sketches) : 1;
 	if (error == ERR_LIMIT)

@@ -174,14 +174,14 @@ static int take_together(void *context, const struct store_segment_view *segment
 }
 
 /* As read_sums, of rows that may be of all processes. */
-static size_t read_together(const char *path, uint32_t threads, struct together *ret_together) {
+static size_t read_together(const char *path, struct together *ret_together) {
 	struct store_reader *reader = NULL;
 	char text[512] = "";
 	size_t damages = 0;
 	memset(ret_together, 0, sizeof(*ret_together));
 	if (store_reader_open(path, &reader, text, sizeof(text)) != 0)
 		return 1;
-	assert_int_equal(store_reader_site_rollups(reader, threads, take_process, take_together, ret_together), 0);
+	assert_int_equal(store_reader_site_rollups(reader, take_process, take_together, ret_together), 0);
 	(void)store_reader_damage(reader, &damages);
 	store_reader_close(reader);
 	return damages;
@@ -320,12 +320,12 @@ static void a_store_holds_what_was_committed(void **state) {
 static void processes_are_put_together(void **state) {
 	struct scene *scene = *state;
 	static struct together together;
-	assert_int_equal(read_together(scene->path, 1, &together), 0);
+	assert_int_equal(read_together(scene->path, &together), 0);
 	assert_true(same(&together.sums, &scene->expected));
 	assert_int_equal(together.processes, 0);
 	store_fixture_close(&scene->fixture);
 	put_together(&scene->expected);
-	assert_int_equal(read_together(scene->fixture.scratch.store, 2, &together), 0);
+	assert_int_equal(read_together(scene->fixture.scratch.store, &together), 0);
 	assert_int_equal(together.processes, PROCESSES);
 	assert_int_equal(together.sums.rows, 2);
 	assert_memory_equal(together.sums.of[0], scene->expected.of[0], sizeof(together.sums.of[0]));
@@ -349,15 +349,8 @@ static void processes_of_other_clocks_have_rows_of_their_own(void **state) {
 	store_fixture_close(&scene->fixture);
 	store_fixture_segment(&scene->fixture, 1, scene->path);
 	put_together(&scene->expected);
-	assert_int_equal(read_together(scene->path, 1, &together), 0);
+	assert_int_equal(read_together(scene->path, &together), 0);
 	assert_int_equal(together.sums.rows, 4);
-	/* Both segments, whoever reads them. */
-	static struct together alone;
-	assert_int_equal(read_together(scene->fixture.scratch.store, 1, &alone), 0);
-	assert_int_equal(read_together(scene->fixture.scratch.store, STORE_SCAN_THREADS_MAX + 1, &together), 0);
-	assert_memory_equal(&alone, &together, sizeof(alone));
-	assert_int_equal(together.processes, 2 * PROCESSES);
-	assert_int_equal(read_together(scene->path, 2, &together), 0);
 	assert_memory_equal(together.sums.of[0], scene->expected.of[0], sizeof(together.sums.of[0]));
 }
 
@@ -553,7 +546,7 @@ static void changes_of_rows_together_are_named(void **state) {
 		copy_file(scene->path, broken);
 		run_sql(broken, changes[i]);
 		assert_int_equal(read_sums(broken, false, &scene->found), 0);
-		if (read_together(broken, (uint32_t)i % 3, &together) == 0)
+		if (read_together(broken, &together) == 0)
 			fail_msg("%s: no complaint", changes[i]);
 	}
 }
