@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 struct self_reading {
@@ -27,6 +28,7 @@ struct self_reading {
 	bool has_sums; /* of batches with child sums all is known but their open children */
 	struct child_books books;
 	struct self_sums *sums[STORE_SCAN_THREADS_MAX];
+	pthread_mutex_t lock; /* of all above but books and sums, in passes of several threads */
 };
 
 /* --- by ids ------------------------------------------------------------------------------------------------------- */
@@ -55,6 +57,7 @@ static void add(struct self_reading *reading, const struct store_columns *column
 		*self_ns -= covered < *self_ns ? covered : *self_ns;
 }
 
+/* Batches are decoded beside each other, and looked at one by one. */
 static int take_rows(struct self_reading *reading, const struct store_columns *columns, struct self_time_rows *rows) {
 	if (rows->count > reading->room) {
 		free(reading->covered);
@@ -93,7 +96,10 @@ static int take_batch(void *context, const struct store_columns *columns) {
 		rows.child_sums = columns->child_sums;
 		rows.waits_elsewhere = reading->books.segments[segment].is_whole;
 	}
-	return take_rows(reading, columns, &rows);
+	(void)pthread_mutex_lock(&reading->lock);
+	int error = take_rows(reading, columns, &rows);
+	(void)pthread_mutex_unlock(&reading->lock);
+	return error;
 }
 
 /* May this batch say something in the pass at hand? */
@@ -132,6 +138,8 @@ static uint32_t columns_of(const struct self_reading *reading) {
 static int read_ids(struct self_reading *reading) {
 	struct query_scan scan = {.whole_time = true, .on_batch = take_batch, .context = reading};
 	int rc = 0;
+	/* Filters look at one batch at a time. */
+	scan.threads = reading->has_sums ? query_threads(&reading->latency->query) : 1;
 	do {
 		enum self_time_pass pass = self_time_pass(reading->self);
 		scan.columns = columns_of(reading);
@@ -205,12 +213,16 @@ static int add_sums(struct self_reading *reading) {
 
 int latency_self_from_records(struct latency *latency) {
 	struct self_reading reading = {.latency = latency};
-	int rc = latency_reads_runs(latency) ? add_sums(&reading) : 0;
+	int rc = -pthread_mutex_init(&reading.lock, NULL);
+	if (rc)
+		return rc;
+	rc = latency_reads_runs(latency) ? add_sums(&reading) : 0;
 	if (rc == 0 && (!reading.has_sums || child_books_open_children(&reading.books)))
 		rc = look_for_ids(&reading);
 	if (reading.books.segments)
 		child_books_close(&reading.books);
 	free(reading.covered);
+	(void)pthread_mutex_destroy(&reading.lock);
 	latency->self_known = rc == 0;
 	if (rc != ERR_LIMIT)
 		return rc;
