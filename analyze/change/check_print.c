@@ -210,9 +210,6 @@ int check_print(const struct check_answer *answer, int exit_code) {
 		print_json(answer);
 		return 0;
 	}
-	/* a file that could not be read was named */
-	if (exit_code == EXIT_CODE_INPUT || exit_code == EXIT_CODE_OUTPUT)
-		return 0;
 	if (answer->has_baseline)
 		rc = print_figures(answer);
 	if (rc == 0 && answer->has_targets)

@@ -210,8 +210,10 @@ static int check(const struct context *context, struct change_store *store, stru
 		code = check_baseline(context, &answer);
 	if (given[OWN_TARGETS].is_given && code != EXIT_CODE_USAGE)
 		code = worse(code, check_targets(context, &answer));
+	/* what could not be read was named: there is no answer, least of all "pass" */
+	bool has_answer = code != EXIT_CODE_USAGE && code != EXIT_CODE_INPUT && code != EXIT_CODE_OUTPUT;
 	code = query_finish(&store->latency.query, code);
-	if (code != EXIT_CODE_USAGE) {
+	if (has_answer) {
 		int rc = check_print(&answer, code);
 		if (rc != 0)
 			code = command_failed(context, rc, "printing");

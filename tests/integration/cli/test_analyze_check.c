@@ -258,6 +258,10 @@ static void damaged_files_are_named(void **state) {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		expect_changed(cases[i].from, cases[i].to, EXIT_CODE_INPUT, cases[i].err);
+	struct child_result result = RUN("check", "--baseline", scratch.files, paths[BEFORE], "--json");
+	assert_int_equal(result.exit_code, EXIT_CODE_INPUT);
+	assert_string_equal(result.out, "");
+	child_result_free(&result);
 	expect(RUN("check", "--baseline", scratch.files, paths[BEFORE]), EXIT_CODE_INPUT, "",
 	       "no baseline that can be read");
 	expect(RUN("check", "--baseline", baseline, "/nonexistent"), EXIT_CODE_INPUT, "", "/nonexistent");
