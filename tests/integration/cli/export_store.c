@@ -255,7 +255,7 @@ void export_store_make_apart(const char *directory, bool of_spans) {
 	uint32_t key = string_of(&store, "found");
 	for (uint32_t i = 0; i <= EXPORT_APART_BATCHES; i++) {
 		for (uint32_t row = 0; row < BATCH_SPANS_MAX; row++) {
-			bool stored = of_spans || (i == 0 && row == 0);
+			bool stored = of_spans || (i < 2 && row == 0);
 			const struct store_attribute attribute = {.trace_lo = 1,
 			                                          .span_id = stored ? 1 + row : 1000000 + row,
 			                                          .value = 1 + i,

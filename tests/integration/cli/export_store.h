@@ -37,7 +37,7 @@ void export_store_make(const char *directory, struct export_store *ret_store);
 
 /*
  * Full batches of attributes alone, and a last one with spans. `of_spans`: the attributes are of those spans, one of each for every batch; else they are
- * of spans that are not stored, but for one in the first batch, "found" = 1 of span 1.
+ * of spans that are not stored, but for "found" of span 1, which is 1 in the first batch and 2 in the second.
  */
 #define EXPORT_APART_BATCHES 5u
 void export_store_make_apart(const char *directory, bool of_spans);
