@@ -470,14 +470,7 @@ static int load_evictions(struct store_reader *reader, const struct reader_segme
 }
 
 static int load_table(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
-                      enum schema_table table) {
-	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	int there = segment_has_table(segment->db, table);
-	if (there != 1)
-		return there;
-	int error = db_prepare(segment->db, schema_tables[table].select, &select);
-	if (error)
-		return error;
+                      enum schema_table table, struct db_statement *select) {
 	switch (table) {
 	case SCHEMA_STRING:
 		return load_strings(reader, segment, select);
@@ -547,8 +540,37 @@ static int sum_open_batches(struct reader_segment *segment) {
 	return error ? error : row;
 }
 
-static int load_totals(struct reader_segment *segment, const char **ret_what) {
-	struct segment_totals found = {0};
+/* The tables of the catalog, each read by one statement: it is summed up, then loaded, and its pages are at hand the second time. */
+struct catalog_tables {
+	struct db_statement *selects[SCHEMA_CATALOG_TABLES]; /* NULL: the segment has no such table */
+};
+
+static void catalog_tables_done(struct catalog_tables *tables) {
+	for (int table = 0; table < SCHEMA_CATALOG_TABLES; table++)
+		db_finalize(tables->selects[table]);
+}
+
+static int select_catalog(struct db *db, struct catalog_tables *tables) {
+	int error = 0;
+	for (int table = 0; table < SCHEMA_CATALOG_TABLES && !error; table++) {
+		int there = segment_has_table(db, (enum schema_table)table);
+		error = there == 1 ? db_prepare(db, schema_tables[table].select, &tables->selects[table]) : there;
+	}
+	return error;
+}
+
+/* In the order of segment_sum_catalog. */
+static int check_catalog(const struct reader_segment *segment, const struct catalog_tables *tables) {
+	uint64_t checksum = 0;
+	uint64_t rows = 0;
+	int error = 0;
+	for (int table = 0; table < SCHEMA_CATALOG_TABLES && !error; table++)
+		if (tables->selects[table])
+			error = segment_sum_rows(tables->selects[table], SEGMENT_CURSORS_MAX, &checksum, &rows);
+	return !error && checksum != segment->totals.catalog_checksum ? ERR_DAMAGED : error;
+}
+
+static int load_totals(struct reader_segment *segment, const struct catalog_tables *tables, const char **ret_what) {
 	*ret_what = "its seal is damaged";
 	int sealed = segment_read_seal(segment->db, &segment->totals);
 	if (sealed < 0)
@@ -558,10 +580,7 @@ static int load_totals(struct reader_segment *segment, const char **ret_what) {
 	if (!sealed)
 		return sum_open_batches(segment);
 	*ret_what = "its names, processes or cursors are not those that were sealed";
-	int error = segment_sum_catalog(segment->db, &found);
-	if (!error && found.catalog_checksum != segment->totals.catalog_checksum)
-		error = ERR_DAMAGED;
-	return error;
+	return check_catalog(segment, tables);
 }
 
 static int load_all(struct store_reader *reader, struct reader_segment *segment, struct store_segment_view *view,
@@ -570,6 +589,7 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	                                           SCHEMA_CURSOR, SCHEMA_ACCOUNT,  SCHEMA_SCOPE,      SCHEMA_RESOURCE,
 	                                           SCHEMA_LIMITS, SCHEMA_SAMPLING, SCHEMA_STATISTICS, SCHEMA_DROPS,
 	                                           SCHEMA_ENDING, SCHEMA_CLAIM,    SCHEMA_THINNED};
+	struct catalog_tables catalog CLEANUP(catalog_tables_done) = {{NULL}};
 	*ret_what = "it cannot be read";
 	int error = segment_read_identity(segment->db, &segment->identity);
 	if (!error)
@@ -577,10 +597,13 @@ static int load_all(struct store_reader *reader, struct reader_segment *segment,
 	if (!error)
 		error = segment_read_writer_cost(segment->db, &view->writer_cost);
 	if (!error)
-		error = load_totals(segment, ret_what);
+		error = select_catalog(segment->db, &catalog);
+	if (!error)
+		error = load_totals(segment, &catalog, ret_what);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !error; i++) {
 		*ret_what = schema_tables[tables[i]].name;
-		error = load_table(reader, segment, view, tables[i]);
+		if (catalog.selects[tables[i]])
+			error = load_table(reader, segment, view, tables[i], catalog.selects[tables[i]]);
 	}
 	if (!error && reader->newest_path && strcmp(reader->newest_path, segment->path) == 0) {
 		*ret_what = "its account of what was evicted";

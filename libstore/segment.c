@@ -454,6 +454,17 @@ int segment_sum_batches(struct db *db, struct segment_totals *totals) {
 	return error;
 }
 
+int segment_sum_rows(struct db_statement *select, uint64_t rows_max, uint64_t *checksum, uint64_t *ret_rows) {
+	for (*ret_rows = 0;; ++*ret_rows) {
+		int row = db_next(select);
+		if (row <= 0)
+			return row;
+		*checksum = db_row_checksum(select, *checksum);
+		if (*ret_rows == rows_max)
+			return ERR_DAMAGED;
+	}
+}
+
 static int sum_table(struct db *db, enum schema_table table, uint64_t rows_max, uint64_t *checksum, uint64_t *rows) {
 	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
 	*rows = 0;
@@ -461,15 +472,7 @@ static int sum_table(struct db *db, enum schema_table table, uint64_t rows_max, 
 	if (there != 1)
 		return there;
 	int error = db_prepare(db, schema_tables[table].select, &select);
-	for (; !error; ++*rows) {
-		int row = db_next(select);
-		if (row <= 0)
-			return row;
-		*checksum = db_row_checksum(select, *checksum);
-		if (*rows == rows_max)
-			error = ERR_DAMAGED;
-	}
-	return error;
+	return error ? error : segment_sum_rows(select, rows_max, checksum, rows);
 }
 
 int segment_sum_catalog(struct db *db, struct segment_totals *totals) {

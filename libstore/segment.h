@@ -95,6 +95,8 @@ int segment_write_seal(struct db *db, const struct segment_totals *totals);
 int segment_sum_batches(struct db *db, struct segment_totals *totals);
 int segment_sum_catalog(struct db *db, struct segment_totals *totals);
 int segment_sum_samples(struct db *db, struct segment_totals *totals);
+/* Of all rows of a prepared SELECT, which then stands at its beginning again; more than rows_max are damage. */
+int segment_sum_rows(struct db_statement *select, uint64_t rows_max, uint64_t *checksum, uint64_t *ret_rows);
 /* Chain one batch into the totals. */
 void segment_add_batch(struct segment_totals *totals, const struct segment_batch *batch);
 

@@ -21,6 +21,8 @@
 
 /* With more names the figures of several threads would take more memory than they save time. */
 #define SHARED_NAMES_MAX 4096u
+/* Of fewer spans a second thread takes longer to begin, with memory of its own, than it saves. */
+#define SHARED_SPANS_MIN (UINT64_C(2) << 20)
 #define KEPT_VALUES_MAX (1u << 20) /* of all threads */
 
 /* Values of one name, one after the other: up to `end`. */
@@ -408,13 +410,36 @@ static int read_all(struct filtered *filtered) {
 	return rc;
 }
 
+/* About how many spans there are in the range of time, as if they came at one rate in each segment. */
+static double spans_in_time(const struct query *query) {
+	double spans = 0;
+	for (size_t i = 0; i < query->overview->segment_count; i++) {
+		const struct store_segment_view *segment = &query->overview->segments[i];
+		uint64_t from_ns = saturating_add(segment->start_ns_min, segment->wall_offset_ns);
+		uint64_t to_ns = saturating_add(segment->end_ns_max, segment->wall_offset_ns);
+		uint64_t first_ns = from_ns > query->since_wall_ns ? from_ns : query->since_wall_ns;
+		uint64_t last_ns = to_ns < query->until_wall_ns ? to_ns : query->until_wall_ns;
+		if (last_ns >= first_ns)
+			spans += (double)segment->spans * ((double)(last_ns - first_ns) + 1) /
+			         ((double)(to_ns - from_ns) + 1);
+	}
+	return spans;
+}
+
+static uint32_t threads_for(const struct query *query) {
+	if (query->overview->name_count >= SHARED_NAMES_MAX)
+		return 1;
+	bool pays = query->context->options->threads || spans_in_time(query) >= (double)SHARED_SPANS_MIN;
+	return pays ? query_threads(query) : 1;
+}
+
 int latency_collect_filtered(struct latency *latency, struct moments *moments, struct quantiles *quantiles) {
 	struct filtered *filtered CLEANUP_FREE = calloc(1, sizeof(*filtered));
 	if (!filtered)
 		return -ENOMEM;
 	filtered->latency = latency;
 	filtered->by_time = is_by_time(&latency->query);
-	filtered->count = latency->query.overview->name_count < SHARED_NAMES_MAX ? query_threads(&latency->query) : 1;
+	filtered->count = threads_for(&latency->query);
 	int rc = -pthread_mutex_init(&filtered->lock, NULL);
 	if (rc)
 		return rc;
