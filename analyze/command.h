@@ -43,6 +43,7 @@ extern const struct command command_man;
 extern const struct command command_memory;
 extern const struct command command_overhead;
 extern const struct command command_noisy;
+extern const struct command command_report;
 extern const struct command command_rings;
 extern const struct command command_slowest;
 extern const struct command command_sql;

@@ -22,6 +22,7 @@ static const struct group {
     {"Where memory goes", {&command_memory}},
     {"What changed", {&command_compare, &command_why, &command_baseline, &command_check}},
     {"What tracing costs", {&command_overhead}},
+    {"All of it", {&command_report}},
     {"While it runs", {&command_watch}},
     {"What is stored, and is it whole", {&command_info, &command_audit, &command_verify, &command_rings}},
     {"In and out", {&command_sql, &command_export, &command_import}},

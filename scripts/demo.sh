@@ -70,3 +70,8 @@ if [[ ! -s $work/own.txt ]] || ! diff "$work/own.txt" "$work/stored.txt"; then
   exit 1
 fi
 echo "counts agree"
+
+section "the report"
+page=$(cd "$bin/.." && pwd)/demo-report.html
+"$bin/spanring-analyze" report "$store" -q -o "$page"
+echo "all of it in one page: $page"

@@ -25,4 +25,9 @@ if(SPANRING_PYTHON)
   add_test(NAME integration.sinks
     COMMAND ${SPANRING_PYTHON} -B ${CMAKE_CURRENT_LIST_DIR}/cli/sinks.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   set_tests_properties(integration.sinks PROPERTIES LABELS integration TIMEOUT 600 SKIP_RETURN_CODE 77)
+  if(TARGET spanring-bench)
+    add_test(NAME integration.report
+      COMMAND ${SPANRING_PYTHON} -B ${CMAKE_CURRENT_LIST_DIR}/cli/check_report.py ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
+    set_tests_properties(integration.report PROPERTIES LABELS integration TIMEOUT 600)
+  endif()
 endif()

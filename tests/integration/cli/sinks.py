@@ -316,7 +316,7 @@ CSV = [
 LINES = [analyze("export", "jsonl", "STORE"), analyze("export", "otlp", "STORE")]
 FOLDED = [analyze("flame", "STORE", "--format", "folded")]
 SVG = [analyze("flame", "STORE"), analyze("flame", "STORE", "--before", "STORE"), analyze("flame", "STORE", "--by", "site"), analyze("timeline", "STORE", "-o", "-")]
-HTML = [analyze("timeline", "STORE", "--html", "PAGE")]
+HTML = [analyze("timeline", "STORE", "--html", "PAGE"), analyze("report", "STORE", "-o", "PAGE")]
 
 
 def name_of(bench, make):
