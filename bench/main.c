@@ -35,6 +35,7 @@ static const char usage_text[] =
     "  stages      where the cost of a span arises, from begin to commit\n"
     "  size        memory, processor time and disk for a rate and a retention\n"
     "  memory      of the first span, of tracers, per span, over time: does it grow?\n"
+    "  peers       a span beside LTTng-UST, in turns; what other peers are here\n"
     "  suite       all of it, or a group, with every gate\n"
     "  compare     two results, figure by figure, with verdicts\n"
     "\n"
@@ -121,7 +122,7 @@ static const struct suite_command {
     {"concurrent", concurrent_command}, {"load", load_command},         {"coldstart", coldstart_command},
     {"warmstart", warmstart_command},   {"sampling", sampling_command}, {"matrix", matrix_command},
     {"stages", stages_command},         {"size", size_command},         {"memory", memory_command},
-    {"suite", suite_command},           {"compare", compare_command},
+    {"suite", suite_command},           {"compare", compare_command},   {"peers", peers_command},
 };
 
 /* Exit code, or -1: it is none of them. */

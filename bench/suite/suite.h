@@ -23,6 +23,7 @@ int size_command(int argc, char **argv, const struct log *log);
 int memory_command(int argc, char **argv, const struct log *log);
 int suite_command(int argc, char **argv, const struct log *log);
 int compare_command(int argc, char **argv, const struct log *log);
+int peers_command(int argc, char **argv, const struct log *log);
 
 /* Started by coldstart only (worker_exec). */
 struct bench_options;

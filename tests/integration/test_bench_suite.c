@@ -195,6 +195,30 @@ static void other_commands_give_results(void **state) {
 	child_result_free(&result);
 }
 
+/* What is not here is skipped with its reason, and the span measured all the same; what is here stands beside it. */
+static void peers_measures_or_skips(void **state) {
+	(void)state;
+	struct child_result result =
+	    BENCH(0, "peers", "--iterations", "5", "--warmup", "1", "--provider", "/nonexistent/provider.so", "--json");
+	check_document(result.out, "peers", 3, 5);
+	assert_true(ask(result.out, "SELECT json_extract(?1, '$.facts.LTTng-UST') LIKE 'skipped: no %'") == 1);
+	assert_true(ask(result.out, "SELECT json_extract(?1, '$.results[2].name') = 'span / floor'") == 1);
+	child_result_free(&result);
+	/* A library that is another. */
+	result = BENCH(0, "peers", "--iterations", "5", "--provider", "/proc/self/exe", "--json");
+	assert_true(ask(result.out, "SELECT json_extract(?1, '$.facts.LTTng-UST') LIKE 'skipped: %'") == 1);
+	child_result_free(&result);
+	result = BENCH(0, "peers", "--iterations", "5", "--warmup", "1", "--json");
+	check_document(result.out, "peers", 3, 5);
+	assert_true(ask(result.out, "SELECT count(*) FROM json_each(?1, '$.facts') WHERE key IN ('SQLite', 'DuckDB') "
+	                            "AND (value LIKE 'skipped: %' OR value LIKE 'measured %')") == 2);
+	assert_true(ask(result.out, "SELECT (json_extract(?1, '$.facts.LTTng-UST') LIKE 'skipped: %') <> "
+	                            "(json_extract(?1, '$.results[2].name') = 'LTTng-UST / span')") == 1);
+	if (ask(result.out, "SELECT json_extract(?1, '$.facts.LTTng-UST') LIKE 'skipped: %'") == 1)
+		print_message("beside LTTng-UST: skipped, it is not here\n");
+	child_result_free(&result);
+}
+
 static void suite_run(const char *gates, const char *text, int exit_code, const char *says) {
 	FILE *file = fopen(gates, "we");
 	assert_non_null(file);
@@ -324,11 +348,11 @@ static void compare_refuses_hostile_files(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(quick_measures_and_judges),     cmocka_unit_test(run_takes_cases),
-	    cmocka_unit_test(exec_times_a_command),          cmocka_unit_test(concurrent_counts_all),
-	    cmocka_unit_test(load_makes_what_was_meant),     cmocka_unit_test(other_commands_give_results),
-	    cmocka_unit_test(suite_puts_together),           cmocka_unit_test(compare_knows_directions),
-	    cmocka_unit_test(compare_refuses_hostile_files),
+	    cmocka_unit_test(quick_measures_and_judges), cmocka_unit_test(run_takes_cases),
+	    cmocka_unit_test(exec_times_a_command),      cmocka_unit_test(concurrent_counts_all),
+	    cmocka_unit_test(load_makes_what_was_meant), cmocka_unit_test(other_commands_give_results),
+	    cmocka_unit_test(peers_measures_or_skips),   cmocka_unit_test(suite_puts_together),
+	    cmocka_unit_test(compare_knows_directions),  cmocka_unit_test(compare_refuses_hostile_files),
 	};
 	return cmocka_run_group_tests_name("bench suite", tests, NULL, NULL);
 }
