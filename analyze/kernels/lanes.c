@@ -76,7 +76,7 @@ BODY size_t sieve_body(const uint32_t *values, const uint16_t *bins, size_t coun
 
 /* Squares have 64 bits: their halves are added up apart. */
 BODY struct moments_sums sums_body(const uint32_t *values, uint32_t count) {
-	struct moments_sums sums = {.count = count, .first = values[0], .min = UINT32_MAX};
+	struct moments_sums sums = {.count = count, .min = UINT32_MAX};
 	uint64_t low = 0;
 	uint64_t high = 0;
 	assert(count <= MOMENTS_RUN_MAX);

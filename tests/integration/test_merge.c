@@ -111,6 +111,29 @@ static void ask(const struct session *session, const char *trace, char *ret_answ
 	}
 }
 
+#define THREADS_MAX 5
+
+/* Which thread got which batch is chance, and no answer may show it. */
+static void expect_same_by_any_threads(const struct session *session, const char *exact) {
+	for (int threads = 1; threads <= THREADS_MAX; threads++) {
+		char number[8];
+		(void)snprintf(number, sizeof(number), "%d", threads);
+		const char *argv[] = {child_program("spanring-analyze"),
+		                      "latency",
+		                      "--exact",
+		                      "--json",
+		                      "--threads",
+		                      number,
+		                      session->scratch.store,
+		                      NULL};
+		struct child_result result = child_run(argv, NULL);
+		if (result.exit_code != 0 || strcmp(result.out, exact) != 0)
+			fail_msg("%d threads: exit %d: %s\nexpected:\n%s\ngot:\n%s", threads, result.exit_code,
+			         result.err, exact, result.out);
+		child_result_free(&result);
+	}
+}
+
 static void expect_same_answers(const struct session *session, const char *trace, char *const before[QUESTIONS]) {
 	char *after[QUESTIONS];
 	ask(session, trace, after);
@@ -119,6 +142,7 @@ static void expect_same_answers(const struct session *session, const char *trace
 			fail_msg("before:\n%s\nafter:\n%s", before[i], after[i]);
 		free(after[i]);
 	}
+	expect_same_by_any_threads(session, before[0]);
 	session_check_audit(session);
 	(void)session_check_segments(session);
 	expect_no_left_over(session);
@@ -140,6 +164,7 @@ static void answers_stay(void **state) {
 	(void)snprintf(trace, sizeof(trace), "%016llx%016llx", (unsigned long long)many.trace_hi,
 	               (unsigned long long)many.trace_lo);
 	ask(&session, trace, before);
+	expect_same_by_any_threads(&session, before[0]);
 	start_agent(&session, within_budget);
 	child_wait_for_line(&session.agent, "merged");
 	session_stop_agent(&session);

@@ -245,7 +245,7 @@ static void moments_at_the_edges(void **state) {
 	assert_true(moments_total(&one) == INT64_MAX);
 	assert_true(moments_stddev(&one) == 0);
 	struct moments far = {.count = 0};
-	for (int i = 0; i < 8; i++) /* squares overflow 128 bits: they spill */
+	for (int i = 0; i < 8; i++) /* squares overflow 128 bits */
 		moments_add(&far, i % 2 ? UINT64_MAX : 0);
 	assert_true(moments_total(&far) == UINT64_MAX);
 	near(moments_stddev(&far), (long double)UINT64_MAX / 2);
@@ -313,7 +313,18 @@ static void runs_are_their_values(void **state) {
 				check_runs(&seed, shape, sizes[i], round % 2 ? SMALLEST_BUDGET : QUANTILE_BUDGET_BYTES);
 }
 
-/* Sums are exact whoever counted what, also at both ends of the range. */
+static void assert_same_bits(double one, double other) {
+	assert_memory_equal(&one, &other, sizeof(one));
+}
+
+/* Nobody sees who counted what, also at both ends of the range. */
+static void assert_same_moments(const struct moments *one, const struct moments *other) {
+	assert_true(one->count == other->count && one->min == other->min && one->max == other->max);
+	assert_true(moments_total(one) == moments_total(other));
+	assert_same_bits(moments_mean(one), moments_mean(other));
+	assert_same_bits(moments_stddev(one), moments_stddev(other));
+}
+
 static void merged_moments_are_exact(void **state) {
 	(void)state;
 	static const uint64_t edges[] = {0, 1, INT64_MAX, UINT64_MAX, UINT64_C(1) << 55, 77};
@@ -325,9 +336,46 @@ static void merged_moments_are_exact(void **state) {
 			moments_add_run(&parts[mask >> i & 1], &edges[i], 1);
 		}
 		moments_merge(&parts[0], &parts[1]);
-		assert_true(parts[0].count == 6 && moments_total(&parts[0]) == moments_total(&alone));
-		assert_true(parts[0].min == 0 && parts[0].max == UINT64_MAX);
-		near(moments_stddev(&parts[0]), moments_stddev(&alone));
+		assert_same_moments(&parts[0], &alone);
+	}
+}
+
+#define SPLIT_PARTS 7u
+
+/* In another order, in runs of any length, by any of several threads that are put together in any order. */
+static void split(struct seed *seed, uint64_t *values, size_t count, struct moments *ret_moments) {
+	struct moments parts[SPLIT_PARTS];
+	memset(parts, 0, sizeof(parts));
+	for (size_t i = count; i > 1; i--) {
+		size_t other = seed_below(seed, i);
+		uint64_t value = values[i - 1];
+		values[i - 1] = values[other];
+		values[other] = value;
+	}
+	for (size_t at = 0, run = 0; at < count; at += run) {
+		run = 1 + seed_below(seed, count - at);
+		moments_add_run(&parts[seed_below(seed, SPLIT_PARTS)], values + at, (uint32_t)run);
+	}
+	size_t first = seed_below(seed, SPLIT_PARTS);
+	memset(ret_moments, 0, sizeof(*ret_moments));
+	for (size_t i = 0; i < SPLIT_PARTS; i++)
+		moments_merge(ret_moments, &parts[(first + i) % SPLIT_PARTS]);
+}
+
+static void any_split_has_the_same_bits(void **state) {
+	(void)state;
+	struct seed seed = seed_start("splits");
+	static uint64_t values[2000];
+	for (unsigned round = 0; round < seed_rounds(500); round++) {
+		struct moments alone = {.count = 0};
+		size_t count = 1 + seed_below(&seed, 2000);
+		for (size_t i = 0; i < count; i++) {
+			values[i] = round % 6 == 5 ? seed_next(&seed) : random_value(&seed, round % 6);
+			moments_add(&alone, values[i]);
+		}
+		struct moments parted;
+		split(&seed, values, count, &parted);
+		assert_same_moments(&parted, &alone);
 	}
 }
 
@@ -343,6 +391,7 @@ int main(void) {
 	    cmocka_unit_test(moments_at_the_edges),
 	    cmocka_unit_test(runs_are_their_values),
 	    cmocka_unit_test(merged_moments_are_exact),
+	    cmocka_unit_test(any_split_has_the_same_bits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
