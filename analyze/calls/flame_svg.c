@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flame_svg.h"
 
-#include "base/text.h"
+#include "analyze/terminal/markup.h"
 #include "base/units.h"
 
 #include <inttypes.h>
@@ -14,37 +14,6 @@
 #define FOOT 24u             /* details */
 #define SHARE_MIN 0.0002     /* of all: narrower frames are left out */
 #define TEXT_SHARE_MIN 0.012 /* narrower ones have no text before they are zoomed */
-
-/* --- escaping ---------------------------------------------------------------------------------------------------- */
-
-/* Characters that XML 1.0 has no way to write. */
-static bool is_no_xml(uint32_t code) {
-	return (code & 0xfffe) == 0xfffe || (code >= 0xd800 && code <= 0xdfff);
-}
-
-static void put_text(const char *text, FILE *out) {
-	char safe[CALL_KEY_TEXT_BYTES * 2];
-	size_t bytes = text_printable(text, strlen(text), safe, sizeof(safe));
-	for (size_t at = 0; at < bytes;) {
-		uint32_t code = 0;
-		size_t length = text_utf8_sequence(safe + at, bytes - at, &code);
-		if (length == 0 || is_no_xml(code))
-			(void)fputs("\xef\xbf\xbd", out);
-		else if (code == '&')
-			(void)fputs("&amp;", out);
-		else if (code == '<')
-			(void)fputs("&lt;", out);
-		else if (code == '>')
-			(void)fputs("&gt;", out);
-		else if (code == '"')
-			(void)fputs("&quot;", out);
-		else if (code == '\'')
-			(void)fputs("&#39;", out);
-		else
-			(void)fwrite(safe + at, 1, length, out);
-		at += length ? length : 1;
-	}
-}
 
 /* --- frames ------------------------------------------------------------------------------------------------------ */
 
@@ -84,7 +53,7 @@ static void put_details(const struct flame *flame, uint32_t at, const char *name
 	const struct call_view_node *node = &flame->view->nodes[at];
 	char text[FLAME_VALUE_TEXT_BYTES];
 	char count[UNITS_TEXT_BYTES];
-	put_text(name, out);
+	markup_put_text(out, name);
 	(void)fprintf(out, ": %s, %.2f %%", flame_value_text(flame->value, (double)node->wide, text),
 	              100 * call_share(node->wide, flame->view->nodes[0].wide));
 	if (node->own < node->wide)
@@ -120,14 +89,14 @@ static void put_frame(const struct drawing *drawing, uint32_t at, double left, d
 	const char *name = call_key_text(flame->view->keys, node->key, flame->strip, text);
 	(void)fprintf(out, "<svg class=\"f\" x=\"%.5f%%\" y=\"%u\" width=\"%.5f%%\" height=\"%u\" data-name=\"",
 	              100 * left, HEAD + (drawing->rows - 1 - node->depth) * ROW, 100 * share, FRAME);
-	put_text(name, out);
+	markup_put_text(out, name);
 	(void)fputs("\"><title>", out);
 	put_details(flame, at, name, out);
 	(void)fputs("</title><rect width=\"100%\" height=\"100%\" rx=\"2\" ", out);
 	put_colour(flame, at, name, out);
 	(void)fputs("/><text x=\"4\" y=\"13\">", out);
 	if (share >= TEXT_SHARE_MIN)
-		put_text(name, out);
+		markup_put_text(out, name);
 	(void)fputs("</text></svg>\n", out);
 }
 
@@ -203,14 +172,14 @@ void flame_svg_write(const struct flame *flame, const struct flame_svg *look, FI
 	              "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"flame\" width=\"100%%\" height=\"%u\" "
 	              "role=\"img\">\n<title>",
 	              height);
-	put_text(look->title, out);
+	markup_put_text(out, look->title);
 	(void)fputs("</title>\n", out);
 	if (look->is_standalone)
 		(void)fprintf(out, "<style>%s</style>\n", flame_svg_style);
 	(void)fputs(
 	    "<rect class=\"paper\" width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text class=\"title\" x=\"8\" y=\"20\">",
 	    out);
-	put_text(look->title, out);
+	markup_put_text(out, look->title);
 	(void)fputs("</text>\n<text class=\"remarks\" x=\"8\" y=\"37\">", out);
 	put_remarks(flame, out);
 	(void)fputs("</text>\n", out);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* Escaped; controls and what reorders text are made visible, what no XML may hold becomes U+FFFD. Cut at MARKUP_TEXT_BYTES_MAX. */
-#define MARKUP_TEXT_BYTES_MAX 4096u
+#define MARKUP_TEXT_BYTES_MAX 8192u
 void markup_put_text(FILE *out, const char *text);
 
 #endif
