@@ -17,31 +17,21 @@
 #include "base/clock.h"
 #include "base/errs.h"
 #include "catalog_rows.h"
-#include "checksum.h"
 #include "child_sums.h"
+#include "cursor_list.h"
 #include "encode.h"
 #include "evict_count.h"
 #include "id_table.h"
 #include "rollup_totals.h"
 #include "segment_new.h"
 #include "segment_writer.h"
+#include "store_lock.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define LOCK_NAME "lock"
-
-struct cursor_list {
-	struct store_cursor *cursors;
-	size_t count;
-	size_t room;
-	struct id_table by_ring;
-};
 
 /* A commit that failed so that it may be stored or not. */
 struct doubt {
@@ -68,148 +58,6 @@ struct store_writer {
 	struct rollup_totals found_totals;
 	char error[SEGMENT_TEXT_BYTES];
 };
-
-static int make_directory(const char *directory, char *text, size_t text_bytes) {
-	struct stat status;
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST) {
-		int error = -errno;
-		(void)snprintf(text, text_bytes, "%.300s: cannot be made: %s; name another place for the store",
-		               directory, strerror(-error));
-		return error;
-	}
-	if (stat(directory, &status) < 0 || !S_ISDIR(status.st_mode)) {
-		(void)snprintf(text, text_bytes, "%.300s: not a directory: give another place for the store",
-		               directory);
-		return -ENOTDIR;
-	}
-	return 0;
-}
-
-static int holder_of(int fd) {
-	char digits[16] = "";
-	if (pread(fd, digits, sizeof(digits) - 1, 0) <= 0)
-		return 0;
-	return (int)strtol(digits, NULL, 10);
-}
-
-/*
- * The lock belongs to the open file: it ends with this process, however that ends. The pid in it is for messages
- * only.
- */
-static int take_lock(const char *directory, int *ret_fd, int *ret_holder_pid, char *text, size_t text_bytes) {
-	char *path CLEANUP_FREE = NULL;
-	if (asprintf(&path, "%s/" LOCK_NAME, directory) < 0)
-		return -ENOMEM;
-	int fd CLEANUP_FD = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (fd < 0) {
-		int error = -errno;
-		(void)snprintf(text, text_bytes, "%.300s: %s: the store must be writable", path, strerror(-error));
-		return error;
-	}
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
-		*ret_holder_pid = holder_of(fd);
-		(void)snprintf(text, text_bytes, "%.300s: another agent writes this store (pid %d)", directory,
-		               *ret_holder_pid);
-		return errno == EAGAIN || errno == EACCES ? ERR_HELD : -errno;
-	}
-	char digits[16];
-	int length = snprintf(digits, sizeof(digits), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, digits, (size_t)length, 0) != length) {
-		(void)snprintf(text, text_bytes,
-		               "%.300s: cannot be written: %s; free some room there or name another store", path,
-		               strerror(errno));
-		return errno ? -errno : -EIO;
-	}
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-struct ring_key {
-	uint8_t instance[STORE_INSTANCE_BYTES];
-	uint32_t ring_index;
-};
-
-static bool cursor_equals(const void *context, uint32_t id, const void *key) {
-	const struct store_cursor *cursor = &((const struct cursor_list *)context)->cursors[id - 1];
-	const struct ring_key *sought = key;
-	return cursor->ring_index == sought->ring_index &&
-	       memcmp(cursor->instance, sought->instance, STORE_INSTANCE_BYTES) == 0;
-}
-
-/* Its number in the list, 0 if it is not there. */
-static uint32_t find_cursor(const struct cursor_list *list, const struct store_cursor *cursor, uint64_t *ret_hash) {
-	struct ring_key key = {.ring_index = cursor->ring_index};
-	memcpy(key.instance, cursor->instance, STORE_INSTANCE_BYTES);
-	*ret_hash = checksum64(&key, sizeof(key), 0);
-	return id_table_find(&list->by_ring, *ret_hash, cursor_equals, list, &key);
-}
-
-static int keep_cursor(struct cursor_list *list, const struct store_cursor *cursor) {
-	uint64_t hash;
-	uint32_t id = find_cursor(list, cursor, &hash);
-	if (id) {
-		struct store_cursor before = list->cursors[id - 1];
-		if (cursor->position < before.position)
-			return 0;
-		list->cursors[id - 1] = *cursor;
-		segment_merge_sampling(&list->cursors[id - 1], &before); /* has a table of its own */
-		return 0;
-	}
-	if (list->count == SEGMENT_CURSORS_MAX)
-		return ERR_LIMIT;
-	if (list->count == list->room) {
-		size_t room = list->room ? list->room * 2 : 64;
-		struct store_cursor *grown = reallocarray(list->cursors, room, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		list->cursors = grown;
-		list->room = room;
-	}
-	int error = id_table_reserve(&list->by_ring);
-	if (error)
-		return error;
-	list->cursors[list->count++] = *cursor;
-	id_table_add(&list->by_ring, hash, (uint32_t)list->count);
-	return 0;
-}
-
-static int read_cursors(struct db *db, struct cursor_list *list) {
-	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	int error = db_prepare(db, schema_tables[SCHEMA_CURSOR].select, &select);
-	for (uint32_t row = 0; !error && row < SEGMENT_CURSORS_MAX; row++) {
-		struct store_cursor cursor;
-		int more = db_next(select);
-		if (more <= 0)
-			return more;
-		error = segment_get_cursor(select, &cursor);
-		if (!error)
-			error = keep_cursor(list, &cursor);
-	}
-	return error;
-}
-
-/* What belongs to cursors and has a table of its own. */
-static int read_beside(struct db *db, struct cursor_list *list, enum schema_table table,
-                       int (*get)(struct db_statement *select, struct store_cursor *ret_cursor)) {
-	struct db_statement *select CLEANUP(db_finalize_cleanup) = NULL;
-	int there = segment_has_table(db, table);
-	if (there != 1)
-		return there;
-	int error = db_prepare(db, schema_tables[table].select, &select);
-	for (uint32_t row = 0; !error && row < SEGMENT_CURSORS_MAX; row++) {
-		struct store_cursor sampling;
-		uint64_t hash;
-		int more = db_next(select);
-		if (more <= 0)
-			return more;
-		error = get(select, &sampling);
-		uint32_t id = error ? 0 : find_cursor(list, &sampling, &hash);
-		if (id)
-			segment_merge_sampling(&list->cursors[id - 1], &sampling);
-	}
-	return error;
-}
 
 /* 1 if the segment has its seal and no WAL; 0 if it wants sealing. */
 static int is_sealed(const char *path, struct db **ret_db, char *text) {
@@ -256,11 +104,11 @@ static int take_over(struct store_writer *writer, const char *path, char *text) 
 		if (unsealed)
 			writer->seal_error = unsealed;
 	}
-	int error = read_cursors(db, &writer->found);
+	int error = cursor_list_read(db, &writer->found);
 	if (!error)
-		error = read_beside(db, &writer->found, SCHEMA_SAMPLING, segment_get_sampling);
+		error = cursor_list_read_beside(db, &writer->found, SCHEMA_SAMPLING, segment_get_sampling);
 	if (!error)
-		error = read_beside(db, &writer->found, SCHEMA_THINNED, segment_get_thinned);
+		error = cursor_list_read_beside(db, &writer->found, SCHEMA_THINNED, segment_get_thinned);
 	if (error)
 		(void)snprintf(text, SEGMENT_TEXT_BYTES, "%.300s: cursors cannot be read: %s", path, db_words(db));
 	db_close(db);
@@ -404,9 +252,9 @@ int store_writer_open(const char *directory, const struct store_writer_options *
 	if (!error)
 		error = child_sums_new(&writer->child_sums);
 	if (!error)
-		error = make_directory(directory, ret_text, text_bytes);
+		error = store_lock_directory(directory, ret_text, text_bytes);
 	if (!error)
-		error = take_lock(directory, &writer->lock_fd, ret_holder_pid, ret_text, text_bytes);
+		error = store_lock_take(directory, &writer->lock_fd, ret_holder_pid, ret_text, text_bytes);
 	if (!error)
 		error = take_over_all(writer, ret_text, text_bytes);
 	if (error) {
