@@ -123,7 +123,7 @@ static void verdicts(void **state) {
 
 /*
  * An interval of 95 % misses the truth once in twenty, so of one interval nothing follows. Of 400 that miss so often more than 60 do once in 10^13
- * runs; were they half as wide, about 130 would.
+ * runs; were they half as wide, about 120 would.
  */
 static void intervals_hold_the_truth(void **state) {
 	struct seed seed = seed_start("intervals");
