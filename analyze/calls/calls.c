@@ -296,6 +296,8 @@ static int read_figures_and_self(struct call_reading *reading) {
 	int rc = reading->question->wants_self ? self_time_new(SELF_TIME_BUDGET_BYTES, &reading->self) : 0;
 	if (rc == 0)
 		rc = read_figures(reading);
+	if (rc == 0 && reading->self && reading->is_first_round)
+		latency_self_tell(reading->calls->query, self_time_unresolved(reading->self));
 	self_time_free(TAKE_PTR(reading->self));
 	return rc;
 }

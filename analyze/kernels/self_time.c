@@ -19,6 +19,7 @@
 #define MARK_ANYWHERE UINT16_MAX
 #define STATE_BITS 2u
 #define NOT_SAID 3u /* the batch has no child sums */
+#define FEW_STRAYS 64u
 
 /* A child without its parent. */
 struct stray {
@@ -34,6 +35,7 @@ struct child {
 	struct interval interval;
 };
 
+_Static_assert(SELF_TIME_TWINS_MAX <= UINT8_MAX, "looks are counted in a byte");
 _Static_assert(sizeof(struct stray) == SELF_TIME_BUDGET_BYTES / SELF_TIME_CHILDREN_MAX, "as many as are promised");
 
 struct self_time {
@@ -48,6 +50,8 @@ struct self_time {
 	size_t room_max;
 	uint32_t *stray_slots; /* first stray of its span + 1, by hash; while they are resolved */
 	uint64_t stray_mask;
+	uint8_t *looks; /* by first stray: rows that looked at more than FEW_STRAYS, up to SELF_TIME_TWINS_MAX */
+	uint64_t unresolved;
 	uint64_t *trace_filter;
 	uint16_t *
 	    marks; /* by hash of traces: 0 none, the segment of its strays + 1, or MARK_ANYWHERE; NULL: all are wanted */
@@ -92,6 +96,7 @@ void self_time_free(struct self_time *self) {
 		return;
 	free(self->strays);
 	free(self->stray_slots);
+	free(self->looks);
 	free(self->trace_filter);
 	free(self->marks);
 	free(self->wanted);
@@ -430,8 +435,10 @@ static int index_strays(struct self_time *self) {
 		slots *= 2;
 	qsort(self->strays, self->count, sizeof(*self->strays), by_hash);
 	free(self->stray_slots);
+	free(self->looks);
 	self->stray_slots = calloc(slots, sizeof(*self->stray_slots));
-	if (!self->stray_slots)
+	self->looks = calloc(self->count, sizeof(*self->looks));
+	if (!self->stray_slots || !self->looks)
 		return -ENOMEM;
 	self->stray_mask = slots - 1;
 	for (size_t i = 0; i < self->count; i++) {
@@ -458,6 +465,19 @@ static size_t strays_of(const struct self_time *self, uint64_t trace_lo, uint64_
 	return self->count;
 }
 
+/* Each row looks at all strays of its id: many rows with one id, and many strays of it, would multiply. */
+static bool may_look(struct self_time *self, size_t first) {
+	const struct stray *strays = self->strays;
+	if (self->count - first <= FEW_STRAYS || by_hash(&strays[first], &strays[first + FEW_STRAYS]) != 0)
+		return true;
+	if (self->looks[first] < SELF_TIME_TWINS_MAX) {
+		self->looks[first]++;
+		return true;
+	}
+	self->unresolved++;
+	return false;
+}
+
 static int by_parent(const void *a, const void *b) {
 	const struct child *first = a;
 	const struct child *second = b;
@@ -475,7 +495,7 @@ static int gather_children(struct self_time *self, const struct self_time_rows *
 			may_have = self->trace_filter[bit / 64] >> (bit % 64) & 1;
 		}
 		size_t first = may_have ? strays_of(self, rows->trace_lo[row], rows->span_id[row]) : self->count;
-		self->until[row] = first < self->count ? first + 1 : 0;
+		self->until[row] = first < self->count && may_look(self, first) ? first + 1 : 0;
 	}
 	for (uint32_t row = 0; row < rows->count && !error; row++) {
 		uint32_t parent = self->parents[row];
@@ -562,6 +582,10 @@ int self_time_take(struct self_time *self, const struct self_time_rows *rows, ui
 
 bool self_time_wants_ids(const struct self_time *self) {
 	return self->pass == SELF_TIME_RESOLVE;
+}
+
+uint64_t self_time_unresolved(const struct self_time *self) {
+	return self->unresolved;
 }
 
 int self_time_next_pass(struct self_time *self) {

@@ -17,6 +17,9 @@
  * MEMORY is bounded by a budget for strays. When it is spent, those of the upper half of the hashes are given up, and get passes of their
  * own later; nothing is estimated. Only the strays of a single span must fit the budget, else ERR_LIMIT.
  *
+ * TIME is bounded where ids are not unique, which only a hostile or broken writer makes: of the rows that share one id, as many as SELF_TIME_TWINS_MAX look at
+ * more than a few strays of that id. The strays of the others stay unresolved, their self times too long, and they are counted.
+ *
  *     do for each batch: self_time_take(...), and take what it gives off the duration
  *     while ((rc = self_time_next_pass(self)) > 0)
  */
@@ -32,6 +35,8 @@
 #define SELF_TIME_BUDGET_BYTES (32u << 20)
 /* Of one span, in other batches than its own, with that budget. */
 #define SELF_TIME_CHILDREN_MAX ((size_t)SELF_TIME_BUDGET_BYTES / 40)
+/* Rows with one and the same id whose many children in other batches are looked at. */
+#define SELF_TIME_TWINS_MAX 16u
 
 /* One batch, at most 2^31 - 1 rows in any order; those that stand trace by trace in order of start are fastest. */
 struct self_time_rows {
@@ -81,6 +86,9 @@ int self_time_take(struct self_time *self, const struct self_time_rows *rows, ui
 
 /* Does the pass at hand need the ids of the spans? */
 bool self_time_wants_ids(const struct self_time *self);
+
+/* So far: rows of which children in other batches were not looked at, as too many rows share their id. */
+uint64_t self_time_unresolved(const struct self_time *self);
 
 /* Ends a pass: 1 when all batches are wanted once more, 0 when all is known, or -ENOMEM. */
 int self_time_next_pass(struct self_time *self);

@@ -66,5 +66,7 @@ int latency_collect_runs(struct latency *latency, struct moments *moments, struc
 int latency_collect_filtered(struct latency *latency, struct moments *moments, struct quantiles *quantiles);
 /* The self times alone, before any other scan of the query. 0 or a negative errno. */
 int latency_self_from_records(struct latency *latency);
+/* Warns where self_time_unresolved is not 0. */
+void latency_self_tell(const struct query *query, uint64_t unresolved);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -153,6 +154,14 @@ static int read_ids(struct self_reading *reading) {
 	return rc;
 }
 
+void latency_self_tell(const struct query *query, uint64_t unresolved) {
+	if (unresolved)
+		log_warning(&query->context->log,
+		            "self times are too long: of %" PRIu64
+		            " spans, which share their ids with more than %u others, not all children were looked at",
+		            unresolved, SELF_TIME_TWINS_MAX - 1);
+}
+
 static int look_for_ids(struct self_reading *reading) {
 	reading->is_first = true;
 	int rc = self_time_new(SELF_TIME_BUDGET_BYTES, &reading->self);
@@ -160,6 +169,8 @@ static int look_for_ids(struct self_reading *reading) {
 		rc = self_time_settled(reading->self);
 	if (rc == 0)
 		rc = read_ids(reading);
+	if (rc == 0)
+		latency_self_tell(&reading->latency->query, self_time_unresolved(reading->self));
 	self_time_free(TAKE_PTR(reading->self));
 	return rc;
 }

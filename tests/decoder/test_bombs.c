@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Segments that are made to cost: frames that hold a GiB in 32 KiB behind right checksums, a million batches, a view that never ends in place of a
- * table, the WAL of another database. Every command on each of them ends with a documented exit code, within 10 s of processor time and
+ * Segments that are made to cost: frames that hold a GiB in 32 KiB behind right checksums, a million batches, many batches of spans with the same ids, a view that
+ * never ends in place of a table, the WAL of another database. Every command on each of them ends with a documented exit code, within 10 s of processor time and
  * 256 MiB of memory, and leaves all files as they were.
  */
 #include "rich_file.h"
@@ -35,7 +35,7 @@
 #define BOMB_BYTES (UINT64_C(1) << 30)
 #define FRAME_BYTES_MAX (1u << 20)
 #define EMPTY_BATCHES 1000000u
-#define SMALL_BATCHES 4000u
+#define SMALL_BATCHES 60000u
 #define DURATION_COLUMN 4u
 #define WORDS_MAX 6u
 #define MESSAGE_BYTES 4096u
@@ -43,6 +43,7 @@
 static const char *const commands[][WORDS_MAX] = {
     {"info", "{}"},
     {"latency", "{}", "--exact"},
+    {"latency", "{}", "--sort", "self"},
     {"slowest", "{}"},
     {"errors", "{}"},
     {"audit", "{}"},

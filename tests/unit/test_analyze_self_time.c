@@ -202,12 +202,44 @@ static void too_many_children_of_one(void **state) {
 	(void)check(&forest, SELF_TIME_BUDGET_BYTES);
 }
 
+/* Many rows with one id: some look at all its strays, the others are counted. */
+static void too_many_twins(void **state) {
+	static struct forest forest;
+	const uint32_t strays = 100;
+	const uint32_t twins = SELF_TIME_TWINS_MAX + 5;
+	uint64_t self[SPANS_MAX];
+	struct self_time *self_time = NULL;
+	uint32_t exact = 0;
+	int rc = 0;
+	(void)state;
+	memset(&forest, 0, sizeof(forest));
+	for (uint32_t i = 0; i < strays; i++)
+		add(&forest, 1, 2 + i, 1, i, 1);
+	end_batch(&forest);
+	for (uint32_t i = 0; i < twins; i++) {
+		add(&forest, 1, 1, 0, 0, TIME_MAX);
+		end_batch(&forest);
+	}
+	assert_int_equal(self_time_new(SELF_TIME_BUDGET_BYTES, &self_time), 0);
+	memcpy(self, forest.duration_ns, forest.count * sizeof(*self));
+	do
+		rc = pass(self_time, &forest, false, self);
+	while (rc == 0 && (rc = self_time_next_pass(self_time)) > 0);
+	assert_int_equal(rc, 0);
+	assert_int_equal(self_time_unresolved(self_time), twins - SELF_TIME_TWINS_MAX);
+	self_time_free(self_time);
+	for (uint32_t row = strays; row < strays + twins; row++) {
+		exact += self[row] == TIME_MAX - strays;
+		assert_true(self[row] == TIME_MAX - strays || self[row] == TIME_MAX);
+	}
+	assert_int_equal(exact, SELF_TIME_TWINS_MAX);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(known_trees),
-	    cmocka_unit_test(random_forests),
-	    cmocka_unit_test(small_budgets),
-	    cmocka_unit_test(too_many_children_of_one),
+	    cmocka_unit_test(known_trees),    cmocka_unit_test(random_forests),
+	    cmocka_unit_test(small_budgets),  cmocka_unit_test(too_many_children_of_one),
+	    cmocka_unit_test(too_many_twins),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
