@@ -8,4 +8,7 @@ if(NOT SPANRING_SANITIZE AND TARGET spanring-bench)
   add_test(NAME integration.requirements COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/integration/requirements.sh
     ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR}/docs/requirements.md)
   set_tests_properties(integration.requirements PROPERTIES LABELS integration TIMEOUT 600)
+  add_test(NAME integration.howto COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/integration/howto.sh
+    ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR}/docs)
+  set_tests_properties(integration.howto PROPERTIES LABELS integration TIMEOUT 600)
 endif()
