@@ -20,7 +20,7 @@ for page in "$docs"/howto/*.md; do
   (cd "$scratch" && timeout 120 bash -eu "$folder/block" > "$folder/out" 2>&1 < /dev/null) || code=$?
   ran=$((ran + 1))
   # A red flag (1) of a benchmark is a matter of the machine: no time is judged here.
-  if [ $code -ne 0 ] && ! { [ $code -eq 1 ] && grep -q 'red flag$' "$folder/out"; }; then
+  if [ $code -ne 0 ] && ! { [ $code -eq 1 ] && awk '/^gate / { next } /red flag$/ { red = 1 } END { exit !red }' "$folder/out"; }; then
     echo "howto.sh: exit $code: $page"
     tail -5 "$folder/out" | sed 's/^/    /'
     failed=$((failed + 1))
