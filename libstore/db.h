@@ -65,7 +65,7 @@ void db_reset(struct db_statement *statement);
 uint64_t db_get_u64(struct db_statement *statement);
 uint32_t db_get_u32(struct db_statement *statement);
 const uint8_t *db_get_blob(struct db_statement *statement, size_t *ret_bytes);
-const char *db_get_text(struct db_statement *statement, size_t *ret_bytes);
+const char *db_get_text(struct db_statement *statement, size_t *ret_bytes); /* no zero behind it */
 /* All columns of this row as the parameters of that statement, for db_run before the next row. */
 void db_put_row(struct db_statement *to, const struct db_statement *row);
 /* ERR_DAMAGED if a get found what it should not, or columns are left. */

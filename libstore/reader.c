@@ -42,7 +42,17 @@ static bool name_equals(const void *context, uint32_t id, const void *key) {
 	const struct store_reader *reader = context;
 	const struct name_key *sought = key;
 	const char *name = ((char *const *)reader->names.items)[id];
-	return strncmp(name, sought->text, sought->bytes) == 0 && name[sought->bytes] == 0;
+	return strlen(name) == sought->bytes && memcmp(name, sought->text, sought->bytes) == 0;
+}
+
+/* The text need not end in a zero where it lies; the copy does. */
+static char *copy_name(const char *text, size_t bytes) {
+	char *name = malloc(bytes + 1);
+	if (!name)
+		return NULL;
+	memcpy(name, text, bytes);
+	name[bytes] = 0;
+	return name;
 }
 
 int reader_name(struct store_reader *reader, const char *text, size_t bytes, uint32_t *ret_id) {
@@ -56,7 +66,7 @@ int reader_name(struct store_reader *reader, const char *text, size_t bytes, uin
 			return ERR_LIMIT;
 		if (id_table_reserve(&reader->name_ids))
 			return -ENOMEM;
-		char *name CLEANUP_FREE = strndup(text, bytes);
+		char *name CLEANUP_FREE = copy_name(text, bytes);
 		char **place = name ? reader_append(&reader->names, sizeof(*place)) : NULL;
 		if (!place)
 			return -ENOMEM;
