@@ -22,7 +22,7 @@ static int run_once(const struct bench_case *bench, const struct stage *stage, s
 
 static int print(const struct bench_case *bench, const struct stage *stage, const struct measure *measures) {
 	const struct bench_options *options = stage->options;
-	struct report report = report_begin(options->as_json, bench->schema, bench->title);
+	struct report report = report_begin(options->format, bench->schema, bench->title);
 	char where[STAGE_PLACEMENT_BYTES];
 	report_fact(&report, "placement", "placement", stage_placement(stage, where));
 	if (options->is_quick)

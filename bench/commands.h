@@ -4,6 +4,7 @@
 #define SPANRING_BENCH_COMMANDS_H
 
 #include "base/log.h"
+#include "bench/harness/result.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,7 +30,7 @@ struct bench_options {
 	    keep; /* ingest, soak: keep the store of the last run there; query: make it there, or ask the one that is; NULL: remove it */
 	const char *duckdb; /* query: its library; NULL: libduckdb.so or the command-line tool, where there is one */
 	struct soak_plan soak;
-	bool as_json;
+	enum result_format format;
 	bool is_quick; /* few rounds: to see that it works */
 };
 

@@ -69,8 +69,8 @@ static const char usage_text[] =
     "      --keep STORE     let the last run write its store there, and keep it; query: ask one that is there\n"
     "      --duckdb FILE    query: the libduckdb.so to compare with; default: where the system finds one\n"
     "      --agent PROGRAM  default: spanring-agent beside this program\n"
-    "      --json           one JSON document instead of the table\n" SOAK_OPTIONS_HELP
-    "  -h, --help           this text\n"
+    "      --json           one JSON document instead of the table\n"
+    "      --format FORMAT  text, json, csv or markdown\n" SOAK_OPTIONS_HELP "  -h, --help           this text\n"
     "      --version        version\n"
     "\n"
     "Exit status: 0 measured; 1 a run failed, soak: growing or not accounted for; 2 wrong usage; 6 no temporary folder.\n";
@@ -161,9 +161,19 @@ static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t 
 	return true;
 }
 
+static bool parse_format(const char *text, enum result_format *ret_format) {
+	for (size_t i = 0; result_formats[i]; i++) {
+		if (strcmp(result_formats[i], text) != 0)
+			continue;
+		*ret_format = (enum result_format)i;
+		return true;
+	}
+	return false;
+}
+
 /* Exit code, or -1: go on. */
 static int parse(int argc, char **argv, struct bench_options *options) {
-	enum { RUNS = SOAK_OPTIONS_END, SPANS, SEED, KEEP, DUCKDB, AGENT, QUICK, JSON, VERSION };
+	enum { RUNS = SOAK_OPTIONS_END, SPANS, SEED, KEEP, DUCKDB, AGENT, QUICK, JSON, FORMAT, VERSION };
 	static const struct option table[] = {
 	    {"runs", required_argument, NULL, RUNS},
 	    {"spans", required_argument, NULL, SPANS},
@@ -173,6 +183,7 @@ static int parse(int argc, char **argv, struct bench_options *options) {
 	    {"agent", required_argument, NULL, AGENT},
 	    {"quick", no_argument, NULL, QUICK},
 	    {"json", no_argument, NULL, JSON},
+	    {"format", required_argument, NULL, FORMAT},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, VERSION},
 	    SOAK_OPTIONS_TABLE,
@@ -207,7 +218,11 @@ static int parse(int argc, char **argv, struct bench_options *options) {
 			options->is_quick = true;
 			break;
 		case JSON:
-			options->as_json = true;
+			options->format = RESULT_JSON;
+			break;
+		case FORMAT:
+			if (!parse_format(optarg, &options->format))
+				return usage(&options->log, "--format takes text, json, csv or markdown, not ", optarg);
 			break;
 		case VERSION:
 			(void)puts("spanring-bench " SPANRING_VERSION_STRING);

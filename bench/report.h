@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a benchmark prints: a table for people or one JSON document, from the same calls. */
+/* What a benchmark prints: a table for people, one JSON document, CSV or Markdown, from the same calls. */
 #ifndef SPANRING_BENCH_REPORT_H
 #define SPANRING_BENCH_REPORT_H
 
 #include "base/json.h"
+#include "bench/harness/result.h"
 #include "measure.h"
 
 struct report {
 	struct json json;
-	bool as_json;
+	enum result_format format;
 };
 
 /* schema: "bench-span/1"; title and the machine (processor, cores, kernel, clock source) come first. */
-struct report report_begin(bool as_json, const char *schema, const char *title);
+struct report report_begin(enum result_format format, const char *schema, const char *title);
 
 /* A fact about the run, before the figures. */
 void report_fact(struct report *report, const char *key, const char *label, const char *value);

@@ -7,12 +7,10 @@
 #include "base/cleanup.h"
 #include "base/errs.h"
 #include "base/json.h"
-#include "base/text.h"
 
 #include <spanring/version.h>
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,21 +46,6 @@ static const enum terminal_style state_styles[] = {[FINDING_OK] = STYLE_GREEN,
                                                    [FINDING_NOTE] = STYLE_CYAN,
                                                    [FINDING_WARNING] = STYLE_YELLOW,
                                                    [FINDING_PROBLEM] = STYLE_RED};
-
-void doctor_say(struct doctor *doctor, enum finding_state state, const char *area, const char *check,
-                const char *remedy, const char *format, ...) {
-	char text[DOCTOR_TEXT_BYTES];
-	va_list arguments;
-	if (doctor->finding_count == DOCTOR_FINDINGS_MAX)
-		return;
-	struct finding *finding = &doctor->findings[doctor->finding_count++];
-	*finding = (struct finding){.state = state, .area = area, .check = check};
-	va_start(arguments, format);
-	(void)vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	(void)text_printable(text, strlen(text), finding->text, sizeof(finding->text));
-	(void)text_printable(remedy, strlen(remedy), finding->remedy, sizeof(finding->remedy));
-}
 
 static uint32_t count_of(const struct doctor *doctor, enum finding_state state) {
 	uint32_t count = 0;

@@ -131,7 +131,7 @@ static const struct report_line lines[] = {
 
 static int print(const struct bench_options *options, const struct workload *workload,
                  const struct ingest_figures *figures) {
-	struct report report = report_begin(options->as_json, "bench-ingest/1",
+	struct report report = report_begin(options->format, "bench-ingest/1",
 	                                    "Rings to a sealed store: 4 processes x 4 threads, generated workload");
 	char text[UNITS_TEXT_BYTES];
 	report_fact(&report, "spans", "spans", units_format_count(workload->span_count, text));

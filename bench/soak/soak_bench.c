@@ -68,7 +68,7 @@ static int take_look(struct soak *soak) {
 		return rc;
 	}
 	soak->look_count++;
-	if (!soak->options->as_json)
+	if (soak->options->format != RESULT_JSON)
 		soak_report_look(look);
 	if (soak->csv)
 		soak_report_csv_look(soak->csv, look);
@@ -184,7 +184,7 @@ static int run_all(struct soak *soak) {
 	soak->observer.agent = soak->agent;
 	soak->observer.ledger = soak->crew.ledger;
 	soak->observer.start_ns = soak->observer.before_ns = clock_monotonic_ns();
-	if (!soak->options->as_json)
+	if (soak->options->format != RESULT_JSON)
 		soak_report_head(soak->options, soak->options->seed);
 	if (soak->csv)
 		soak_report_csv_head(soak->csv);

@@ -37,7 +37,7 @@ static void tell_facts(struct report *report, const struct bench_options *option
 }
 
 void soak_report_head(const struct bench_options *options, uint64_t seed) {
-	struct report report = report_begin(false, SCHEMA, TITLE);
+	struct report report = report_begin(RESULT_TEXT, SCHEMA, TITLE);
 	tell_facts(&report, options, seed);
 	(void)putchar('\n');
 	for (uint32_t i = 0; i < SOAK_FIGURES; i++)
@@ -112,7 +112,7 @@ static void write_books(struct json *json, const struct soak_books *books) {
 
 static int write_json(const struct bench_options *options, const struct soak_look *looks, size_t count,
                       const struct soak_result *result) {
-	struct report report = report_begin(true, SCHEMA, TITLE);
+	struct report report = report_begin(RESULT_JSON, SCHEMA, TITLE);
 	struct json *json = &report.json;
 	tell_facts(&report, options, result->seed);
 	json_close(json);
@@ -176,5 +176,5 @@ static int print_result(const struct soak_result *result) {
 
 int soak_report_result(const struct bench_options *options, const struct soak_look *looks, size_t count,
                        const struct soak_result *result) {
-	return options->as_json ? write_json(options, looks, count, result) : print_result(result);
+	return options->format == RESULT_JSON ? write_json(options, looks, count, result) : print_result(result);
 }

@@ -24,8 +24,8 @@
 #define REQUEST_WORK 50u
 
 static const char help[] =
-    "spanring-bench coldstart [--iterations N] [--json | --csv | --markdown] [--agent PROGRAM]\n"
-    "spanring-bench warmstart [--iterations N] [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "spanring-bench coldstart [--iterations N] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
+    "spanring-bench warmstart [--iterations N] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "\n"
     "coldstart: a process that is started, makes one request in a span and ends, with tracing and without,\n"
     "in turns: exec and loading, first span, request, exit, and all together. Red flag from 500 ms on.\n"
@@ -60,6 +60,7 @@ struct start {
 	enum result_format format;
 	uint64_t iterations;
 	const char *agent;
+	const char *keep;
 };
 
 static const struct worker_setting off[] = {{"SPANRING_DISABLED", "1"}, {NULL, NULL}};
@@ -167,13 +168,14 @@ static int command(int argc, char **argv, const struct log *log, uint64_t iterat
 	const struct word table[] = {
 	    {"iterations", WORD_NUMBER, &start.iterations, 2, SAMPLES_MAX},
 	    {"agent", WORD_TEXT, &start.agent, 0, 0},
+	    {"keep", WORD_TEXT, &start.keep, 0, 0},
 	    WORDS_OF_FORMAT(&start.format),
 	};
 	struct words words = {.log = log, .help = help, .table = table, .count = sizeof(table) / sizeof(table[0])};
 	int code = words_read(&words, argc, argv);
 	if (code >= 0)
 		return code;
-	const struct bench_options options = {.log = *log, .agent = start.agent};
+	const struct bench_options options = {.log = *log, .agent = start.agent, .keep = start.keep};
 	return measured_run(argv[0], &options, start.format, body, &start);
 }
 

@@ -33,7 +33,7 @@
 #define THROUGHPUT_RED_FLAG 100.0
 
 static const char help[] =
-    "spanring-bench concurrent [--threads N] [--ops N] [--show-errors N] [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "spanring-bench concurrent [--threads N] [--ops N] [--show-errors N] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "\n"
     "So many threads (default 10), each so many operations (default 1000) of about a microsecond in a\n"
     "span, an agent storing: latency of an operation, operations per second, errors (spans that were\n"
@@ -47,6 +47,7 @@ struct concurrent {
 	uint64_t operations;
 	uint64_t shown;
 	const char *agent;
+	const char *keep;
 };
 
 struct error {
@@ -215,13 +216,14 @@ int concurrent_command(int argc, char **argv, const struct log *log) {
 	    {"ops", WORD_NUMBER, &concurrent.operations, 1, OPERATIONS_MAX},
 	    {"show-errors", WORD_NUMBER, &concurrent.shown, 0, ERRORS_SHOWN_MAX},
 	    {"agent", WORD_TEXT, &concurrent.agent, 0, 0},
+	    {"keep", WORD_TEXT, &concurrent.keep, 0, 0},
 	    WORDS_OF_FORMAT(&concurrent.format),
 	};
 	struct words words = {.log = log, .help = help, .table = table, .count = sizeof(table) / sizeof(table[0])};
 	int code = words_read(&words, argc, argv);
 	if (code >= 0)
 		return code;
-	struct bench_options options = {.log = *log, .agent = concurrent.agent};
+	struct bench_options options = {.log = *log, .agent = concurrent.agent, .keep = concurrent.keep};
 	struct stage stage;
 	code = stage_open(&options, true, &stage);
 	if (code != EXIT_CODE_OK)

@@ -20,7 +20,7 @@
 #define RATIO_MAX 2.0
 
 static const char help[] =
-    "spanring-bench exec [--iterations N] [--warmup N] [--max-ratio X] [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "spanring-bench exec [--iterations N] [--warmup N] [--max-ratio X] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "                    -- COMMAND ...\n"
     "\n"
     "Runs COMMAND with tracing off and on, in turns: wall time, processor time and largest memory of both,\n"
@@ -34,6 +34,7 @@ struct exec {
 	uint64_t warmup;
 	double ratio_max;
 	const char *agent;
+	const char *keep;
 	const char *const *command;
 };
 
@@ -141,6 +142,7 @@ int exec_command(int argc, char **argv, const struct log *log) {
 	    {"warmup", WORD_NUMBER, &exec.warmup, 0, SAMPLES_MAX},
 	    {"max-ratio", WORD_RATIO, &exec.ratio_max, 0, 0},
 	    {"agent", WORD_TEXT, &exec.agent, 0, 0},
+	    {"keep", WORD_TEXT, &exec.keep, 0, 0},
 	    WORDS_OF_FORMAT(&exec.format),
 	};
 	const char *plain[WORDS_OF_COMMAND + 1] = {NULL};
@@ -159,7 +161,7 @@ int exec_command(int argc, char **argv, const struct log *log) {
 		return EXIT_CODE_USAGE;
 	}
 	exec.command = plain;
-	struct bench_options options = {.log = *log, .agent = exec.agent};
+	struct bench_options options = {.log = *log, .agent = exec.agent, .keep = exec.keep};
 	struct stage stage;
 	code = stage_open(&options, true, &stage);
 	if (code != EXIT_CODE_OK)

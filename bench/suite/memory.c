@@ -47,7 +47,7 @@
 static const char help[] =
     "spanring-bench memory baseline | tracers | growth | stability | per-span\n"
     "                      [--count N] [--spans N] [--samples N] [--duration T] [--rate N]\n"
-    "                      [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "                      [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "\n"
     "  baseline   memory of the first span of a program, and of its agent\n"
     "  tracers    --count (10) threads of --spans (10) spans each: created, and gone again\n"
@@ -61,6 +61,7 @@ static const char help[] =
 struct memory {
 	enum result_format format;
 	const char *agent;
+	const char *keep;
 	uint64_t count;
 	uint64_t spans;
 	uint64_t samples;
@@ -343,6 +344,7 @@ int memory_command(int argc, char **argv, const struct log *log) {
 	    {"duration", WORD_DURATION, &memory.duration_ns, 100 * NS_PER_MS, DAY_NS},
 	    {"rate", WORD_NUMBER, &memory.rate, 1, 100000},
 	    {"agent", WORD_TEXT, &memory.agent, 0, 0},
+	    {"keep", WORD_TEXT, &memory.keep, 0, 0},
 	    WORDS_OF_FORMAT(&memory.format),
 	};
 	const char *plain[2] = {NULL};
@@ -362,6 +364,6 @@ int memory_command(int argc, char **argv, const struct log *log) {
 		memory.spans = task.part->body == be_tracers ? 10 : 1000;
 	char name[RESULT_NAME_BYTES];
 	(void)snprintf(name, sizeof(name), "memory %s", task.part->name);
-	const struct bench_options options = {.log = *log, .agent = memory.agent};
+	const struct bench_options options = {.log = *log, .agent = memory.agent, .keep = memory.keep};
 	return measured_run(name, &options, memory.format, body, &task);
 }

@@ -20,7 +20,7 @@
 #define ROUNDS_MAX 4096u
 
 static const char help[] =
-    "spanring-bench quick [--max-ratio X] [--iterations N] [--warmup N] [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "spanring-bench quick [--max-ratio X] [--iterations N] [--warmup N] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "\n"
     "The same piece of work of about a microsecond, plain and in a span with an attribute, an\n"
     "agent storing the spans: median, 95 % interval, and the ratio of the two. Exit status 1 when\n"
@@ -33,6 +33,7 @@ struct quick {
 	uint64_t warmup;
 	double ratio_max;
 	const char *agent;
+	const char *keep;
 };
 
 static int report(const struct quick *quick, const struct paired_figures *figures, struct result *result) {
@@ -67,13 +68,14 @@ int quick_command(int argc, char **argv, const struct log *log) {
 	    {"warmup", WORD_NUMBER, &quick.warmup, 0, SAMPLES_MAX},
 	    {"max-ratio", WORD_RATIO, &quick.ratio_max, 0, 0},
 	    {"agent", WORD_TEXT, &quick.agent, 0, 0},
+	    {"keep", WORD_TEXT, &quick.keep, 0, 0},
 	    WORDS_OF_FORMAT(&quick.format),
 	};
 	struct words words = {.log = log, .help = help, .table = table, .count = sizeof(table) / sizeof(table[0])};
 	int code = words_read(&words, argc, argv);
 	if (code >= 0)
 		return code;
-	struct bench_options options = {.log = *log, .agent = quick.agent};
+	struct bench_options options = {.log = *log, .agent = quick.agent, .keep = quick.keep};
 	struct stage stage;
 	struct paired_figures *figures CLEANUP_FREE = calloc(1, sizeof(*figures));
 	code = figures ? stage_open(&options, true, &stage) : EXIT_CODE_FAILED;

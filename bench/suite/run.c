@@ -21,7 +21,7 @@
 #define ROUNDS_MAX 8192u /* of at most two records each: a quarter of the ring below */
 
 static const char help[] =
-    "spanring-bench run [CASE ...] [--iterations N] [--warmup N] [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "spanring-bench run [CASE ...] [--iterations N] [--warmup N] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "\n"
     "  noop            a call that does nothing\n"
     "  span            begin and end, recorded\n"
@@ -79,6 +79,7 @@ struct run {
 	uint64_t iterations;
 	uint64_t warmup;
 	const char *agent;
+	const char *keep;
 	bool wanted[CASE_COUNT];
 };
 
@@ -163,6 +164,7 @@ int run_command(int argc, char **argv, const struct log *log) {
 	    {"iterations", WORD_NUMBER, &run.iterations, 5, SAMPLES_MAX},
 	    {"warmup", WORD_NUMBER, &run.warmup, 0, SAMPLES_MAX},
 	    {"agent", WORD_TEXT, &run.agent, 0, 0},
+	    {"keep", WORD_TEXT, &run.keep, 0, 0},
 	    WORDS_OF_FORMAT(&run.format),
 	};
 	const char *plain[CASE_COUNT + 1] = {NULL};
@@ -177,7 +179,7 @@ int run_command(int argc, char **argv, const struct log *log) {
 		code = choose(&run, plain) ? EXIT_CODE_USAGE : -1;
 	if (code >= 0)
 		return code;
-	struct bench_options options = {.log = *log, .agent = run.agent};
+	struct bench_options options = {.log = *log, .agent = run.agent, .keep = run.keep};
 	struct stage stage;
 	struct paired_figures *figures CLEANUP_FREE = calloc(1, sizeof(*figures));
 	code = figures ? stage_open(&options, true, &stage) : EXIT_CODE_FAILED;

@@ -23,7 +23,7 @@
 #define ITERATIONS 50u
 
 static const char help[] =
-    "spanring-bench sampling [--ratios 1,0.1,0.01] [--iterations N] [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "spanring-bench sampling [--ratios 1,0.1,0.01] [--iterations N] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "spanring-bench matrix   [--ratios 1,0.1] [--statistics on,off] [--attributes on,off] [...]\n"
     "\n"
     "An empty span (with --attributes on: work in a span with an attribute) for each combination of settings,\n"
@@ -39,6 +39,7 @@ struct matrix {
 	uint64_t iterations;
 	uint64_t warmup;
 	const char *agent;
+	const char *keep;
 	struct levels ratios;
 	struct levels statistics;
 	struct levels attributes;
@@ -126,6 +127,7 @@ static int command(int argc, char **argv, const struct log *log, const char *rat
 	    {"statistics", WORD_TEXT, &statistics, 0, 0},
 	    {"attributes", WORD_TEXT, &attributes, 0, 0},
 	    {"agent", WORD_TEXT, &matrix.agent, 0, 0},
+	    {"keep", WORD_TEXT, &matrix.keep, 0, 0},
 	    WORDS_OF_FORMAT(&matrix.format),
 	};
 	struct words words = {.log = log, .help = help, .table = table, .count = sizeof(table) / sizeof(table[0])};
@@ -140,7 +142,7 @@ static int command(int argc, char **argv, const struct log *log, const char *rat
 		return refuse(log, argv[0], "attributes", attributes, "on,off");
 	if (2 * matrix.ratios.count * matrix.statistics.count * matrix.attributes.count > RESULT_ROWS_MAX)
 		return refuse(log, argv[0], "ratios", ratios, "1,0.1 (at most 32 combinations)");
-	const struct bench_options options = {.log = *log, .agent = matrix.agent};
+	const struct bench_options options = {.log = *log, .agent = matrix.agent, .keep = matrix.keep};
 	return measured_run(argv[0], &options, matrix.format, body, &matrix);
 }
 

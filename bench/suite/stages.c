@@ -37,12 +37,12 @@
 #define DAY_NS (UINT64_C(86400) * NS_PER_S)
 
 static const char stages_help[] =
-    "spanring-bench stages [--spans N] [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "spanring-bench stages [--spans N] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "\n"
     "What a span costs at each stage, in nanoseconds: begin and end in the program; taking it from the ring,\n"
     "compressing and committing in the agent. Over --spans spans (default 400000).\n";
 static const char size_help[] =
-    "spanring-bench size --rate N [--retention T] [--threads N] [--spans N] [--json | --csv | --markdown] [--agent PROGRAM]\n"
+    "spanring-bench size --rate N [--retention T] [--threads N] [--spans N] [--json | --csv | --markdown] [--agent PROGRAM] [--keep STORE]\n"
     "\n"
     "Memory and disk for --rate spans a second (default 10000) kept for --retention (7d): rings of --threads\n"
     "threads (default 8), the agent, processor time, and the store; from nanoseconds per span\n"
@@ -55,6 +55,7 @@ struct stages {
 	uint64_t retention_ns;
 	uint64_t threads;
 	const char *agent;
+	const char *keep;
 };
 
 /* Shared with the traced process. */
@@ -221,12 +222,13 @@ int stages_command(int argc, char **argv, const struct log *log) {
 	const struct word table[] = {
 	    {"spans", WORD_NUMBER, &stages.spans, 1000, SPANS_MAX},
 	    {"agent", WORD_TEXT, &stages.agent, 0, 0},
+	    {"keep", WORD_TEXT, &stages.keep, 0, 0},
 	    WORDS_OF_FORMAT(&stages.format),
 	};
 	struct words words = {
 	    .log = log, .help = stages_help, .table = table, .count = sizeof(table) / sizeof(table[0])};
 	int code = words_read(&words, argc, argv);
-	const struct bench_options options = {.log = *log, .agent = stages.agent};
+	const struct bench_options options = {.log = *log, .agent = stages.agent, .keep = stages.keep};
 	return code >= 0 ? code : measured_run("stages", &options, stages.format, stages_body, &stages);
 }
 
@@ -238,10 +240,11 @@ int size_command(int argc, char **argv, const struct log *log) {
 	    {"retention", WORD_DURATION, &stages.retention_ns, NS_PER_S, 3650 * DAY_NS},
 	    {"threads", WORD_NUMBER, &stages.threads, 1, 1000000},
 	    {"agent", WORD_TEXT, &stages.agent, 0, 0},
+	    {"keep", WORD_TEXT, &stages.keep, 0, 0},
 	    WORDS_OF_FORMAT(&stages.format),
 	};
 	struct words words = {.log = log, .help = size_help, .table = table, .count = sizeof(table) / sizeof(table[0])};
 	int code = words_read(&words, argc, argv);
-	const struct bench_options options = {.log = *log, .agent = stages.agent};
+	const struct bench_options options = {.log = *log, .agent = stages.agent, .keep = stages.keep};
 	return code >= 0 ? code : measured_run("size", &options, stages.format, size_body, &stages);
 }

@@ -261,6 +261,47 @@ static void suite_puts_together(void **state) {
 	scratch_remove(&scratch);
 }
 
+/* A run is spans in a store, and a baseline of one holds against the same store. */
+static void runs_are_kept_and_gated(void **state) {
+	(void)state;
+	struct scratch scratch;
+	char file[SCRATCH_PATH_BYTES + 16];
+	scratch_make(&scratch);
+	(void)snprintf(file, sizeof(file), "%s/baseline.json", scratch.files);
+	struct child_result result =
+	    BENCH(0, "quick", "--iterations", "5", "--max-ratio", "1e9", "--keep", scratch.store, "--json");
+	child_result_free(&result);
+	const char *save[] = {child_program("spanring-analyze"), "baseline", "save", file, scratch.store, NULL};
+	const char *check[] = {child_program("spanring-analyze"), "check", "--baseline", file, scratch.store, NULL};
+	result = child_run(save, NULL);
+	assert_int_equal(result.exit_code, 0);
+	child_result_free(&result);
+	result = child_run(check, NULL);
+	assert_int_equal(result.exit_code, 0);
+	child_result_free(&result);
+	scratch_remove(&scratch);
+}
+
+static void cases_have_the_same_formats(void **state) {
+	(void)state;
+	static const struct {
+		const char *format;
+		const char *begins;
+	} cases[] = {{"csv", "figure,unit,median,min,max,runs,bar\n"},
+	             {"json", "{\n"},
+	             {"markdown", "Spans"},
+	             {"text", "Spans"}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct child_result result = BENCH(0, "off", "--quick", "--format", cases[i].format);
+		if (strncmp(result.out, cases[i].begins, strlen(cases[i].begins)) != 0)
+			fail_msg("%s: %s", cases[i].format, result.out);
+		child_result_free(&result);
+	}
+	struct child_result result = BENCH(EXIT_CODE_USAGE, "off", "--format", "xml");
+	assert_non_null(strstr(result.err, "markdown"));
+	child_result_free(&result);
+}
+
 /* A result with one figure, its samples around a value. */
 static void write_result(const char *path, const char *machine, const char *better, double value) {
 	FILE *file = fopen(path, "we");
@@ -352,6 +393,7 @@ int main(void) {
 	    cmocka_unit_test(exec_times_a_command),      cmocka_unit_test(concurrent_counts_all),
 	    cmocka_unit_test(load_makes_what_was_meant), cmocka_unit_test(other_commands_give_results),
 	    cmocka_unit_test(peers_measures_or_skips),   cmocka_unit_test(suite_puts_together),
+	    cmocka_unit_test(runs_are_kept_and_gated),   cmocka_unit_test(cases_have_the_same_formats),
 	    cmocka_unit_test(compare_knows_directions),  cmocka_unit_test(compare_refuses_hostile_files),
 	};
 	return cmocka_run_group_tests_name("bench suite", tests, NULL, NULL);
