@@ -48,15 +48,10 @@ int baseline_save(const struct baseline *baseline, const char *path) {
 
 int baseline_load(const char *path, struct baseline *ret_baseline, char ret_why[BASELINE_WHY_BYTES]) {
 	struct byte_source source;
-	struct stat status;
+	int fd CLEANUP_FD = FD_NONE;
 	ret_why[0] = 0;
 	memset(ret_baseline, 0, sizeof(*ret_baseline));
-	int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-		return ERR_FOREIGN;
-	int error = byte_source_open(fd, &source);
+	int error = byte_source_open_file(path, &source, &fd);
 	if (error)
 		return error;
 	error = baseline_read(&source, ret_baseline, ret_why);

@@ -7,12 +7,10 @@
 #include "base/errs.h"
 #include "base/units.h"
 
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define TARGETS_SCHEMA "targets/1"
 
@@ -189,18 +187,15 @@ int targets_read(struct byte_source *source, struct targets *ret_targets, char r
 
 int targets_load(const char *path, struct targets *ret_targets, char ret_why[BASELINE_WHY_BYTES]) {
 	struct byte_source source;
-	struct stat status;
+	int fd CLEANUP_FD = FD_NONE;
 	ret_why[0] = 0;
 	memset(ret_targets, 0, sizeof(*ret_targets));
-	int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-		return ERR_FOREIGN;
-	int error = byte_source_open(fd, &source);
+	int error = byte_source_open_file(path, &source, &fd);
 	if (error)
 		return error;
 	error = targets_read(&source, ret_targets, ret_why);
+	if (error && source.error)
+		error = source.error;
 	byte_source_done(&source);
 	return error;
 }

@@ -2,9 +2,12 @@
 #include "byte_source.h"
 
 #include "base/cleanup.h"
+#include "base/errs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int byte_source_open(int fd, struct byte_source *ret_source) {
@@ -14,6 +17,19 @@ int byte_source_open(int fd, struct byte_source *ret_source) {
 	*ret_source =
 	    (struct byte_source){.fd = fd, .buffer = buffer, .next = buffer, .end = buffer, .line = 1, .column = 1};
 	return 0;
+}
+
+int byte_source_open_file(const char *path, struct byte_source *ret_source, int *ret_fd) {
+	struct stat status;
+	int fd CLEANUP_FD = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+		return ERR_FOREIGN;
+	int error = byte_source_open(fd, ret_source);
+	if (!error)
+		*ret_fd = take_fd(&fd);
+	return error;
 }
 
 void byte_source_memory(const void *bytes, size_t count, struct byte_source *ret_source) {

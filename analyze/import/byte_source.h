@@ -22,6 +22,8 @@ struct byte_source {
 
 /* The descriptor stays the caller's. 0 or -ENOMEM. */
 int byte_source_open(int fd, struct byte_source *ret_source);
+/* A regular file by its name; *ret_fd is the caller's to close behind byte_source_done. 0, ERR_FOREIGN (no regular file) or negative errno. */
+int byte_source_open_file(const char *path, struct byte_source *ret_source, int *ret_fd);
 void byte_source_memory(const void *bytes, size_t count, struct byte_source *ret_source);
 void byte_source_done(struct byte_source *source);
 
