@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report.h"
 
-#include "base/cleanup.h"
 #include "bench/floors/topology.h"
 
 #include <errno.h>
@@ -10,35 +9,16 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#define FACT_BYTES 256u
-
-static void read_line(const char *path, const char *key, char ret_text[FACT_BYTES]) {
-	CLEANUP_FILE FILE *file = fopen(path, "re");
-	char line[FACT_BYTES];
-	(void)snprintf(ret_text, FACT_BYTES, "unknown");
-	while (file && fgets(line, sizeof(line), file)) {
-		if (key && strncmp(line, key, strlen(key)) != 0)
-			continue;
-		char *value = key ? strchr(line, ':') : line;
-		if (!value)
-			continue;
-		value += strspn(value, ": \t");
-		value[strcspn(value, "\n")] = 0;
-		(void)snprintf(ret_text, FACT_BYTES, "%s", value);
-		return;
-	}
-}
-
 static void report_machine(struct report *report) {
-	char text[FACT_BYTES];
+	char text[MACHINE_TEXT_BYTES];
 	struct utsname name;
-	read_line("/proc/cpuinfo", "model name", text);
+	machine_read_line("/proc/cpuinfo", "model name", text);
 	report_fact(report, "processor", "processor", text);
 	(void)snprintf(text, sizeof(text), "%u", topology_core_count());
 	report_fact(report, "cores", "cores", text);
 	(void)snprintf(text, sizeof(text), "%s", uname(&name) == 0 ? name.release : "unknown");
 	report_fact(report, "kernel", "kernel", text);
-	read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", NULL, text);
+	machine_read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", NULL, text);
 	report_fact(report, "clock_source", "clock source", text);
 }
 

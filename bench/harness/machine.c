@@ -15,8 +15,7 @@
 #define FNV_PRIME UINT64_C(0x100000001b3)
 #define PING_PONG_ROUNDS 20000u
 
-/* The first line of a file, or what stands behind the colon of the first line with this key. */
-static void read_line(const char *path, const char *key, char ret_text[MACHINE_TEXT_BYTES]) {
+void machine_read_line(const char *path, const char *key, char ret_text[MACHINE_TEXT_BYTES]) {
 	CLEANUP_FILE FILE *file = fopen(path, "re");
 	char line[2 * MACHINE_TEXT_BYTES];
 	(void)snprintf(ret_text, MACHINE_TEXT_BYTES, "unknown");
@@ -53,12 +52,13 @@ void machine_look(struct machine *ret_machine) {
 	char text[MACHINE_TEXT_BYTES];
 	struct utsname name;
 	*ret_machine = (struct machine){.steal_percent = NAN, .load_percent = NAN, .cores = topology_core_count()};
-	read_line("/proc/cpuinfo", "model name", ret_machine->processor);
+	machine_read_line("/proc/cpuinfo", "model name", ret_machine->processor);
 	(void)snprintf(ret_machine->kernel, MACHINE_TEXT_BYTES, "%.*s", (int)MACHINE_TEXT_BYTES - 1,
 	               uname(&name) == 0 ? name.release : "unknown");
-	read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", NULL, ret_machine->clock_source);
-	read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", NULL, ret_machine->governor);
-	read_line("/proc/cpuinfo", "cpu MHz", text);
+	machine_read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", NULL,
+	                  ret_machine->clock_source);
+	machine_read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", NULL, ret_machine->governor);
+	machine_read_line("/proc/cpuinfo", "cpu MHz", text);
 	ret_machine->frequency_mhz = strtod(text, NULL) > 0 ? strtod(text, NULL) : NAN;
 	ret_machine->ping_pong_ns = topology_ping_pong_ns(PING_PONG_ROUNDS);
 	read_ticks(&ret_machine->steal_ticks, &ret_machine->busy_ticks, &ret_machine->all_ticks);

@@ -23,6 +23,9 @@ struct machine {
 	uint64_t all_ticks;
 };
 
+/* The first line of a file, or what stands behind the colon of the first line with this key (NULL: any line); "unknown" if there is none. */
+void machine_read_line(const char *path, const char *key, char ret_text[MACHINE_TEXT_BYTES]);
+
 void machine_look(struct machine *ret_machine);
 void machine_finish(struct machine *machine);
 
